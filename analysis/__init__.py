@@ -1,0 +1,1 @@
+"""Read a run back: ranked trials, exports."""

@@ -1,0 +1,1 @@
+"""The training variants, and the one loop, trainable and file formats that they share."""

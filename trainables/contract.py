@@ -1,0 +1,235 @@
+"""What a training variant provides, and how one is found by name.
+
+A variant is a folder under `trainables/` with:
+
+    __init__.py   TITLE, one line for people
+    config.py     Config (a `TrainingConfig`) and Data (a `DataConfig`); imports no torch, so that settings check fast
+    data.py       prepare(config, data): decode, download nothing, say what is missing
+    variant.py    build = the `Variant` subclass
+
+Nothing else registers it: `names()` lists the folders, `load(name)` gives an `Entry`. A variant knows nothing of Ray
+and owns no loop: `trainables.loop.Loop` calls it.
+"""
+
+from __future__ import annotations
+
+import importlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+
+from trainables.settings import Settings, UsageError, setting, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from torch import Tensor, nn
+
+    from trainables.processes import Processes
+
+Split = Literal["train", "val", "test"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig(Settings):
+    """The settings that the one loop reads; every variant's Config adds its own to them."""
+
+    epochs: int = setting(20, "full budget in epochs; every schedule is a function of it", low=1)
+    batch_size: int = setting(24, "images per optimiser step, over all processes", low=1)
+    lr: float = setting(1e-4, "peak learning rate of AdamW", low=0.0)
+    weight_decay: float = setting(0.05, "AdamW's decoupled weight decay", low=0.0)
+    warmup_epochs: float = setting(1.0, "epochs of linear warm-up before the cosine decay", low=0.0)
+    clip_norm: float = setting(1.0, "gradients are clipped to this global norm; 0 leaves them alone", low=0.0)
+    accumulate: int = setting(1, "the batch is worked through in this many parts", low=1)
+    precision: Literal["auto", "fp32", "bf16"] = setting("auto", "auto: bf16 autocast where the GPU has it")
+    patience: int = setting(0, "stop after this many epochs without a better objective; 0 never", low=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataConfig(Settings):
+    """The settings that say where a variant's data come from; every variant's Data adds its own."""
+
+    SOURCES: ClassVar[tuple[str, ...]] = ("synthetic",)
+    """The accepted values of `source`; all but `synthetic` need a root."""
+
+    source: str = setting("synthetic", "where the data come from; synthetic is generated with known ground truth")
+    root: str | None = setting(None, "folder of the data; not for synthetic")
+    bad_images: Literal["fatal", "skip"] = setting("fatal", "corrupt or missing images: stop, or leave them out and say so")
+    cache: str = setting("~/.cache/assay", "folder of the decoded images that all trials share")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.source not in self.SOURCES:
+            raise UsageError(unknown(self.source, self.SOURCES, what="value for data.source:"))
+        if self.source != "synthetic" and self.root is None:
+            raise UsageError(f"data.source={self.source} reads files: say where with data.root=FOLDER.")
+        if self.root is not None:
+            absolute = Path(self.root).expanduser().resolve()  # a trial does not run in the folder where it was asked for
+            object.__setattr__(self, "root", str(absolute))
+            if not absolute.is_dir():
+                raise UsageError(f"data.root={self.root} is no folder.")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that health checks found in a trial.
+
+    Attributes:
+        check: short name, the same in every trial (`mask collapsed`).
+        message: a sentence with the measured figure and what to change.
+        fatal: whether going on is a waste; the loop stops the trial when it stays so for `PATIENCE_WITH_FATAL` epochs.
+    """
+
+    check: str
+    message: str
+    fatal: bool = False
+
+
+class Step(NamedTuple):
+    """What one training step gives the loop.
+
+    Attributes:
+        loss: scalar with a graph; the loop differentiates it.
+        components: unweighted terms and other scalars, averaged over the epoch; keys as reported (`raw/…`, `train/…`,
+            `health/…`).
+    """
+
+    loss: Tensor
+    components: Mapping[str, Tensor]
+
+
+class Variant(ABC):
+    """A training method on its data: models, one training step, evaluation, health, pictures.
+
+    Subclasses take `(config, data, *, device, seed, splits, processes)` and build everything in the constructor.
+    The same arguments give the same variant, bit for bit on CPU.
+    """
+
+    config: TrainingConfig
+    device: torch.device
+
+    @property
+    def stage_ends(self) -> tuple[int, ...]:
+        """Epochs after which a new stage begins; trials are never compared across one."""
+        return ()
+
+    @property
+    def updates_per_batch(self) -> int:
+        """Optimiser updates on each batch; more than one only where a method re-uses its samples (PPO)."""
+        return 1
+
+    @property
+    @abstractmethod
+    def steps_per_epoch(self) -> int:
+        """Batches of one epoch; the same in every epoch."""
+
+    @abstractmethod
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """AdamW's parameter groups; `lr` and `weight_decay` may be given per group."""
+
+    @abstractmethod
+    def batches(self, epoch: int) -> Iterator[Any]:
+        """This process's share of every batch of an epoch (from 0), on the device; a function of seed and epoch."""
+
+    @abstractmethod
+    def step(self, batch: Any, update: int) -> Step:
+        """Forward and losses on one batch, in training mode; `update` counts the re-uses of the batch from 0."""
+
+    @abstractmethod
+    def evaluate(self, split: Split) -> dict[str, float]:
+        """Metrics of a split, without the split's name: a function of the weights alone (no training randomness).
+
+        Raises:
+            ValueError: the variant was not built with that split.
+        """
+
+    @abstractmethod
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Every trained module by name; the loop saves, restores and exports their state."""
+
+    @abstractmethod
+    def train_mode(self, epoch: int) -> None:
+        """Called before an epoch (from 0): put modules in training mode and set the schedules for it."""
+
+    def state(self) -> dict[str, Any]:
+        """All other state that training depends on (generators, running weights), as tensors and plain values."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
+
+    def health(self, report: Mapping[str, float]) -> list[Finding]:
+        """What is wrong with the trial, judged from one epoch's report."""
+        return []
+
+    def panels(self) -> dict[str, np.ndarray]:
+        """Pictures of the present model on fixed validation examples: title → uint8 array `[H, W, 3]`."""
+        return {}
+
+    def describe(self) -> dict[str, Any]:
+        """Facts about data and model for cards and the record: sizes of splits, classes, parameters."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A variant as found by name; nothing of torch is imported until `build` or `prepare` is called."""
+
+    name: str
+    title: str
+    Config: type[TrainingConfig]
+    Data: type[DataConfig]
+
+    def prepare(self, config: TrainingConfig, data: DataConfig) -> None:
+        """Decode the images of all splits once, with a progress bar, before any trial needs them.
+
+        Raises:
+            UsageError: data that are missing or unreadable, named.
+        """
+        importlib.import_module(f"trainables.{self.name}.data").prepare(config, data)
+
+    def build(
+        self,
+        config: TrainingConfig,
+        data: DataConfig,
+        *,
+        device: str | torch.device = "cpu",
+        seed: int = 0,
+        splits: Sequence[Split] = ("train", "val"),
+        processes: Processes | None = None,
+    ) -> Variant:
+        """The variant itself. A search asks for train and val, so that it holds no test image at all."""
+        import torch  # noqa: PLC0415  (settings are checked without it)
+
+        from trainables.processes import Processes  # noqa: PLC0415
+
+        module = importlib.import_module(f"trainables.{self.name}.variant")
+        variant: Variant = module.build(
+            config,
+            data,
+            device=torch.device(device),
+            seed=seed,
+            splits=tuple(splits),
+            processes=processes or Processes(),
+        )
+        return variant
+
+
+def names() -> list[str]:
+    """The variants that are there: every folder of this package with a `variant.py`."""
+    return sorted(found.parent.name for found in Path(__file__).parent.glob("*/variant.py"))
+
+
+def load(name: str) -> Entry:
+    """The variant of that name.
+
+    Raises:
+        UsageError: there is none; the sentence says which there are.
+    """
+    if name not in names():
+        raise UsageError(unknown(name, names(), what="variant"))
+    title = importlib.import_module(f"trainables.{name}").TITLE
+    config = importlib.import_module(f"trainables.{name}.config")
+    return Entry(name, title, config.Config, config.Data)

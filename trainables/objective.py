@@ -1,0 +1,101 @@
+"""The objective of a study: which reported metric is better when larger or smaller, and under which constraints.
+
+It holds no searched constant, so no trial can improve its score by shrinking a coefficient of its own loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Mode = Literal["max", "min"]
+
+
+@dataclass(frozen=True)
+class Goal:
+    """One metric and its direction."""
+
+    metric: str
+    mode: Mode = "max"
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether `value` beats `than`; NaN beats nothing."""
+        return value > than if self.mode == "max" else value < than
+
+    @property
+    def worst(self) -> float:
+        """The value that any finite one beats."""
+        return -math.inf if self.mode == "max" else math.inf
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One or several goals, and upper bounds on reported metrics.
+
+    Attributes:
+        goals: the first one is what early stopping and the best checkpoint look at.
+        constraints: metric → bound; feasible when the metric is at most the bound.
+        penalty: how much of the objective's own unit a violation of 100 % of the bound costs in `objective/value`;
+            larger violations cost no more, so that a model of the objective meets a slope and no cliff.
+    """
+
+    goals: tuple[Goal, ...]
+    constraints: Mapping[str, float] = field(default_factory=dict)
+    penalty: float = 1.0
+
+    @property
+    def first(self) -> Goal:
+        """The goal that ranks trials where one number is needed."""
+        return self.goals[0]
+
+    @property
+    def several(self) -> bool:
+        """Whether the answer is a Pareto front."""
+        return len(self.goals) > 1
+
+    def score(self, report: Mapping[str, Any]) -> dict[str, float]:
+        """The objective's part of a report.
+
+        Returns:
+            `objective/raw`, the first goal's metric; `objective/value`, the same less the penalty of violated
+            constraints; `objective/feasible`, 1 or 0.
+
+        Raises:
+            KeyError: the report lacks the metric of a goal or constraint; the message lists what it has.
+        """
+        raw = self._of(report, self.first.metric)
+        violations = self.violations(report)
+        cost = self.penalty * min(1.0, sum(max(0.0, violation) for violation in violations))
+        value = raw - cost if self.first.mode == "max" else raw + cost
+        feasible = all(violation <= 0 for violation in violations)
+        return {"objective/value": value, "objective/raw": raw, "objective/feasible": float(feasible)}
+
+    def violations(self, report: Mapping[str, Any]) -> list[float]:
+        """By how much each constraint is exceeded, as a share of its bound (≤ 0: kept)."""
+        return [
+            (self._of(report, metric) - bound) / max(abs(bound), 1e-12) for metric, bound in self.constraints.items()
+        ]
+
+    def values(self, report: Mapping[str, Any]) -> list[float]:
+        """Every goal's metric, unpenalised, in the order of the goals."""
+        return [self._of(report, goal.metric) for goal in self.goals]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for YAML; `Objective.of` reads them back."""
+        goals = [{"metric": goal.metric, "mode": goal.mode} for goal in self.goals]
+        return {"goals": goals, "constraints": dict(self.constraints), "penalty": self.penalty}
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Objective:
+        """The objective that `as_dict` wrote."""
+        goals: Sequence[Mapping[str, Any]] = values["goals"]
+        return cls(tuple(Goal(**goal) for goal in goals), dict(values["constraints"]), values["penalty"])
+
+    @staticmethod
+    def _of(report: Mapping[str, Any], metric: str) -> float:
+        if metric not in report:
+            known = ", ".join(sorted(key for key in report if key.startswith(("val/", "health/"))))
+            raise KeyError(f"the objective names '{metric}', which the variant does not report; it reports {known}")
+        return float(report[metric])

@@ -1,0 +1,213 @@
+"""Settings: frozen dataclasses whose fields check themselves, and the `key=value` command line that fills them.
+
+Every command of the project and every variant's Config is a `Settings`. A field is declared with `setting`, which
+holds its default, its one-line help and its bounds; types and choices come from the annotation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import math
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import Any, Literal, Self, get_args, get_origin
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+
+class UsageError(ValueError):
+    """Input that cannot be used: one sentence that names the value and the remedy. Commands end with exit code 2."""
+
+
+def setting(default: Any = MISSING, help: str = "", *, low: float | None = None, high: float | None = None) -> Any:
+    """Declare a field of a `Settings`: its default, one line of help, and inclusive bounds for a number.
+
+    Without a default the field is required.
+    """
+    return field(default=default, metadata={"help": help, "low": low, "high": high})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """A frozen dataclass that checks its fields when made; raises `UsageError` naming the first bad one."""
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            value = _checked(each.name, getattr(self, each.name), _types(type(self))[each.name], each.metadata)
+            object.__setattr__(self, each.name, value)
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """The field names, in the order of their declaration."""
+        return [each.name for each in fields(cls)]
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
+        """Make one from a mapping; `where` prefixes the names in error messages (`fixed.` for a space's part).
+
+        Raises:
+            UsageError: an unknown name (with the nearest match), a missing one, or a value out of bounds.
+        """
+        for name in values:
+            if name not in cls.names():
+                raise UsageError(unknown(f"{where}{name}", [f"{where}{known}" for known in cls.names()]))
+        for each in fields(cls):
+            if each.default is MISSING and each.name not in values:
+                raise UsageError(f"{where}{each.name} is required: {each.metadata['help']}.")
+        return cls(**values)
+
+    @classmethod
+    def accepts(cls, name: str, value: Any) -> Any:
+        """The value as the field `name` would hold it; raises `UsageError` where the field would not."""
+        known = {each.name: each for each in fields(cls)}
+        return _checked(name, value, _types(cls)[name], known[name].metadata)
+
+    @classmethod
+    def help_lines(cls) -> list[tuple[str, str, str]]:
+        """One (name, default, help) per field; choices are appended to the help."""
+        lines = []
+        for each in fields(cls):
+            choices = _choices(_types(cls)[each.name])
+            suffix = f" [{' | '.join(map(str, choices))}]" if choices else ""
+            default = "required" if each.default is MISSING else plain(each.default)
+            lines.append((each.name, default, each.metadata["help"] + suffix))
+        return lines
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields as plain values, ready for YAML or JSON."""
+        return dataclasses.asdict(self)
+
+
+def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
+    """`key=value` words as a nested dictionary: `budget.trials=8` becomes `{"budget": {"trials": 8}}`.
+
+    Values are read as YAML by OmegaConf, so `1e-4` is a number and `[1, 2]` a list.
+
+    Raises:
+        UsageError: a word that is no `key=value`, or a value that is no YAML.
+    """
+    merged = OmegaConf.create()
+    for word in arguments:
+        key, equals, _ = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"'{word}' is no setting: write key=value, for example seed=1.")
+        try:
+            merged = OmegaConf.merge(merged, OmegaConf.from_dotlist([word]))
+        except (OmegaConfBaseException, ValueError, TypeError) as error:
+            raise UsageError(f"'{word}' cannot be read: {str(error).splitlines()[0]}.") from error
+    return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+
+
+def command(main: Callable[[list[str]], int]) -> None:
+    """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and exit code 2."""
+    try:
+        status = main(sys.argv[1:])
+    except UsageError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = 2
+    sys.exit(status)
+
+
+def command_help(usage: str, settings: type[Settings]) -> str:
+    """What `--help` prints: the usage, then every key with its default and one line."""
+    return f"{usage.strip()}\n\n{table(settings.help_lines())}"
+
+
+def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
+    """(key, default, help) rows, aligned."""
+    widths = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
+    return "\n".join(f"{indent}{key:<{widths[0]}}  {default:<{widths[1]}}  {text}".rstrip() for key, default, text in lines)
+
+
+def unknown(name: str, accepted: Iterable[str], what: str = "setting") -> str:
+    """The sentence for a name that is not among the accepted ones, with the nearest of them."""
+    accepted = list(accepted)
+    close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'?" if close else f"accepted: {', '.join(accepted)}."
+    return f"unknown {what} '{name}'; {hint}"
+
+
+def plain(value: Any) -> str:
+    """A value as one would type it on the command line."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+@cache
+def _types(settings: type[Settings]) -> dict[str, Any]:
+    return typing.get_type_hints(settings)
+
+
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if get_origin(kind) is Literal else ()
+
+
+def _checked(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    """The value converted to the field's type, or a `UsageError`."""
+    if get_origin(kind) in (types.UnionType, typing.Union):
+        return _checked_union(name, value, kind, metadata)
+    choices = _choices(kind)
+    if choices:
+        if isinstance(value, str) or value is None or isinstance(value, bool):
+            value = plain(value)
+        if value not in choices:
+            raise UsageError(unknown(plain(value), map(str, choices), what=f"value for {name}:"))
+        return value
+    value = _converted(name, value, kind)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        _check_bounds(name, value, metadata.get("low"), metadata.get("high"))
+    return value
+
+
+def _checked_union(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    """`X | None` and `float | Literal[...]`: the first member that takes the value; else the last one's complaint."""
+    members = [member for member in get_args(kind) if member is not type(None)]
+    if type(None) in get_args(kind) and (value is None or value == "none"):
+        return None
+    for member in members[:-1]:
+        try:
+            return _checked(name, value, member, metadata)
+        except UsageError:
+            continue  # the next member may take it; the last one's error is raised below
+    return _checked(name, value, members[-1], metadata)
+
+
+def _converted(name: str, value: Any, kind: type) -> Any:
+    wrong = UsageError(f"{name}={plain(value)} is not {_KINDS.get(kind, kind.__name__)}.")
+    if kind is bool:
+        if not isinstance(value, bool):
+            raise wrong
+        return value
+    if isinstance(value, bool) and kind in (int, float):
+        raise wrong
+    if kind is float and isinstance(value, int | float):
+        if not math.isfinite(value):
+            raise wrong
+        return float(value)
+    if kind is int and isinstance(value, int | float) and value == int(value):
+        return int(value)
+    if kind is str and isinstance(value, str | int | float):
+        return str(value)
+    if isinstance(value, kind):
+        return value
+    raise wrong
+
+
+def _check_bounds(name: str, value: float, low: float | None, high: float | None) -> None:
+    if (low is not None and value < low) or (high is not None and value > high):
+        bounds = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
+        raise UsageError(f"{name}={plain(value)} is out of range: it takes {bounds}.")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", dict: "a mapping", list: "a list"}
