@@ -7,13 +7,15 @@ A variant is a folder under `trainables/` with:
     data.py       prepare(config, data): decode, download nothing, say what is missing
     variant.py    build = the `Variant` subclass
 
-Nothing else registers it: `names()` lists the folders, `load(name)` gives an `Entry`. A variant knows nothing of Ray
-and owns no loop: `trainables.loop.Loop` calls it.
+Nothing else registers it: `names()` lists the folders, `load(name)` gives an `Entry`. A variant in a package of its own
+is loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
+`trainables.loop.Loop` calls it.
 """
 
 from __future__ import annotations
 
 import importlib
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,14 +39,15 @@ class TrainingConfig(Settings):
     """The settings that the one loop reads; every variant's Config adds its own to them."""
 
     epochs: int = setting(20, "full budget in epochs; every schedule is a function of it", low=1)
-    batch_size: int = setting(24, "images per optimiser step, over all processes", low=1)
+    batch_size: int = setting(24, "images per forward pass, over all processes", low=1)
     lr: float = setting(1e-4, "peak learning rate of AdamW", low=0.0)
     weight_decay: float = setting(0.05, "AdamW's decoupled weight decay", low=0.0)
     warmup_epochs: float = setting(1.0, "epochs of linear warm-up before the cosine decay", low=0.0)
     clip_norm: float = setting(1.0, "gradients are clipped to this global norm; 0 leaves them alone", low=0.0)
-    accumulate: int = setting(1, "the batch is worked through in this many parts", low=1)
+    accumulate: int = setting(1, "forward passes per optimiser step", low=1)
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "auto: bf16 autocast where the GPU has it")
     patience: int = setting(0, "stop after this many epochs without a better objective; 0 never", low=0)
+    collapse_patience: int = setting(2, "stop after this many epochs in a row with a fatal health finding; 0 never", low=0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ class Finding:
     Attributes:
         check: short name, the same in every trial (`mask collapsed`).
         message: a sentence with the measured figure and what to change.
-        fatal: whether going on is a waste; the loop stops the trial when it stays so for `PATIENCE_WITH_FATAL` epochs.
+        fatal: whether going on is a waste; the loop stops the trial when it stays so for `collapse_patience` epochs.
     """
 
     check: str
@@ -109,6 +112,7 @@ class Variant(ABC):
 
     config: TrainingConfig
     device: torch.device
+    processes: Processes
 
     @property
     def stage_ends(self) -> tuple[int, ...]:
@@ -139,7 +143,9 @@ class Variant(ABC):
 
     @abstractmethod
     def evaluate(self, split: Split) -> dict[str, float]:
-        """Metrics of a split, without the split's name: a function of the weights alone (no training randomness).
+        """Metrics of a split: a function of the weights alone (no training randomness).
+
+        The loop reports `key` as `val/key`; a key that begins with `health/` stays as it is.
 
         Raises:
             ValueError: the variant was not built with that split.
@@ -179,6 +185,7 @@ class Entry:
 
     name: str
     title: str
+    package: str
     Config: type[TrainingConfig]
     Data: type[DataConfig]
 
@@ -188,7 +195,7 @@ class Entry:
         Raises:
             UsageError: data that are missing or unreadable, named.
         """
-        importlib.import_module(f"trainables.{self.name}.data").prepare(config, data)
+        importlib.import_module(f"{self.package}.data").prepare(config, data)
 
     def build(
         self,
@@ -205,7 +212,8 @@ class Entry:
 
         from trainables.processes import Processes  # noqa: PLC0415
 
-        module = importlib.import_module(f"trainables.{self.name}.variant")
+        module = importlib.import_module(f"{self.package}.variant")
+        torch.manual_seed(seed)  # layers draw their first weights, and stochastic depth its masks, from torch's own generator
         variant: Variant = module.build(
             config,
             data,
@@ -223,13 +231,16 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Entry:
-    """The variant of that name.
+    """The variant of that name, or of that dotted package.
 
     Raises:
         UsageError: there is none; the sentence says which there are.
     """
-    if name not in names():
+    package = name if "." in name else f"trainables.{name}"
+    if package == f"trainables.{name}" and name not in names():
         raise UsageError(unknown(name, names(), what="variant"))
-    title = importlib.import_module(f"trainables.{name}").TITLE
-    config = importlib.import_module(f"trainables.{name}.config")
-    return Entry(name, title, config.Config, config.Data)
+    try:
+        config = importlib.import_module(f"{package}.config")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"variant {name}: {error}; it must be importable where trials run.") from error
+    return Entry(name, sys.modules[package].TITLE, package, config.Config, config.Data)

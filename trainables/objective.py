@@ -82,6 +82,16 @@ class Objective:
         """Every goal's metric, unpenalised, in the order of the goals."""
         return [self._of(report, goal.metric) for goal in self.goals]
 
+    def front(self, points: Sequence[Sequence[float]]) -> list[int]:
+        """The indices of the points (one value per goal) that no other point dominates, in their order."""
+        signs = [1.0 if goal.mode == "max" else -1.0 for goal in self.goals]
+        signed = [[sign * value for sign, value in zip(signs, point, strict=True)] for point in points]
+
+        def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
+            return list(one) != list(other) and all(a >= b for a, b in zip(one, other, strict=True))
+
+        return [index for index, point in enumerate(signed) if not any(dominates(other, point) for other in signed)]
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for YAML; `Objective.of` reads them back."""
         goals = [{"metric": goal.metric, "mode": goal.mode} for goal in self.goals]

@@ -1,0 +1,108 @@
+"""The board: every trial of a run with what it has reported, in the driver's memory and on disk.
+
+Searcher, scheduler and console look at the board and at nothing else, so that their answers are functions of the
+record, and a run that was killed goes on as if it had not been.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from search.record import RunFolder, Status, TrialRecord
+from search.space import Space
+
+
+class Board:
+    """The trials of a run.
+
+    Attributes:
+        trials: number → record, with reports reduced to what decisions need.
+        waiting: numbers of trials that an earlier process left unfinished; they are given out first.
+    """
+
+    def __init__(self, folder: RunFolder, space: Space) -> None:
+        self.folder = folder
+        self.space = space
+        goals = [goal.metric for goal in space.objective.goals]
+        self._kept = ("epoch", "objective/value", "objective/feasible", "stop_reason", *goals, *space.objective.constraints)
+        self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
+        self.waiting = [number for number, trial in self.trials.items() if not trial.done]
+
+    # -- what happens --------------------------------------------------------------------------------------------
+
+    def begin(self, params: Mapping[str, Any], origin: str) -> TrialRecord:
+        """A new trial with the next number."""
+        trial = self.folder.begin(TrialRecord(self.next_number, dict(params), origin))
+        self.trials[trial.number] = trial
+        return trial
+
+    def report(self, number: int, report: Mapping[str, Any]) -> None:
+        """A trial has trained an epoch; a report that is there already (after a resume) is not taken twice."""
+        trial = self.trials[number]
+        if report["epoch"] > self.epochs(number):
+            kept = {key: report[key] for key in self._kept if key in report}
+            self.trials[number] = replace(trial, reports=(*trial.reports, kept))
+
+    def end(self, number: int, status: Status, cause: str, reason: str) -> None:
+        """A trial has ended."""
+        self.trials[number] = self.folder.end(self.trials[number], status, cause, reason)
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    @property
+    def next_number(self) -> int:
+        """The number of the next new trial."""
+        return max(self.trials, default=-1) + 1
+
+    def epochs(self, number: int) -> int:
+        """How many epochs a trial has reported."""
+        reports = self.trials[number].reports
+        return int(reports[-1]["epoch"]) if reports else 0
+
+    def value(self, number: int, epoch: int) -> float | None:
+        """The objective of a trial at an epoch, if it got there."""
+        report = self.trials[number].at(epoch)
+        return None if report is None else float(report["objective/value"])
+
+    def values(self, number: int, until: int) -> list[float]:
+        """The objective of a trial at each epoch up to one."""
+        return [float(report["objective/value"]) for report in self.trials[number].reports if report["epoch"] <= until]
+
+    def best_report(self, number: int) -> Mapping[str, Any] | None:
+        """The report of a trial's best epoch."""
+        pick = max if self.space.objective.first.mode == "max" else min
+        return pick(self.trials[number].reports, key=lambda report: report["objective/value"], default=None)
+
+    def best(self) -> int | None:
+        """The trial with the best objective at any epoch, among those that did not fail."""
+        candidates = {
+            number: float(report["objective/value"])
+            for number, trial in self.trials.items()
+            if trial.status != "failed" and (report := self.best_report(number)) is not None
+        }
+        pick = max if self.space.objective.first.mode == "max" else min
+        return pick(candidates, key=lambda number: candidates[number], default=None)
+
+    def count(self, *statuses: Status) -> int:
+        """How many trials are in one of these states."""
+        return sum(trial.status in statuses for trial in self.trials.values())
+
+    def seconds_per_trial(self) -> float | None:
+        """Median time from start to end of the trials that have ended."""
+        times = [trial.ended - trial.started for trial in self.trials.values() if trial.ended is not None]
+        return statistics.median(times) if times else None
+
+    def left(self) -> int:
+        """How many trials have yet to be given out."""
+        return max(0, self.space.budget.trials - self.next_number) + len(self.waiting)
+
+    def failures(self) -> Sequence[TrialRecord]:
+        """The trials that did not work."""
+        return [trial for trial in self.trials.values() if trial.status == "failed"]
+
+    def _slim(self, trial: TrialRecord) -> TrialRecord:
+        reports = tuple({key: report[key] for key in self._kept if key in report} for report in trial.reports)
+        return replace(trial, reports=reports)

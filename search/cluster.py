@@ -1,0 +1,98 @@
+"""Ray: connect to it, and let it run a board's trials."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+from ray import tune
+from ray.tune import Callback
+
+from search.board import Board
+from search.console import StatusLine
+from search.placement import Machine, place, this_machine
+from search.scheduler import BoardScheduler, settle
+from search.searcher import BoardSearcher
+from search.settings import Request, Run
+from trainables.events import write_experiment
+from trainables.tune import Task, Trial
+
+
+@contextlib.contextmanager
+def connected(run: Run) -> Iterator[Machine]:
+    """Ray, started on this machine or joined at an address, and left at the end; yields what it has to share out."""
+    if run.address:
+        ray.init(address=run.address, log_to_driver=False, logging_level=logging.ERROR)
+    else:
+        machine = this_machine(run)
+        ray.init(
+            num_cpus=machine.cpus,
+            num_gpus=machine.gpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    try:
+        resources = ray.cluster_resources()
+        yield Machine(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
+    finally:
+        ray.shutdown()
+
+
+class Watcher(Callback):  # type: ignore[misc]
+    """Lets the status line look at the board whenever Ray has done something."""
+
+    def __init__(self, line: StatusLine) -> None:
+        self.line = line
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        """Ray has done something."""
+        self.line.tick()
+
+
+def search(request: Request, board: Board, machine: Machine, line: StatusLine) -> None:
+    """Run the board's unfinished and remaining trials; returns when they have ended, at Ctrl-C, or out of time."""
+    run, space = request.run, request.space
+    settle(board)
+    if not board.left():
+        return
+    placement = place(run, machine)
+    if not request.run.resume:
+        searched = [dimension.name for dimension in space.dimensions]
+        write_experiment(request.folder, searched, ["objective/value", *(goal.metric for goal in space.objective.goals)])
+    task = Task(
+        variant=space.entry.name,
+        fixed=space.fixed,
+        data=space.data.as_dict(),
+        objective=space.objective,
+        folder=request.folder,
+        seed=run.seed,
+        cpus=placement.cpus_per_trial,
+        gpus=placement.gpus_per_trial,
+        timeout_s=run.trial_timeout_s,
+    )
+    resources = {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
+    tuner = tune.Tuner(
+        tune.with_resources(tune.with_parameters(Trial, task=task), resources),
+        tune_config=tune.TuneConfig(
+            search_alg=BoardSearcher(board, run.seed),
+            scheduler=BoardScheduler(board),
+            num_samples=board.left(),
+            max_concurrent_trials=placement.concurrent,
+            time_budget_s=run.time_budget_s,
+            reuse_actors=True,
+            trial_dirname_creator=lambda trial: f"trial_{trial.config['trial']:04d}",
+        ),
+        run_config=tune.RunConfig(
+            name=request.folder.name,
+            storage_path=str(request.folder.parent),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+            failure_config=tune.FailureConfig(max_failures=run.trial_restarts),
+            callbacks=[Watcher(line)],
+            verbose=0,
+        ),
+    )
+    tuner.fit()

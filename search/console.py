@@ -1,0 +1,197 @@
+"""What a person sees of a search: the plan before, one line during, the best-trial card after."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import optuna
+
+from search.board import Board
+from search.record import RunFolder, TrialRecord
+from search.settings import Request
+from search.space import Space
+from trainables.settings import plain
+
+if TYPE_CHECKING:
+    from search.placement import Placement
+
+def plan(request: Request, placement: Placement | None) -> str:
+    """What will be run, before anything is; a dry run also lists dimensions and example configs."""
+    space, budget = request.space, request.space.budget
+    goals = " and ".join(f"{_verb(goal.mode)} {goal.metric}" for goal in space.objective.goals)
+    kept = "".join(f", keeping {metric} ≤ {bound:g}" for metric, bound in space.objective.constraints.items())
+    compared = " and ".join(str(rung) for rung in budget.rungs) if space.scheduler.kind != "none" else "the end alone"
+    where = placement or f"placed on the cluster at {request.run.address}"
+    lines = [
+        f"{space.name} · {space.entry.title} · {space.data.source} data    {_shown(request.folder)}",
+        f"  {goals}{kept}",
+        f"  {budget.trials} trials × ≤ {budget.max_epochs} epochs, compared at {compared} · {where} · default settings go first",
+    ]
+    outside = space.outside(space.default_params())
+    if outside:
+        lines.append(f"  the default {', '.join(outside)} lies outside what is searched; it is run all the same")
+    if not request.run.dry_run:
+        return "\n".join([*lines, f"  watch:  {tensorboard_command(request.folder)}"])
+    return "\n".join([*lines, *_details(space)])
+
+
+class StatusLine:
+    """One line about the run: on a terminal it renews itself, in a log there is one a minute."""
+
+    def __init__(self, board: Board, began: float, time_budget_s: float | None, *, quiet: bool) -> None:
+        self.board = board
+        self.began = began
+        self.time_budget_s = time_budget_s
+        self.quiet = quiet
+        self.terminal = sys.stdout.isatty()
+        self.next_at = 0.0
+        self.at_start = board.count("finished", "stopped", "failed")
+
+    def tick(self) -> None:
+        """Print the line anew, if it is time."""
+        now = time.monotonic()
+        if self.quiet or now < self.next_at:
+            return
+        self.next_at = now + (0.5 if self.terminal else 60)
+        print(f"\r\033[K  {self.text()}" if self.terminal else f"  {self.text()}", end="" if self.terminal else "\n", flush=True)
+
+    def text(self) -> str:
+        """Trials so far, the best against the default, and the time left."""
+        board = self.board
+        ended = board.count("finished", "stopped", "failed")
+        parts = [f"{ended}/{board.space.budget.trials} trials"]
+        if board.count("stopped"):
+            parts.append(f"{board.count('stopped')} stopped early")
+        if board.failures():
+            parts.append(f"{len(board.failures())} failed ({board.failures()[-1].reason})")
+        best, default = board.best(), board.best_report(0) if 0 in board.trials else None
+        if best is not None and default is not None:
+            value, start = board.best_report(best), default["objective/value"]
+            parts.append(f"best {value['objective/value']:.4g} (#{best}) against default {start:.4g}")  # type: ignore[index]
+        return " · ".join([*parts, self._time_left(ended)])
+
+    def close(self) -> None:
+        """Leave the terminal's line as it is and go to the next."""
+        if not self.quiet:
+            print(f"\r\033[K  {self.text()}" if self.terminal else f"  {self.text()}")
+
+    def _time_left(self, ended: int) -> str:
+        spent = time.monotonic() - self.began
+        done_here = ended - self.at_start
+        waiting = self.board.space.budget.trials - ended
+        if waiting <= 0:
+            return f"done in {_clock(spent)}"
+        if done_here == 0:
+            return f"{_clock(spent)} so far"
+        left = spent / done_here * waiting
+        if self.time_budget_s is not None:
+            left = min(left, self.time_budget_s - spent)
+        return f"about {_clock(left)} left"
+
+
+def card(board: Board, folder: RunFolder) -> str:
+    """The best trial against the default one, what differs, its health, and the next commands."""
+    best = board.best()
+    failed = board.failures()
+    note = f"    {len(failed)} of {len(board.trials)} failed, see {_shown(folder.path)}/failures.csv" if failed else ""
+    if best is None:
+        return f"  no trial has a result.{note}\n" + "".join(f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3])
+    shown = _front(board) if board.space.objective.several else [best]
+    lines = [line for number in shown for line in _trial_lines(board, folder.trial(number))]
+    return "\n".join([*lines, *([note] if note else []), *_next_commands(folder, best)])
+
+
+def interrupted(board: Board, out_of_time: bool) -> str:
+    """How to go on."""
+    why = "the time budget is used up" if out_of_time else "interrupted"
+    ended = board.count("finished", "stopped", "failed")
+    return f"  {why} after {ended} of {board.space.budget.trials} trials; nothing is lost.\n" \
+           f"  go on:  python -m search.run resume={_shown(board.folder.path)}"
+
+
+def tensorboard_command(folder: Path) -> str:
+    """The exact command that shows a run; TensorBoard serves to this machine alone unless it is told otherwise."""
+    return f"tensorboard --logdir {_shown(folder)}"
+
+
+def _details(space: Space) -> list[str]:
+    """Dimensions, the upper bound of the cost, and what the first configs would look like."""
+    budget = space.budget
+    lines = ["  searched:"]
+    lines += [f"    {dimension.name:<18} {dimension}" for dimension in space.dimensions]
+    lines += ["  fixed:", "    " + "   ".join(f"{name}={plain(value)}" for name, value in space.fixed.items())]
+    lines += [f"  at most {budget.trials * budget.max_epochs} epochs in all", "  for example:"]
+    lines += [f"    {_pairs(space.default_params())}   (the default settings, trial 0)"]
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+    lines += [f"    {_pairs(space.sample(study.ask()))}" for _ in range(3)]
+    return lines
+
+
+def _trial_lines(board: Board, trial: TrialRecord) -> list[str]:
+    space, goal = board.space, board.space.objective.first
+    pick = max if goal.mode == "max" else min
+    report = pick(trial.reports, key=lambda each: each["objective/value"])
+    values = "   ".join(f"{each.metric} {report[each.metric]:.4g}" for each in space.objective.goals)
+    default = board.best_report(0)
+    against = "   ".join(f"{each.metric} {default[each.metric]:.4g}" for each in space.objective.goals) if default else "none"
+    limits = [
+        f"{metric} {report[metric]:.3g} ({'kept' if report[metric] <= bound else 'VIOLATED'}: ≤ {bound:g})"
+        for metric, bound in space.objective.constraints.items()
+    ]
+    changed = _changes(space, trial.params)
+    findings = [finding["message"] for finding in report.get("findings", [])]
+    return [
+        f"  best trial #{trial.number}   {values} at epoch {report['epoch']}        default {against}",
+        f"    {changed or 'the default settings'}",
+        f"    health: {'; '.join(findings) or 'fine'}{''.join(' · ' + limit for limit in limits)}",
+        f"    cost {_clock(report['time/total_s'])} to that epoch · weights {_shown(board.folder.path)}/trial_{trial.number:04d}/best.safetensors",
+    ]
+
+
+def _changes(space: Space, params: Mapping[str, Any]) -> str:
+    """The settings that differ from the default, old → new."""
+    default = space.config({})
+    changed = [(name, getattr(default, name), value) for name, value in params.items() if getattr(default, name) != value]
+    return "   ".join(f"{name} {plain(old)} → {plain(new)}" for name, old, new in changed)
+
+
+def _front(board: Board) -> list[int]:
+    """The trials that no other beats in every objective, of those that trained their whole budget."""
+    done = [number for number, trial in board.trials.items() if trial.status == "finished"]
+    points = [board.space.objective.values(board.trials[number].reports[-1]) for number in done]
+    return [done[index] for index in board.space.objective.front(points)]
+
+
+def _next_commands(folder: RunFolder, best: int) -> list[str]:
+    run = _shown(folder.path)
+    name = folder.path.name
+    return [
+        f"  next:   python -m analysis.best     run={run}",
+        f"          python -m analysis.export   run={run} to=export/{name}",
+        f"          python -m trainables.train  config=export/{name}/config.yaml",
+    ]
+
+
+def _shown(path: Path) -> str:
+    """A path as one would type it from here."""
+    path = Path(path)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _pairs(params: Mapping[str, Any]) -> str:
+    return "   ".join(f"{name} {plain(value)}" for name, value in params.items())
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(max(0, round(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _verb(mode: str) -> str:
+    return "maximise" if mode == "max" else "minimise"

@@ -1,0 +1,167 @@
+"""One searched setting: its distribution, the conditions under which it applies, and how it is read from YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from trainables.contract import TrainingConfig
+from trainables.settings import UsageError, unknown
+
+DISTRIBUTIONS = ("uniform", "loguniform", "quniform", "randint", "choice")
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """A Config field that is searched.
+
+    Attributes:
+        when: field → the values of it under which this dimension applies; all must hold.
+    """
+
+    name: str
+    distribution: BaseDistribution
+    when: Mapping[str, tuple[Any, ...]]
+
+    def active(self, params: Mapping[str, Any], otherwise: Callable[[str], Any]) -> bool:
+        """Whether it applies, given the parameters chosen so far; `otherwise` knows the fields that are not searched.
+
+        A searched parent that is itself inactive switches its children off only if its value does.
+        """
+        return all(
+            (params[parent] if parent in params else otherwise(parent)) in values for parent, values in self.when.items()
+        )
+
+    def suggest(self, trial: optuna.trial.BaseTrial) -> Any:
+        """Ask Optuna for a value."""
+        kind = self.distribution
+        if isinstance(kind, FloatDistribution):
+            return trial.suggest_float(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
+        if isinstance(kind, IntDistribution):
+            return trial.suggest_int(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
+        assert isinstance(kind, CategoricalDistribution)  # noqa: S101  (for the type checker: there are three kinds)
+        return trial.suggest_categorical(self.name, kind.choices)
+
+    def contains(self, value: Any) -> bool:
+        """Whether the value is one that could be drawn."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return value in self.distribution.choices
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return number and self.distribution._contains(self.distribution.to_internal_repr(value))
+
+    def __str__(self) -> str:
+        kind = self.distribution
+        if isinstance(kind, CategoricalDistribution):
+            text = " | ".join(str(choice) for choice in kind.choices)
+        else:
+            text = f"{kind.low:g} to {kind.high:g}" + (" log" if kind.log else "") + _step_text(kind)
+        conditions = " and ".join(f"{parent} is {' or '.join(map(str, values))}" for parent, values in self.when.items())
+        return f"{text}, when {conditions}" if conditions else text
+
+
+def read_dimension(config: type[TrainingConfig], name: str, spec: Mapping[str, Any]) -> Dimension:
+    """One entry of a space's `params`.
+
+    Raises:
+        UsageError: no such Config field, an unknown or empty distribution, or bounds that the field does not accept.
+    """
+    if name not in config.names():
+        raise UsageError(unknown(f"params.{name}", [f"params.{field}" for field in config.names()]))
+    if name == "epochs":
+        raise UsageError("params.epochs cannot be searched: the budget is budget.max_epochs, and the scheduler spends it.")
+    for key in spec:
+        if key not in (*DISTRIBUTIONS, "log", "when"):
+            raise UsageError(unknown(f"params.{name}.{key}", [f"params.{name}.{each}" for each in (*DISTRIBUTIONS, "log", "when")]))
+    kinds = [key for key in spec if key in DISTRIBUTIONS]
+    if len(kinds) != 1:
+        raise UsageError(f"params.{name} needs one of {', '.join(DISTRIBUTIONS)}; it has {', '.join(kinds) or 'none'}.")
+    distribution = _distribution(name, kinds[0], spec)
+    _check_accepted(config, name, distribution)
+    return Dimension(name, distribution, _conditions(config, name, spec.get("when") or {}))
+
+
+def in_order(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """Parents before what depends on them; otherwise as given.
+
+    Raises:
+        UsageError: conditions that go in a circle.
+    """
+    waiting, done = list(dimensions), []
+    while waiting:
+        names = {dimension.name for dimension in waiting}
+        ready = [dimension for dimension in waiting if not names & set(dimension.when)]
+        if not ready:
+            raise UsageError(f"the conditions of {', '.join(sorted(names))} go in a circle; drop one `when`.")
+        done += ready
+        waiting = [dimension for dimension in waiting if dimension not in ready]
+    return tuple(done)
+
+
+def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribution:
+    values, log = spec[kind], spec.get("log", False)
+    if not isinstance(values, list) or not values:
+        raise UsageError(f"params.{name}.{kind}={values} is no list; write for example {_EXAMPLES[kind]}.")
+    if kind == "choice":
+        return CategoricalDistribution(values)
+    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    if len(numbers) != len(values) or len(values) != (3 if kind == "quniform" else 2):
+        raise UsageError(f"params.{name}.{kind}={values} is not right; write for example {_EXAMPLES[kind]}.")
+    low, high = numbers[:2]
+    if low >= high:
+        raise UsageError(f"params.{name}.{kind}={values} is empty: {low:g} is not below {high:g}.")
+    if (log or kind == "loguniform") and low <= 0:
+        raise UsageError(f"params.{name}.{kind}={values} is logarithmic, so its lower end must be above 0.")
+    if kind == "randint":
+        if low != int(low) or high != int(high):
+            raise UsageError(f"params.{name}.randint={values} takes whole numbers.")
+        return IntDistribution(int(low), int(high) - 1, log=log)  # the upper end is not drawn, as in Ray and NumPy
+    if kind == "quniform":
+        if numbers[2] <= 0 or log:
+            raise UsageError(f"params.{name}.quniform={values} needs a step above 0, and no log.")
+        return FloatDistribution(low, high, step=numbers[2])
+    return FloatDistribution(low, high, log=log or kind == "loguniform")
+
+
+def _check_accepted(config: type[TrainingConfig], name: str, distribution: BaseDistribution) -> None:
+    """Both ends of a range, or every choice, must be values that the Config's field takes."""
+    if isinstance(distribution, CategoricalDistribution):
+        ends = list(distribution.choices)
+    else:
+        ends = [distribution.low, distribution.high]
+    for value in ends:
+        try:
+            config.accepts(name, value)
+        except UsageError as error:
+            raise UsageError(f"params.{name}: {error}") from error
+    if isinstance(distribution, FloatDistribution) and isinstance(getattr(config(), name), int):
+        raise UsageError(f"params.{name} is a whole number; use randint.")
+
+
+def _conditions(config: type[TrainingConfig], name: str, when: Any) -> dict[str, tuple[Any, ...]]:
+    if not isinstance(when, Mapping):
+        raise UsageError(f"params.{name}.when={when} is no condition; write for example {{weighting: gradnorm}}.")
+    if name in when:
+        raise UsageError(f"the conditions of {name} go in a circle; drop its `when`.")
+    return {str(parent): tuple(values) if isinstance(values, list) else (values,) for parent, values in when.items()}
+
+
+def _step_text(distribution: FloatDistribution | IntDistribution) -> str:
+    return f" by {distribution.step:g}" if distribution.step not in (None, 1) else ""
+
+
+_EXAMPLES = {
+    "uniform": "[0, 1]",
+    "loguniform": "[1e-5, 1e-3]",
+    "quniform": "[0, 1, 0.25], the last number being the step",
+    "randint": "[8, 65], 65 excluded",
+    "choice": "[logistic, none]",
+}

@@ -1,0 +1,62 @@
+"""Which resources a trial gets, and how many trials fit at a time."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from search.settings import Run
+from trainables.settings import UsageError
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to share out, on this machine or in a cluster."""
+
+    cpus: int
+    gpus: int
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The share of one trial, and how many run at a time."""
+
+    cpus_per_trial: float
+    gpus_per_trial: float
+    concurrent: int
+
+    def __str__(self) -> str:
+        gpus = f" and {self.gpus_per_trial:g} GPU" if self.gpus_per_trial else ""
+        return f"{self.concurrent} at a time, {self.cpus_per_trial:g} CPU{gpus} each"
+
+
+def this_machine(run: Run) -> Machine:
+    """The CPUs and GPUs of this machine, or as many as the user declares.
+
+    A GPU that is declared but not there lets placement be tried out; its trials run on the CPU.
+    """
+    import torch  # noqa: PLC0415  (only here is it needed before the trials start)
+
+    return Machine(run.cpus or os.cpu_count() or 1, torch.cuda.device_count() if run.gpus is None else run.gpus)
+
+
+def place(run: Run, machine: Machine) -> Placement:
+    """Share the machine out.
+
+    Raises:
+        UsageError: one trial asks for more than there is.
+    """
+    gpus = float(machine.gpus > 0) if run.gpus_per_trial == "auto" else float(run.gpus_per_trial)
+    if run.cpus_per_trial > machine.cpus:
+        raise UsageError(f"cpus_per_trial={run.cpus_per_trial:g}, but there are {machine.cpus}; ask for at most that.")
+    if gpus > machine.gpus:
+        raise UsageError(
+            f"gpus_per_trial={gpus:g}, but there are {machine.gpus}; ask for at most that, "
+            f"or declare some with gpus=1 to try out the placement."
+        )
+    if gpus > 1 and gpus != int(gpus):
+        raise UsageError(f"gpus_per_trial={gpus:g} is not possible: a trial has a share of one GPU, or whole ones.")
+    fit = int(machine.cpus / run.cpus_per_trial)
+    if gpus:
+        fit = min(fit, int(1 / gpus) * machine.gpus if gpus < 1 else machine.gpus // int(gpus))
+    return Placement(run.cpus_per_trial, gpus, min(fit, run.max_concurrent or fit))

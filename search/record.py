@@ -1,0 +1,212 @@
+"""What a run writes beside Ray's files, and how it is read back. JSON and YAML only; imports no Ray and no torch.
+
+    run.yaml            every key of the command line, resolved
+    space.yaml          the space with all overrides; a space file in its own right
+    environment.json    commit, versions, devices, command
+    trial_0007/         one folder per trial:
+      trial.json          parameters, where they came from, how the trial ended and why; written by the driver
+      result.json         one report per epoch and line; written by the trial (`trainables.checkpoint`)
+    failures.csv        number, reason and folder of every failed trial, once there is one
+
+A run is resumed from these files alone, so that a kill at any moment loses at most the epochs in flight.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import OmegaConf
+
+from search.space import Space
+from trainables.files import RESULT, read_lines, replace_text, trial_folder
+from trainables.settings import UsageError
+
+Status = Literal["running", "finished", "stopped", "failed"]
+RUN, SPACE, ENVIRONMENT, TRIAL, FAILURES = "run.yaml", "space.yaml", "environment.json", "trial.json", "failures.csv"
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as recorded.
+
+    Attributes:
+        params: the searched parameters; the default trial has the values of `Config()` for them.
+        origin: `default`, `random`, or `model of epoch 3`.
+        status: `finished` used its budget, `stopped` ended early on purpose, `failed` did not work.
+        cause: what ended it: budget, scheduler, patience, health, error, or none while it runs; `reason` says it in words.
+        reports: one per epoch, in order.
+    """
+
+    number: int
+    params: dict[str, Any]
+    origin: str
+    status: Status = "running"
+    cause: str | None = None
+    reason: str | None = None
+    started: float = 0.0
+    ended: float | None = None
+    reports: tuple[dict[str, Any], ...] = field(default=(), compare=False)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended."""
+        return self.status != "running"
+
+    def at(self, epoch: int) -> dict[str, Any] | None:
+        """The report of an epoch, if it got there."""
+        return next((report for report in self.reports if report["epoch"] == epoch), None)
+
+
+class RunFolder:
+    """A run's folder."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any], space: Space) -> RunFolder:
+        """Make the folder of a new run.
+
+        Raises:
+            UsageError: there is a run of that name.
+        """
+        if (path / RUN).exists():
+            raise UsageError(f"{path} holds a run already: continue it with resume={path}, or choose another name=.")
+        path.mkdir(parents=True, exist_ok=True)
+        folder = cls(path)
+        replace_text(path / SPACE, OmegaConf.to_yaml(OmegaConf.create(space.source)))
+        replace_text(path / ENVIRONMENT, json.dumps(environment(), indent=2))
+        folder.write_settings(settings)
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """The folder of a run that exists.
+
+        Raises:
+            UsageError: there is none.
+        """
+        path = Path(path)
+        if not (path / RUN).is_file():
+            near = sorted(found.parent.name for found in path.parent.glob(f"*/{RUN}")) if path.parent.is_dir() else []
+            hint = f"runs there: {', '.join(near[-5:])}." if near else "give the folder that search.run printed."
+            raise UsageError(f"{path} is no run (it has no {RUN}); {hint}")
+        return cls(path.resolve())
+
+    def write_settings(self, settings: Mapping[str, Any]) -> None:
+        """Save the command line's keys."""
+        replace_text(self.path / RUN, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+
+    def settings(self) -> dict[str, Any]:
+        """The command line's keys."""
+        return _mapping(self.path / RUN)
+
+    def space(self, trials: int | None = None) -> Space:
+        """The space of the run; with another number of trials where the run is extended."""
+        source = _mapping(self.path / SPACE)
+        if trials is not None:
+            source["budget"] = {**(source.get("budget") or {}), "trials": trials}
+            replace_text(self.path / SPACE, OmegaConf.to_yaml(OmegaConf.create(source)))
+        return Space.of(str(self.settings()["space_name"]), source)
+
+    def begin(self, trial: TrialRecord) -> TrialRecord:
+        """Record that a trial has been given out; returns the record with the time."""
+        self._folder(trial.number).mkdir(parents=True, exist_ok=True)
+        begun = replace(trial, started=time.time())
+        self._write(begun)
+        return begun
+
+    def end(self, trial: TrialRecord, status: Status, cause: str, reason: str) -> TrialRecord:
+        """Record how a trial ended; returns the completed record."""
+        ended = replace(trial, status=status, cause=cause, reason=reason, ended=time.time())
+        self._write(ended)
+        if status == "failed":
+            self._write_failures()
+        return ended
+
+    def trials(self) -> list[TrialRecord]:
+        """All trials, by number, with the reports that are on disk.
+
+        Raises:
+            UsageError: a trial's file cannot be read; it is named.
+        """
+        found = sorted(self.path.glob(f"trial_*/{TRIAL}"))
+        return [_read_trial(path) for path in found]
+
+    def trial(self, number: int) -> TrialRecord:
+        """One trial as it stands on disk."""
+        return _read_trial(self._folder(number) / TRIAL)
+
+    def _folder(self, number: int) -> Path:
+        return trial_folder(self.path, number)
+
+    def _write(self, trial: TrialRecord) -> None:
+        values = {key: value for key, value in asdict(trial).items() if key != "reports"}
+        replace_text(self._folder(trial.number) / TRIAL, json.dumps(values, indent=2))
+
+    def _write_failures(self) -> None:
+        failed = [trial for trial in self.trials() if trial.status == "failed"]
+        with (self.path / FAILURES).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["trial", "epochs", "reason", "folder"])
+            writer.writerows(
+                [trial.number, len(trial.reports), trial.reason, self._folder(trial.number).name] for trial in failed
+            )
+
+
+def environment(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """What a result may depend on besides its settings: commit, versions, machine, command."""
+    packages = ("torch", "ray", "optuna", "timm", "numpy", "scikit-learn")
+    return {
+        "command": " ".join(arguments if arguments is not None else sys.argv),
+        "commit": _commit(),
+        "python": platform.python_version(),
+        "packages": {name: _version(name) for name in packages},
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def _commit() -> str | None:
+    """The project's own commit, marked where the working tree differs; None outside a checkout."""
+    here = Path(__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _mapping(path: Path) -> dict[str, Any]:
+    values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} holds no mapping; it is damaged.")
+    return {str(key): value for key, value in values.items()}
+
+
+def _read_trial(path: Path) -> TrialRecord:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise UsageError(f"{path} cannot be read ({error}); move its folder away to go on without that trial.") from error
+    return TrialRecord(**values, reports=tuple(read_lines(path.parent / RESULT)))

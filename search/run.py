@@ -1,0 +1,84 @@
+"""Run a search: `python -m search.run space=mask_st`. `--help` lists every key.
+
+The story: read the command line, show the plan, let Ray train trials that the searcher proposes and the scheduler
+stops, watch them, and say at the end what is best against the default settings and what to do next.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from search.console import StatusLine, card, interrupted, plan
+from search.record import RunFolder
+from search.settings import Request, help_page, read
+from trainables.settings import command
+
+QUIET_RAY = {
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else `uv run` makes Ray build an environment for every worker
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the command line are relative to where it was given
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials write their own record, live, into the run's folder
+    "TUNE_RESULT_BUFFER_LENGTH": "1",  # a trial that is to stop must not train on meanwhile
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial reports its reason and no metric
+    "TUNE_GLOBAL_CHECKPOINT_S": "600",  # runs are resumed from their own record, not from Ray's snapshots
+    "TUNE_WARN_THRESHOLD_S": "10",
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Search; returns the exit code."""
+    if not arguments or {"--help", "-h", "help"} & set(arguments):
+        print(help_page())
+        return 0
+    request = read(arguments, now=time.strftime("%m%d-%H%M"))
+    for key, value in QUIET_RAY.items():
+        os.environ.setdefault(key, value)
+    from search.placement import place, this_machine  # noqa: PLC0415  (a mistake in the settings is told before torch loads)
+
+    placement = place(request.run, this_machine(request.run)) if not request.run.address else None
+    if request.run.dry_run or not request.run.quiet:
+        print(plan(request, placement), flush=True)
+    if request.run.dry_run:
+        return 0
+    return search(request)
+
+
+def search(request: Request) -> int:
+    """Run or continue the search that was asked for; returns the exit code."""
+    from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
+    from search.board import Board  # noqa: PLC0415
+
+    run, space = request.run, request.space
+    space.entry.prepare(space.config(space.default_params()), space.data)
+    folder = _open(request)
+    board = Board(folder, space)
+    began = time.monotonic()
+    with cluster.connected(run) as machine:
+        line = StatusLine(board, began, run.time_budget_s, quiet=run.quiet)
+        cluster.search(request, board, machine, line)
+    line.close()
+    if board.left() or board.count("running"):
+        out_of_time = run.time_budget_s is not None and time.monotonic() - began >= run.time_budget_s
+        print(interrupted(board, out_of_time))
+        if not out_of_time:
+            return 130
+    print(card(board, folder))
+    return 1 if board.failures() or not board.count("finished", "stopped") else 0
+
+
+def _open(request: Request) -> RunFolder:
+    """The run's folder: a new one, or the one to go on with."""
+    settings: dict[str, Any] = {**request.run.as_dict(), "space_name": request.space.name, "resume": ""}
+    if request.run.resume:
+        folder = RunFolder.open(request.folder)
+        folder.write_settings(settings)
+        return folder
+    return RunFolder.create(request.folder, settings, request.space)
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,127 @@
+"""Which trials are stopped before their budget ends, as pure rules over the board, and the adapter that Ray calls.
+
+The default trial is never stopped by a rule: it is what the winner is compared with.
+Sources: ASHA, Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning, algorithm 2 in its stopping form;
+median stopping, Golovin et al. 2017, Google Vizier, section 3.2.1.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from ray.tune.experiment import Trial
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from search.board import Board
+
+Rule = Callable[[Board, int, int], str | None]
+"""(board, trial, epoch) → why the trial should stop after that epoch, or None."""
+
+
+def asha(board: Board, number: int, epoch: int) -> str | None:
+    """Stop a trial that is not among the best 1/reduction of those that reached this rung before it."""
+    budget = board.space.budget
+    if epoch not in budget.rungs[:-1]:
+        return None
+    others = [value for each in board.trials if each != number and (value := board.value(each, epoch)) is not None]
+    if not others:
+        return None
+    goal = board.space.objective.first
+    share = 1 / budget.reduction
+    cutoff = float(np.quantile(others, 1 - share if goal.mode == "max" else share))
+    mine = board.values(number, epoch)[-1]
+    if not goal.better(cutoff, than=mine):
+        return None
+    return f"not among the best 1/{budget.reduction} at epoch {epoch}: {mine:.4g}, needed {cutoff:.4g}"
+
+
+def median(board: Board, number: int, epoch: int, *, enough: int = 3) -> str | None:
+    """Stop a trial whose best so far is below the median of the others' running means at the same epoch."""
+    if epoch < board.space.budget.grace_epochs:
+        return None
+    means = [
+        statistics.fmean(board.values(each, epoch))
+        for each, trial in board.trials.items()
+        if each != number and trial.done and board.epochs(each) >= epoch
+    ]
+    if len(means) < enough:
+        return None
+    goal = board.space.objective.first
+    mine = (max if goal.mode == "max" else min)(board.values(number, epoch))
+    middle = statistics.median(means)
+    return f"below the median at epoch {epoch}: {mine:.4g}, median {middle:.4g}" if goal.better(middle, than=mine) else None
+
+
+def never(board: Board, number: int, epoch: int) -> str | None:
+    """Stop nothing."""
+    return None
+
+
+RULES: dict[str, Rule] = {"asha": asha, "median": median, "none": never}
+
+
+def should_stop(board: Board, number: int, epoch: int) -> str | None:
+    """What the run's rule says of a trial; the default trial goes on to the end."""
+    return None if number == 0 else RULES[board.space.scheduler.kind](board, number, epoch)
+
+
+def settle(board: Board) -> None:
+    """After a kill, end the trials whose fate was sealed by what they had reported, though nobody had noted it."""
+    for number in list(board.waiting):
+        reports = board.trials[number].reports
+        if not reports:
+            continue
+        last = reports[-1]
+        reason = should_stop(board, number, last["epoch"])
+        if reason:
+            board.end(number, "stopped", "scheduler", reason)
+        elif last["epoch"] >= board.space.budget.max_epochs or last.get("stop_reason"):
+            _end_by_report(board, number, last)
+        else:
+            continue
+        board.waiting.remove(number)
+
+
+class BoardScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Tells the board what Ray's trials report, and Ray what the run's rule decides."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__()
+        self.board = board
+
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+        """An epoch was reported; a trial that ends by itself is reported in `on_trial_complete` alone."""
+        number = trial.config["trial"]
+        self.board.report(number, result)
+        reason = should_stop(self.board, number, result["epoch"])
+        if reason is None:
+            return str(TrialScheduler.CONTINUE)
+        self.board.end(number, "stopped", "scheduler", reason)
+        return str(TrialScheduler.STOP)
+
+    def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
+        """A trial ended: by this scheduler, by itself, or because it failed."""
+        number = trial.config["trial"]
+        if self.board.trials[number].done:
+            return
+        if result.get("failed"):
+            self.board.end(number, "failed", "error", result["stop_reason"])
+        else:
+            self.board.report(number, result)
+            _end_by_report(self.board, number, result)
+
+    def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
+        """A trial's process died more often than it may be restarted."""
+        reason = "its process died (killed, or out of memory); fewer trials at a time or a smaller batch_size may help"
+        self.board.end(trial.config["trial"], "failed", "error", reason)
+
+
+def _end_by_report(board: Board, number: int, last: dict[str, Any]) -> None:
+    reason = last.get("stop_reason")
+    if reason:
+        board.end(number, "stopped", str(reason).split(":")[0], str(reason))
+    else:
+        board.end(number, "finished", "budget", f"trained its {last['epoch']} epochs")

@@ -1,0 +1,126 @@
+"""The rung-aware searcher: one model of the objective per rung, and the adapter that Ray calls.
+
+A trial that was stopped at epoch 3 says nothing about epoch 9, so results of different epochs are never mixed: a new
+config is asked of the highest rung that has enough results (the idea of BOHB, Falkner et al. 2018, section 3, with
+Optuna's multivariate TPE in place of its kernel density). What each rung's model sees:
+
+  * trials that reached the rung: their objective there, and by how much they violate the constraints;
+  * trials that stopped themselves before (patience): their last objective, which they had settled at;
+  * trials still on their way: running, which the sampler counts as bad, so that it does not propose their like at once;
+  * failed trials: pruned without a value, the worst there is, so that it keeps away from them.
+
+`propose` is a function of the board, the seed and the trial's number: no hidden state, so a resumed run proposes what
+an uninterrupted one would have.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.samplers import BaseSampler, RandomSampler, TPESampler
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from ray.tune.search import Searcher
+
+from search.board import Board
+from search.record import TrialRecord
+from search.space import Space
+
+
+def propose(board: Board, seed: int, number: int) -> tuple[dict[str, Any], str]:
+    """The parameters of trial `number`, and where they come from: `default`, `random` or `model of epoch E`."""
+    space = board.space
+    if number == 0:
+        return space.default_params(), "default"
+    generator = np.random.default_rng([seed, number])
+    draw, sampler_seed = generator.random(), int(generator.integers(2**31))
+    rung = _highest_rung(board)
+    if space.searcher.kind == "random" or rung is None or draw < space.searcher.random_share:
+        return _ask(space, RandomSampler(sampler_seed), []), "random"
+    conditional = any(dimension.when for dimension in space.dimensions)
+    with warnings.catch_warnings():  # `group` is marked experimental; without it conditions fall out of the joint model
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = TPESampler(n_startup_trials=0, multivariate=True, group=conditional, seed=sampler_seed)
+    return _ask(space, sampler, observations(board, rung)), f"model of epoch {rung}"
+
+
+def observations(board: Board, rung: int) -> list[FrozenTrial]:
+    """What the model of a rung is told, as Optuna trials in the order of their numbers."""
+    seen = [_observation(board, trial, rung) for trial in board.trials.values()]
+    return [trial for trial in seen if trial is not None]
+
+
+class BoardSearcher(Searcher):  # type: ignore[misc]
+    """Gives Ray first the trials that an earlier process left unfinished, then new ones."""
+
+    def __init__(self, board: Board, seed: int) -> None:
+        super().__init__()
+        self.board = board
+        self.seed = seed
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | None:
+        """The next trial's number and parameters."""
+        if self.board.waiting:
+            trial = self.board.trials[self.board.waiting.pop(0)]
+        elif self.board.next_number < self.board.space.budget.trials:
+            trial = self.board.begin(*propose(self.board, self.seed, self.board.next_number))
+        else:
+            return str(Searcher.FINISHED)  # type: ignore[return-value]
+        return {"trial": trial.number, "params": trial.params}
+
+    def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
+        """Nothing: the board hears of it from the scheduler."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing: the run's record is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing: the run's record is the state."""
+
+
+def _highest_rung(board: Board) -> int | None:
+    """The highest rung with enough results for a model; several objectives are compared at the end alone."""
+    rungs = board.space.budget.rungs[-1:] if board.space.objective.several else board.space.budget.rungs
+    for rung in reversed(rungs):
+        states = [trial.state for trial in observations(board, rung)]
+        if states.count(TrialState.COMPLETE) >= board.space.searcher.min_results:
+            return rung
+    return None
+
+
+def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | None:
+    space = board.space
+    if space.outside(trial.params):
+        return None  # the default config may lie outside what is searched; the model knows only the inside
+    known: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
+    report = trial.at(rung)
+    if report is None and trial.status == "stopped" and trial.cause in ("patience", "health"):
+        report = trial.reports[-1]
+    if report is not None:
+        return create_trial(**known, values=_values(space, report), constraints=_violations(space, report))
+    if trial.status == "failed":
+        return create_trial(**known, state=TrialState.PRUNED)
+    if trial.status == "running":
+        return create_trial(**known, state=TrialState.RUNNING)
+    return None
+
+
+def _values(space: Space, report: Mapping[str, Any]) -> list[float]:
+    return space.objective.values(report)
+
+
+def _violations(space: Space, report: Mapping[str, Any]) -> dict[str, float]:
+    return dict(zip(space.objective.constraints, space.objective.violations(report), strict=True))
+
+
+def _ask(space: Space, sampler: BaseSampler, seen: list[FrozenTrial]) -> dict[str, Any]:
+    directions = ["maximize" if goal.mode == "max" else "minimize" for goal in space.objective.goals]
+    study = optuna.create_study(sampler=sampler, directions=directions)
+    study.add_trials(seen)
+    return space.sample(study.ask())
+
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)

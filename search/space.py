@@ -1,0 +1,274 @@
+"""A space: what is searched, as data. YAML and command-line overrides in; Optuna distributions and Configs out.
+
+The grammar is on one page in `spaces/README.md`. Everything is checked against the variant's Config before a run
+starts: names, ranges, choices, conditions.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import optuna
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from search.dimensions import Dimension, in_order, read_dimension
+from trainables import contract
+from trainables.contract import DataConfig, Entry, TrainingConfig
+from trainables.objective import Goal, Objective
+from trainables.settings import Settings, UsageError, setting, unknown
+
+SPACES = Path(__file__).parent.parent / "spaces"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget(Settings):
+    """How much a search may spend."""
+
+    trials: int = setting(24, "trials in all, the default settings included", low=1)
+    max_epochs: int = setting(9, "epochs of a trial that is never stopped; the variant's schedules follow it", low=1)
+    grace_epochs: int = setting(3, "epochs before a trial may be stopped, and the first rung", low=1)
+    reduction: int = setting(3, "one in this many trials goes on at a rung", low=2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.grace_epochs > self.max_epochs:
+            raise UsageError(f"budget.grace_epochs={self.grace_epochs} is more than budget.max_epochs={self.max_epochs}.")
+
+    @property
+    def rungs(self) -> tuple[int, ...]:
+        """The epochs at which trials are compared; the last one is the full budget."""
+        rungs, epoch = [], self.grace_epochs
+        while epoch < self.max_epochs:
+            rungs.append(epoch)
+            epoch *= self.reduction
+        return (*rungs, self.max_epochs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerChoice(Settings):
+    """Which trials are stopped before their budget ends."""
+
+    kind: Literal["asha", "median", "none"] = setting("asha", "asha: the best share at each rung; median: below the median")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearcherChoice(Settings):
+    """Where new configs come from."""
+
+    kind: Literal["rung", "random"] = setting("rung", "rung: TPE on the highest rung with enough results; random")
+    random_share: float = setting(0.2, "share of trials drawn at random, for what a model would never try", low=0.0, high=1.0)
+    min_results: int = setting(8, "results at a rung before its model is used", low=2)
+
+
+@dataclass(frozen=True)
+class Space:
+    """A validated space.
+
+    Attributes:
+        entry: the variant; data: its data settings, checked.
+        fixed: Config fields that every trial shares, `epochs` included.
+        dimensions: what is searched, parents before what depends on them.
+    """
+
+    name: str
+    entry: Entry
+    objective: Objective
+    budget: Budget
+    data: DataConfig
+    fixed: dict[str, Any]
+    dimensions: tuple[Dimension, ...]
+    scheduler: SchedulerChoice
+    searcher: SearcherChoice
+    source: dict[str, Any]
+    """The merged YAML that this was read from; `Space.of` reads it back."""
+
+    @classmethod
+    def load(cls, name: str, overrides: Mapping[str, Any] | None = None) -> Space:
+        """Read a space by name (`mask_st`) or path (`my/space.yaml`), with command-line overrides.
+
+        Raises:
+            UsageError: anything in it that cannot be used, in one sentence.
+        """
+        path = Path(name) if name.endswith((".yaml", ".yml")) else SPACES / f"{name}.yaml"
+        if not path.is_file():
+            raise UsageError(unknown(name, available(), what="space"))
+        try:
+            source = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        except (OmegaConfBaseException, ValueError) as error:
+            raise UsageError(f"{path} is no YAML: {str(error).splitlines()[0]}.") from error
+        if not isinstance(source, dict):
+            raise UsageError(f"{path} holds no mapping; spaces/README.md shows what a space looks like.")
+        merged = _merge({str(key): value for key, value in source.items()}, overrides or {})
+        return cls.of(path.stem, merged)
+
+    @classmethod
+    def of(cls, name: str, source: Mapping[str, Any]) -> Space:
+        """The space that a merged mapping describes."""
+        for key in source:
+            if key not in KEYS:
+                raise UsageError(unknown(key, KEYS, what=f"key of space {name}"))
+        if "variant" not in source:
+            raise UsageError(f"space {name} names no variant; accepted: {', '.join(contract.names())}.")
+        entry = contract.load(str(source["variant"]))
+        budget = Budget.of(source.get("budget") or {}, where="budget.")
+        params, fixed = _split_params(source)
+        space = cls(
+            name=name,
+            entry=entry,
+            objective=_objective(name, source),
+            budget=budget,
+            data=entry.Data.of(source.get("data") or {}, where="data."),
+            fixed=_fixed(entry, fixed, budget),
+            dimensions=in_order([read_dimension(entry.Config, key, value) for key, value in params.items()]),
+            scheduler=SchedulerChoice.of(source.get("scheduler") or {}, where="scheduler."),
+            searcher=SearcherChoice.of(source.get("searcher") or {}, where="searcher."),
+            source=copy.deepcopy(dict(source)),
+        )
+        space._check()
+        return space
+
+    def sample(self, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
+        """Ask an Optuna trial for every dimension whose conditions hold: Config field → value."""
+        params: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            if dimension.active(params, self._value_without):
+                params[dimension.name] = dimension.suggest(trial)
+        return params
+
+    def config(self, params: Mapping[str, Any]) -> TrainingConfig:
+        """The Config of a trial."""
+        return self.entry.Config.of({**self.fixed, **params})
+
+    def default_params(self) -> dict[str, Any]:
+        """The values that `Config()`, with the space's fixed fields, has for the searched dimensions that apply."""
+        config = self.config({})
+        params: dict[str, Any] = {}
+        for dimension in self.dimensions:
+            if dimension.active(params, self._value_without):
+                params[dimension.name] = getattr(config, dimension.name)
+        return params
+
+    def outside(self, params: Mapping[str, Any]) -> list[str]:
+        """The dimensions whose value lies outside what is searched."""
+        return [each.name for each in self.dimensions if each.name in params and not each.contains(params[each.name])]
+
+    def distributions(self, params: Mapping[str, Any]) -> dict[str, optuna.distributions.BaseDistribution]:
+        """The distributions of the given parameters."""
+        return {each.name: each.distribution for each in self.dimensions if each.name in params}
+
+    def _value_without(self, name: str) -> Any:
+        """The value of a field that is not searched."""
+        return self.fixed.get(name, getattr(self.entry.Config(), name))
+
+    def _check(self) -> None:
+        """What can only be seen with all parts together; the default config must be one the variant accepts."""
+        searched = {dimension.name: dimension for dimension in self.dimensions}
+        for dimension in self.dimensions:
+            for parent, values in dimension.when.items():
+                if parent not in self.entry.Config.names():
+                    raise UsageError(unknown(parent, self.entry.Config.names(), what=f"field in params.{dimension.name}.when:"))
+                possible = [searched[parent].contains(each) if parent in searched else True for each in values]
+                if not any(possible):
+                    raise UsageError(
+                        f"params.{dimension.name}.when: {parent} is never {' or '.join(map(str, values))} in this space."
+                    )
+        if self.objective.several and self.scheduler.kind != "none":
+            raise UsageError("several objectives need scheduler.kind=none: there is no one number to stop trials by.")
+        self.config(self.default_params())
+
+
+def available() -> list[str]:
+    """The names of the spaces that come with the project."""
+    return sorted(path.stem for path in SPACES.glob("*.yaml"))
+
+
+KEYS = ("variant", "objective", "constraints", "constraint_penalty", "budget", "data", "fixed", "params", "scheduler", "searcher")
+
+
+def with_trials(space: Space, trials: int) -> Space:
+    """The same space with another number of trials, as an extended run has it."""
+    source = {**space.source, "budget": {**(space.source.get("budget") or {}), "trials": trials}}
+    return replace(space, budget=replace(space.budget, trials=trials), source=source)
+
+
+def _merge(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The YAML with the command line over it: a new distribution replaces the old one, a plain value fixes."""
+    merged = copy.deepcopy(base)
+    for key, value in overrides.items():
+        if key not in KEYS:
+            raise UsageError(unknown(key, KEYS))
+        if key in ("variant", "constraint_penalty"):
+            merged[key] = value
+            continue
+        if not isinstance(value, Mapping):
+            raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
+        if key == "objective" and isinstance(merged.get(key), list):
+            merged[key] = {}  # one objective asked for on the command line replaces several
+        part = dict(merged.get(key) or {})
+        for name, each in value.items():
+            part[name] = _override(part.get(name), each) if key == "params" else each
+        merged[key] = part
+    fixed_here = set(overrides.get("fixed") or {})
+    merged["params"] = {name: each for name, each in (merged.get("params") or {}).items() if name not in fixed_here}
+    return merged
+
+
+def _override(old: Any, new: Any) -> Any:
+    """One parameter's new value; only its conditions outlive a change of distribution."""
+    if isinstance(new, Mapping) and isinstance(old, Mapping) and set(new) <= {"when", "log"}:
+        return {**old, **new}
+    if isinstance(new, Mapping) and isinstance(old, Mapping) and "when" in old:
+        return {"when": old["when"], **new}
+    return new
+
+
+def _split_params(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The searched parameters, and the fixed ones together with those that were given a plain value."""
+    params = dict(source.get("params") or {})
+    fixed = dict(source.get("fixed") or {})
+    for name in set(params) & set(fixed):
+        raise UsageError(f"{name} is both fixed and searched; keep it under fixed or under params.")
+    plain = {name: value for name, value in params.items() if not isinstance(value, Mapping)}
+    return {name: value for name, value in params.items() if name not in plain}, {**fixed, **plain}
+
+
+def _fixed(entry: Entry, fixed: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
+    if "epochs" in fixed:
+        raise UsageError("fixed.epochs is set by budget.max_epochs; change that.")
+    for name, value in fixed.items():
+        if name not in entry.Config.names():
+            raise UsageError(unknown(name, entry.Config.names(), what=f"field of {entry.name}'s Config:"))
+        entry.Config.accepts(name, value)
+    return {**fixed, "epochs": budget.max_epochs}
+
+
+def _objective(name: str, source: Mapping[str, Any]) -> Objective:
+    given = source.get("objective")
+    parts: Sequence[Any] = given if isinstance(given, list) else [given]
+    goals = []
+    for part in parts:
+        if not isinstance(part, Mapping) or "metric" not in part:
+            raise UsageError(f"space {name} needs objective.metric, for example objective.metric=val/auroc_macro.")
+        for key in part:
+            if key not in ("metric", "mode"):
+                raise UsageError(unknown(f"objective.{key}", ("objective.metric", "objective.mode")))
+        mode = part.get("mode", "max")
+        if mode not in ("max", "min"):
+            raise UsageError(f"objective.mode={mode} is unknown; it takes max or min.")
+        goals.append(Goal(str(part["metric"]), mode))
+    constraints = {}
+    for metric, bound in (source.get("constraints") or {}).items():
+        if bound is None or bound == "none":
+            continue
+        if isinstance(bound, bool) or not isinstance(bound, int | float):
+            raise UsageError(f"constraints.{metric}={bound} is not a number; give the largest value that is feasible.")
+        constraints[str(metric)] = float(bound)
+    penalty = source.get("constraint_penalty", 1.0)
+    if isinstance(penalty, bool) or not isinstance(penalty, int | float) or penalty < 0:
+        raise UsageError(f"constraint_penalty={penalty} is not a number of at least 0.")
+    return Objective(tuple(goals), constraints, float(penalty))

@@ -1,0 +1,158 @@
+"""The folder that an export or a full training leaves: all that is needed to use a model, or to train it again.
+
+    config.yaml         variant, config, data, objective, seed: the input of `python -m trainables.train`
+    model.safetensors   the weights, `module.parameter` → tensor
+    metrics.json        the figures of the exported epoch, and where they come from
+    model_card.md       the same for people
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from trainables.contract import DataConfig, Entry, TrainingConfig, load
+from trainables.files import replace_text
+from trainables.objective import Objective
+from trainables.settings import UsageError, plain
+
+CONFIG, WEIGHTS, METRICS, CARD = "config.yaml", "model.safetensors", "metrics.json", "model_card.md"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training.
+
+    Attributes:
+        config: the variant's Config, with every field; data: its Data.
+    """
+
+    entry: Entry
+    config: TrainingConfig
+    data: DataConfig
+    objective: Objective
+    seed: int
+
+    def write(self, path: Path) -> None:
+        """Save it as `config.yaml`."""
+        values = {
+            "variant": self.entry.name,
+            "seed": self.seed,
+            "config": self.config.as_dict(),
+            "data": self.data.as_dict(),
+            "objective": self.objective.as_dict(),
+        }
+        replace_text(path, OmegaConf.to_yaml(OmegaConf.create(values)))
+
+    @classmethod
+    def read(cls, path: Path, config: Mapping[str, Any], data: Mapping[str, Any], seed: int | None = None) -> Recipe:
+        """Read it back, with some fields of config and data replaced.
+
+        Raises:
+            UsageError: no such file, or something in it or in the replacements that cannot be used.
+        """
+        if not path.is_file():
+            raise UsageError(f"config={path} is no file; `python -m analysis.export` writes one.")
+        try:
+            loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+        except (OmegaConfBaseException, ValueError) as error:
+            raise UsageError(f"{path} is no YAML: {str(error).splitlines()[0]}.") from error
+        if not isinstance(loaded, dict) or not {"variant", "config", "data", "objective"} <= set(loaded):
+            raise UsageError(f"{path} is no exported config; it lacks variant, config, data or objective.")
+        values: dict[str, Any] = {str(key): value for key, value in loaded.items()}
+        entry = load(values["variant"])
+        return cls(
+            entry,
+            entry.Config.of({**values["config"], **config}, where="config."),
+            entry.Data.of({**values["data"], **data}, where="data."),
+            Objective.of(values["objective"]),
+            int(values.get("seed", 0)) if seed is None else seed,
+        )
+
+
+def write_artifact(
+    folder: Path, recipe: Recipe, weights: Path, report: Mapping[str, Any], facts: Mapping[str, Any], origin: str
+) -> None:
+    """Write the folder.
+
+    Args:
+        folder: made if it is not there.
+        weights: a safetensors file to copy.
+        report: the report of the epoch that the weights are from.
+        facts: what the variant says of itself and its data (`Variant.describe`).
+        origin: a sentence for the card: which run and trial, or which training.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    recipe.write(folder / CONFIG)
+    if weights.resolve() != (folder / WEIGHTS).resolve():
+        shutil.copyfile(weights, folder / WEIGHTS)
+    metrics = {"origin": origin, "facts": dict(facts), "report": dict(report)}
+    replace_text(folder / METRICS, json.dumps(metrics, indent=2))
+    replace_text(folder / CARD, _card(folder, recipe, report, facts, origin))
+
+
+def _card(folder: Path, recipe: Recipe, report: Mapping[str, Any], facts: Mapping[str, Any], origin: str) -> str:
+    default = type(recipe.config)()
+    changed = [
+        f"| {name} | {plain(getattr(default, name))} | {plain(value)} |"
+        for name, value in recipe.config.as_dict().items()
+        if value != getattr(default, name)
+    ]
+    figures = [
+        f"| {key} | {value:.4g} |"
+        for key, value in sorted(report.items())
+        if key.startswith(("val/", "test/", "health/")) and isinstance(value, int | float)
+    ]
+    findings = [f"- {finding['check']}: {finding['message']}" for finding in report.get("findings", [])]
+    return "\n".join(
+        [
+            f"# {recipe.entry.name}: {recipe.entry.title}",
+            "",
+            origin,
+            "",
+            f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, the best by {recipe.objective.first.metric}. "
+            f"Validation figures of a trial that was chosen by them are optimistic.",
+            "",
+            "## Figures",
+            "",
+            "| figure | value |",
+            "|---|---|",
+            *figures,
+            "",
+            "## Health",
+            "",
+            *(findings or ["No finding."]),
+            "",
+            "## Settings that differ from the default",
+            "",
+            "| setting | default | here |",
+            "|---|---|---|",
+            *(changed or ["| none | | |"]),
+            "",
+            "## Data and model",
+            "",
+            f"Source: {recipe.data.source}" + (f", {recipe.data.root}" if recipe.data.root else "") + f". Seed {recipe.seed}.",
+            "",
+            *(f"- {name}: {_fact(value)}" for name, value in facts.items()),
+            "",
+            "## Train it in full",
+            "",
+            f"    python -m trainables.train config={folder / CONFIG} epochs={recipe.config.epochs}",
+            "",
+        ]
+    )
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_fact(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_fact, value))
+    return plain(value)

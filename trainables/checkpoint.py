@@ -1,0 +1,91 @@
+"""The folder of one training: reports, the latest state, the best weights, TensorBoard events.
+
+    result.json        one JSON object per epoch and line
+    last.pt            everything that the training depends on; read with weights_only=True
+    best.safetensors   the weights of the best epoch by the objective
+    best.json          the report of that epoch
+    events.out.*       TensorBoard
+
+Every file is replaced whole or appended by one line, in an order that makes a kill at any moment harmless: the report
+first, the checkpoint last. A report whose checkpoint is missing is dropped on resume and computed again, to the same
+figures.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from trainables.events import Events
+from trainables.files import BEST_REPORT, BEST_WEIGHTS, LAST, RESULT, append_line, read_lines, replace_text
+from trainables.loop import Loop
+
+
+class TrainingFolder:
+    """Runs a loop epoch by epoch and leaves on disk all that is needed to go on, to look, and to use the best."""
+
+    def __init__(self, path: Path, loop: Loop, settings: Mapping[str, Any]) -> None:
+        """Open or continue the training in `path`; `settings` are shown in TensorBoard's HParams tab."""
+        self.path = path
+        self.loop = loop
+        path.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        self._events = Events(path, settings, first_epoch=loop.epoch_done + 1)
+
+    def epoch(self) -> dict[str, Any]:
+        """Train one epoch and record it; returns its report.
+
+        Raises:
+            Diverged: as the loop does; the record stays as it was after the epoch before.
+        """
+        report = self.loop.epoch()
+        findings = [{"check": each.check, "message": each.message} for each in self.loop.findings]
+        append_line(self.path / RESULT, {**report, "findings": findings, "stop_reason": self.loop.stop_reason})
+        self._events.report(report, self.loop.findings)
+        if self.loop.improved:
+            self._keep_best(report)
+            self._events.pictures(self.loop.variant.panels(), self.loop.epoch_done)
+        save_state(self.path / LAST, self.loop)
+        return report
+
+    def close(self) -> None:
+        """Close the event file."""
+        self._events.close()
+
+    def _resume(self) -> None:
+        """Load the checkpoint, if there is one, and forget reports that are younger than it."""
+        if (self.path / LAST).exists():
+            load_state(self.path / LAST, self.loop)
+        kept = [line for line in read_lines(self.path / RESULT) if line["epoch"] <= self.loop.epoch_done]
+        replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def _keep_best(self, report: Mapping[str, Any]) -> None:
+        partial = self.path / f".{BEST_WEIGHTS}"
+        save_file(self.loop.weights(), partial)
+        partial.replace(self.path / BEST_WEIGHTS)
+        replace_text(self.path / BEST_REPORT, json.dumps(report, indent=2))
+
+
+def save_state(path: Path, loop: Loop) -> None:
+    """Write a loop's state, whole or not at all."""
+    partial = path.with_name(f".{path.name}")
+    torch.save(loop.state(), partial)
+    partial.replace(path)
+
+
+def load_state(path: Path, loop: Loop) -> None:
+    """Continue from what `save_state` wrote; nothing but tensors and plain values is unpickled."""
+    loop.load_state(torch.load(path, map_location=loop.variant.device, weights_only=True))
+
+
+def load_weights(path: Path, loop: Loop) -> None:
+    """Put the weights of a safetensors file, as `Loop.weights` names them, into the loop's modules."""
+    tensors = load_file(path)
+    for name, module in loop.variant.modules().items():
+        prefix = f"{name}."
+        module.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)})

@@ -1,0 +1,243 @@
+"""The one training loop: epochs, precision, accumulation, clipping, schedules, guards, early stopping.
+
+`Loop(variant, objective).epoch()` trains and evaluates one epoch and returns its report, a flat dictionary with the
+same keys every epoch: `epoch`, `train/…`, `raw/…` (unweighted losses), `val/…`, `health/…`, `objective/…`, `time/…`.
+A search calls it from a Ray actor (`trainables.tune`), full training from a command (`trainables.train`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.contract import Finding, Variant
+from trainables.objective import Objective
+
+
+class Diverged(RuntimeError):
+    """Training produced a number that is not finite; the message says which, where, and what usually helps."""
+
+
+class Loop:
+    """Trains a variant epoch by epoch.
+
+    Attributes:
+        epoch_done: epochs trained so far.
+        improved: whether the last epoch is the best so far by the objective.
+        best: the report of the best epoch, or None.
+        findings: what the health checks said of the last epoch.
+        stop_reason: why training ends before its budget, or None.
+    """
+
+    def __init__(self, variant: Variant, objective: Objective) -> None:
+        self.variant = variant
+        self.config = variant.config
+        self.objective = objective
+        groups = variant.parameter_groups()
+        self.optimizer = torch.optim.AdamW(groups, lr=self.config.lr, weight_decay=self.config.weight_decay)
+        self._peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self.epoch_done = 0
+        self.improved = False
+        self.best: dict[str, Any] | None = None
+        self.findings: list[Finding] = []
+        self.stop_reason: str | None = None
+        self._fatal_epochs = 0
+        self._seconds = 0.0
+
+    @property
+    def finished(self) -> bool:
+        """Whether the budget is used up or the trial has stopped itself."""
+        return self.stop_reason is not None or self.epoch_done >= self.config.epochs
+
+    def epoch(self) -> dict[str, Any]:
+        """Train and evaluate one epoch.
+
+        Raises:
+            Diverged: a gradient, a loss or the objective is not finite.
+        """
+        start = time.perf_counter()
+        report: dict[str, Any] = {"epoch": self.epoch_done + 1, **self._train()}
+        trained = time.perf_counter()
+        report |= self._evaluate()
+        self.epoch_done += 1
+        end = time.perf_counter()
+        self._seconds += end - start
+        report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self._seconds}
+        self._judge(report)
+        return report
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the rest of the training depends on, as tensors and plain values."""
+        return {
+            "epoch_done": self.epoch_done,
+            "modules": {name: module.state_dict() for name, module in self.variant.modules().items()},
+            "optimizer": self.optimizer.state_dict(),
+            "variant": self.variant.state(),
+            "generators": _generators(self.variant.device),
+            "best": self.best,
+            "stop_reason": self.stop_reason,
+            "fatal_epochs": self._fatal_epochs,
+            "seconds": self._seconds,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Go on where `state` was taken: on a CPU the result equals an uninterrupted training bit for bit."""
+        for name, module in self.variant.modules().items():
+            module.load_state_dict(state["modules"][name])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.variant.load_state(state["variant"])
+        _restore_generators(self.variant.device, state["generators"])
+        self.epoch_done = state["epoch_done"]
+        self.best = state["best"]
+        self.stop_reason = state["stop_reason"]
+        self._fatal_epochs = state["fatal_epochs"]
+        self._seconds = state["seconds"]
+
+    def weights(self) -> dict[str, Tensor]:
+        """The trained weights, `module.parameter` → tensor on the CPU, contiguous as safetensors wants them."""
+        return {
+            f"{name}.{key}": value.detach().cpu().contiguous()
+            for name, module in self.variant.modules().items()
+            for key, value in module.state_dict().items()
+        }
+
+    # -- training ------------------------------------------------------------------------------------------------
+
+    def _train(self) -> dict[str, float]:
+        """One pass over the training batches; the mean of every component, and the optimiser's own figures."""
+        self.variant.train_mode(self.epoch_done)
+        means = _Means(self.variant.device)
+        steps_per_epoch = math.ceil(self.variant.steps_per_epoch / self.config.accumulate)
+        for index, group in enumerate(_groups(self.variant.batches(self.epoch_done), self.config.accumulate)):
+            progress = (self.epoch_done + (index + 0.5) / steps_per_epoch) / self.config.epochs
+            self._set_learning_rate(progress)
+            for update in range(self.variant.updates_per_batch):
+                means.add({"health/grad_norm": self._update(group, update, means)})
+            if index % 16 == 0:  # a look at the figures waits for the GPU, so not at every step
+                self._check_finite(means, index)
+        self._check_finite(means, steps_per_epoch - 1)
+        values = self.variant.processes.mean(means.tensor())
+        return {**means.named(values), "train/lr": self.optimizer.param_groups[0]["lr"]}
+
+    def _update(self, group: list[Any], update: int, means: _Means) -> Tensor:
+        """One optimiser update on a group of batches; returns the gradients' norm before clipping."""
+        self.optimizer.zero_grad(set_to_none=True)
+        for batch in group:
+            with self._autocast():
+                step = self.variant.step(batch, update)
+            torch.autograd.backward(step.loss / len(group))
+            if update == 0:
+                means.add({"train/total": step.loss.detach(), **step.components})
+        parameters = [each for each_group in self.optimizer.param_groups for each in each_group["params"]]
+        self.variant.processes.average_gradients(parameters)
+        gradients = [each.grad for each in parameters if each.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.config.clip_norm > 0:
+            torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
+        self.optimizer.step()
+        return norm
+
+    def _set_learning_rate(self, progress: float) -> None:
+        """Linear warm-up, then half a cosine to zero; a function of the share of the full budget that is done."""
+        warmup = self.config.warmup_epochs / self.config.epochs
+        if progress < warmup:
+            factor = progress / warmup
+        else:
+            factor = 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / max(1e-9, 1 - warmup))))
+        for group, peak in zip(self.optimizer.param_groups, self._peak_lrs, strict=True):
+            group["lr"] = peak * factor
+
+    def _check_finite(self, means: _Means, step: int) -> None:
+        for name in ("train/total", "health/grad_norm"):
+            value = float(means.sums[name])
+            if not math.isfinite(value):
+                what = "loss" if name == "train/total" else "gradient norm"
+                raise Diverged(
+                    f"{what} became {value} in epoch {self.epoch_done + 1} by step {step + 1}; "
+                    f"lower lr ({self.config.lr:.3g}) or clip_norm ({self.config.clip_norm:.3g})"
+                )
+
+    def _autocast(self) -> contextlib.AbstractContextManager[Any]:
+        device = self.variant.device.type
+        capable = device == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+        enabled = self.config.precision == "bf16" or (self.config.precision == "auto" and capable)
+        return torch.autocast(device, dtype=torch.bfloat16, enabled=enabled)
+
+    # -- judging -------------------------------------------------------------------------------------------------
+
+    def _evaluate(self) -> dict[str, float]:
+        with self._autocast():
+            values = self.variant.evaluate("val")
+        return {key if key.startswith("health/") else f"val/{key}": value for key, value in values.items()}
+
+    def _judge(self, report: dict[str, Any]) -> None:
+        """Add the objective and the health verdict to the report; note the best epoch and reasons to stop."""
+        report |= self.objective.score(report)
+        value = report["objective/value"]
+        if not math.isfinite(value):
+            metric = self.objective.first.metric
+            raise Diverged(f"{metric} is {report['objective/raw']} in epoch {self.epoch_done}")
+        self.findings = self.variant.health(report)
+        fatal = [finding for finding in self.findings if finding.fatal]
+        report |= {"health/findings": float(len(self.findings)), "health/fatal": float(len(fatal))}
+        best = self.best["objective/value"] if self.best else self.objective.first.worst
+        self.improved = self.objective.first.better(value, best)
+        if self.improved:
+            self.best = dict(report)
+        self._fatal_epochs = self._fatal_epochs + 1 if fatal else 0
+        self.stop_reason = self._reason_to_stop(fatal)
+
+    def _reason_to_stop(self, fatal: list[Finding]) -> str | None:
+        if self.epoch_done >= self.config.epochs:
+            return None
+        if fatal and 0 < self.config.collapse_patience <= self._fatal_epochs:
+            return f"health: {fatal[0].message}"
+        waited = self.epoch_done - (self.best["epoch"] if self.best else 0)
+        if 0 < self.config.patience <= waited:
+            return f"patience: no better {self.objective.first.metric} for {waited} epochs"
+        return None
+
+
+class _Means:
+    """Running sums of named scalars on the device, so that a training step never waits for a copy."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
+        self.counts: dict[str, int] = defaultdict(int)
+
+    def add(self, values: Mapping[str, Tensor]) -> None:
+        for name, value in values.items():
+            self.sums[name] = self.sums[name] + value.detach().float()
+            self.counts[name] += 1
+
+    def tensor(self) -> Tensor:
+        return torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
+
+    def named(self, values: Tensor) -> dict[str, float]:
+        return dict(zip(self.sums, values.tolist(), strict=True))
+
+
+def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
+    while group := list(itertools.islice(batches, size)):
+        yield group
+
+
+def _generators(device: torch.device) -> dict[str, Tensor]:
+    states = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
+
+
+def _restore_generators(device: torch.device, states: Mapping[str, Tensor]) -> None:
+    torch.set_rng_state(states["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

@@ -1,0 +1,151 @@
+"""Training batches: order, random draws, the way to the device, and augmentation there as whole-tensor operations.
+
+Everything random is drawn for the whole batch from generators that seed and epoch determine; each process then takes
+its rows. So an epoch is the same however often training was interrupted, and on however many processes it runs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.mask_st import sampling
+from trainables.mask_st.config import Config
+from trainables.mask_st.data import Examples
+from trainables.mask_st.model import draw_depth
+from trainables.mask_st.policy import Rollout
+from trainables.processes import Processes
+
+SMALLEST_CROP = 0.8  # of the area
+LARGEST_TURN = math.radians(7)
+
+
+@dataclass
+class Batch:
+    """This process's rows of a batch, with the random draws that belong to them.
+
+    Attributes:
+        images: float `[b, C, S, S]`, normalised.
+        labels: float `[b, K]`, 0 or 1.
+        noise: `[b, 1, h, w]` for the mask's logits.
+        depth: `[b, blocks]` factors of stochastic depth, or None.
+        ramp: how far the mask losses are faded in, 0 to 1.
+        rollout: what PPO did with the batch, once it has.
+    """
+
+    images: Tensor
+    labels: Tensor
+    noise: Tensor
+    depth: Tensor | None
+    ramp: float
+    rollout: Rollout | None = None
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The training examples as batches.
+
+    Attributes:
+        examples: uint8 images and their labels.
+        side: of the mask, in cells.
+        drop_rates: of the classifier's blocks.
+    """
+
+    config: Config
+    examples: Examples
+    side: int
+    drop_rates: list[float]
+    device: torch.device
+    seed: int
+    processes: Processes
+
+    @property
+    def repeats(self) -> int:
+        """How often an epoch goes through the images."""
+        return self.config.plain_repeats if self.config.mask_kind == "none" else 1
+
+    @property
+    def size(self) -> int:
+        """Images of a whole batch; the last, incomplete batch of an epoch is left out."""
+        return min(self.config.batch_size, len(self.examples))
+
+    @property
+    def steps(self) -> int:
+        """Batches of one epoch."""
+        return self.repeats * (len(self.examples) // self.size)
+
+    def of_epoch(self, epoch: int) -> Iterator[Batch]:
+        """An epoch's batches, shuffled."""
+        order_generator = _generator(torch.device("cpu"), self.seed, epoch, 0)
+        draws = _generator(self.device, self.seed, epoch, 1)
+        index = 0
+        for _ in range(self.repeats):
+            order = torch.randperm(len(self.examples), generator=order_generator)
+            for rows in order.split(self.size)[: self.steps // self.repeats]:
+                progress = (epoch + index / self.steps) / self.config.epochs
+                yield self._batch(rows, draws, ramp(self.config, progress))
+                index += 1
+
+    def _batch(self, rows: Tensor, draws: torch.Generator, faded_in: float) -> Batch:
+        own = self.processes.rows
+        noise = sampling.draw_noise(self._noise_kind, (len(rows), 1, self.side, self.side), draws)
+        depth = draw_depth(self.drop_rates, len(rows), draws)
+        crops = draw_crops(len(rows), draws) if self.config.augment == "light" else None
+        images, labels = to_device(self.examples, own(rows), self.device)
+        if crops is not None:
+            images = crop(images, own(crops))
+        return Batch(images, labels, own(noise), None if depth is None else own(depth), faded_in)
+
+    @property
+    def _noise_kind(self) -> str:
+        """Random masks and PPO's actions are nothing but noise: logistic, so that P(on) is as stated."""
+        return "logistic" if self.config.mask_kind in ("random", "ppo") else self.config.noise
+
+
+def ramp(config: Config, progress: float) -> float:
+    """The mask losses' factor, 0 to 1, at a share `progress` of the budget: first BCE alone, then a linear rise."""
+    since = progress - config.bce_fraction
+    if since < 0:
+        return 0.0
+    return min(1.0, since / config.ramp_fraction) if config.ramp_fraction > 0 else 1.0
+
+
+def to_device(examples: Examples, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images `[b, 1, S, S]`, normalised so that 0 is the data set's mean, and labels `[b, K]`, both float32.
+
+    The pixels travel as bytes.
+    """
+    pixels, labels = (torch.from_numpy(array).to(device) for array in examples.batch(rows.numpy()))
+    images = pixels.permute(0, 3, 1, 2).float() / 255
+    return (images - examples.mean) / examples.std, labels
+
+
+def draw_crops(count: int, generator: torch.Generator) -> Tensor:
+    """Affine maps `[count, 2, 3]` from a crop's coordinates to the image's, both in −1 to 1.
+
+    A crop is a square of 80 to 100 % of the area, anywhere in the image, turned by up to 7 degrees.
+    """
+    area, turn, across, down = torch.rand(4, count, generator=generator, device=generator.device)
+    scale = (SMALLEST_CROP + (1 - SMALLEST_CROP) * area).sqrt()
+    angle = (2 * turn - 1) * LARGEST_TURN
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    shifts = [(2 * each - 1) * (1 - scale) for each in (across, down)]
+    return torch.stack([cosine, -sine, shifts[0], sine, cosine, shifts[1]], dim=1).view(count, 2, 3)
+
+
+def crop(images: Tensor, crops: Tensor) -> Tensor:
+    """The crops `[b, 2, 3]` of normalised images, at their size; outside an image lies 0, the data set's mean."""
+    grid = F.affine_grid(crops, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def _generator(device: torch.device, *numbers: int) -> torch.Generator:
+    """A generator whose stream the numbers determine, and which neighbouring numbers do not share."""
+    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    return torch.Generator(device).manual_seed(state >> 1)

@@ -1,0 +1,140 @@
+"""The two networks: a timm ConvNeXt that classifies, and a small convolutional network that proposes the mask.
+
+Source: ConvNeXt, Liu et al. 2022, by way of timm.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from trainables.mask_st.config import Config
+from trainables.settings import UsageError
+
+MICRO: dict[str, Any] = {
+    "depths": (1, 1, 1, 1),
+    "dims": (16, 32, 64, 128),
+    "kernel_sizes": 5,
+    "patch_size": 4,
+    "output_stride": 16,
+    "ls_init_value": None,
+}
+"""convnext_micro: enough for 64 px on one CPU core; no layer scale, which slows a short training from random weights."""
+
+STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}
+WIDTHS = (32, 64, 64)
+
+
+class Classifier(nn.Module):
+    """Logits `[B, K]` of images `[B, C, S, S]`.
+
+    Stochastic depth is drawn outside (`draw_depth`) and given per image, so that in one concatenated batch the full
+    images can have it and the keep and drop images not.
+
+    Raises:
+        UsageError: a backbone or weights that timm does not have.
+    """
+
+    def __init__(self, config: Config, channels: int, classes: int) -> None:
+        super().__init__()
+        self.net = _convnext(config, channels, classes)
+        blocks = [block for stage in self.net.stages for block in stage.blocks]
+        for block in blocks:
+            block.drop_path = _ScaleBranch()
+        self._branches: list[_ScaleBranch] = [block.drop_path for block in blocks]
+        last = max(1, len(blocks) - 1)
+        self.drop_rates = [config.drop_path * index / last for index in range(len(blocks))]  # rising with depth, as timm's
+
+    def forward(self, images: Tensor, depth: Tensor | None = None) -> Tensor:
+        """Logits; `depth` `[B, blocks]` multiplies each image's residual branches."""
+        for index, branch in enumerate(self._branches):
+            branch.scale = None if depth is None else depth[:, index]
+        return self.net(images)
+
+    def last_block(self) -> tuple[nn.Parameter, ...]:
+        """The parameters in which GradNorm compares the tasks."""
+        return tuple(self.net.stages[-1].blocks[-1].parameters())
+
+
+class MaskGenerator(nn.Module):
+    """Mask logits `[B, 1, S/stride, S/stride]` of images `[B, C, S, S]`.
+
+    `strided`: three 3×3 convolutions with GroupNorm and SiLU, receptive field 7 to 27 px by stride. `literal`: the
+    published two 3×3 convolutions at stride 1, which see 5 × 5 px. The head's bias starts at logit(keep_ratio), so
+    that training begins at the wanted coverage.
+    """
+
+    def __init__(self, config: Config, channels: int) -> None:
+        super().__init__()
+        if config.mask_arch == "strided":
+            self.stride, widths = config.mask_stride, WIDTHS
+            pairs = itertools.pairwise((channels, *widths))
+            self.body = nn.Sequential(*map(_block, pairs, STRIDES[self.stride]))
+        else:
+            self.stride, widths = 1, (16, 32)
+            convolutions = [nn.Conv2d(ins, outs, 3, padding=1) for ins, outs in itertools.pairwise((channels, *widths))]
+            self.body = nn.Sequential(*(layer for each in convolutions for layer in (each, nn.ReLU())))
+        self.head = nn.Conv2d(widths[-1], 1, 1)
+        nn.init.constant_(self.head.bias, math.log(config.keep_ratio / (1 - config.keep_ratio)))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """The logits, in float32."""
+        return self.head(self.body(images)).float()
+
+
+def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> Tensor | None:
+    """Stochastic depth's factors `[images, blocks]`: 0 with the block's rate, else 1 / (1 − rate); None without any.
+
+    Source: Huang et al. 2016, sec. 3, scaled so that the mean is 1.
+    """
+    if not any(rates):
+        return None
+    kept = 1 - torch.tensor(rates, device=generator.device)
+    draws = torch.rand(images, len(rates), generator=generator, device=generator.device)
+    return (draws < kept).float() / kept
+
+
+class _ScaleBranch(nn.Module):
+    """Multiplies a residual branch by a given factor per image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale: Tensor | None = None
+
+    def forward(self, branch: Tensor) -> Tensor:
+        return branch if self.scale is None else branch * self.scale[:, None, None, None].to(branch.dtype)
+
+
+def _convnext(config: Config, channels: int, classes: int) -> nn.Module:
+    micro = config.backbone == "convnext_micro"
+    name = "convnext_atto" if micro else config.backbone
+    if not name.startswith("convnext") or not timm.is_model(name):
+        raise UsageError(f"backbone={name} is no ConvNeXt of timm: take convnext_micro, or one of timm.list_models('convnext*').")
+    weights = _weights(config)
+    return timm.create_model(name, in_chans=channels, num_classes=classes, **weights, **(MICRO if micro else {}))
+
+
+def _weights(config: Config) -> dict[str, Any]:
+    """timm's arguments for `weights`; a file's head and stem are fitted to the classes and channels by timm."""
+    if config.weights == "none":
+        return {"pretrained": False}
+    if config.backbone == "convnext_micro" and config.weights == "timm":
+        raise UsageError("weights=timm: there are none for convnext_micro; take weights=none or another backbone.")
+    if config.weights == "timm":
+        return {"pretrained": True}
+    path = Path(config.weights).expanduser()
+    if not path.is_file():
+        raise UsageError(f"weights={config.weights} is no file: write none, timm, or the path of a safetensors file.")
+    return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path), "hf_hub_id": None}}
+
+
+def _block(widths: tuple[int, int], stride: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(*widths, 3, stride=stride, padding=1, bias=False), nn.GroupNorm(8, widths[1]), nn.SiLU()
+    )

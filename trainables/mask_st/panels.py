@@ -1,0 +1,1 @@
+def strips(v): return {}

@@ -1,0 +1,100 @@
+"""PPO on a grid of Bernoulli actions, the mask learner that the straight-through mask replaces.
+
+An action keeps or drops one cell of the grid; an image's reward is what its own mask did to the classifier.
+
+Source: Schulman et al. 2017, "Proximal Policy Optimization", eq. 7 and 9.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.processes import Processes
+
+TINY = 1e-6
+
+
+class Rollout(NamedTuple):
+    """What a batch's first update did, for the updates that re-use it; all without gradient.
+
+    Attributes:
+        actions: `[B, 1, g, g]`, 0 or 1.
+        log_probs: `[B, 1, g, g]`, of each action under the policy that drew it.
+        advantages: `[B]`.
+    """
+
+    actions: Tensor
+    log_probs: Tensor
+    advantages: Tensor
+
+
+def to_grid(logits: Tensor, grid: int) -> Tensor:
+    """The generator's logits averaged onto the grid of actions, `[B, 1, g, g]`."""
+    return F.adaptive_avg_pool2d(logits.float(), grid)
+
+
+def act(logits: Tensor, noise: Tensor) -> Tensor:
+    """Bernoulli(σ(logit)) actions from logistic noise of the same shape."""
+    return (logits.detach() + noise > 0).float()
+
+
+def log_probs(logits: Tensor, actions: Tensor) -> Tensor:
+    """Log-probability of every single action."""
+    return -F.binary_cross_entropy_with_logits(logits, actions, reduction="none")
+
+
+def clipped_loss(logits: Tensor, rollout: Rollout, clip: float) -> Tensor:
+    """The negative clipped surrogate objective, per image `[B]`, mean over cells.
+
+    The ratio is per cell, each clipped on its own. The joint ratio of 196 cells is the exponential of a sum: a change
+    of 1 % per cell moves it by a factor of 7, so it is clipped at once and always. Per cell, the gradient where new
+    and old policy agree is the same up to the constant 1/196, and no single cell can run away behind the others,
+    as it could behind a mean of log-probabilities.
+    """
+    ratio = (log_probs(logits, rollout.actions) - rollout.log_probs).exp()
+    advantage = rollout.advantages[:, None, None, None]
+    surrogate = torch.minimum(ratio * advantage, ratio.clamp(1 - clip, 1 + clip) * advantage)
+    return -surrogate.mean(dim=(1, 2, 3))
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Entropy of the cells' Bernoulli distributions in nats, per image `[B]`, mean over cells."""
+    return (F.softplus(logits) - logits * logits.sigmoid()).mean(dim=(1, 2, 3))
+
+
+class Baseline:
+    """Running mean and variance of the rewards, which turn rewards into advantages.
+
+    Args:
+        decay: of the running figures.
+        processes: the figures are those of the whole batch.
+    """
+
+    def __init__(self, decay: float, processes: Processes) -> None:
+        self.decay, self.processes = decay, processes
+        self._moments: Tensor | None = None  # mean and variance
+
+    def advantages(self, rewards: Tensor) -> Tensor:
+        """(reward − mean) / deviation `[B]`; then take the rewards `[B]` into the running figures.
+
+        The mean is of earlier batches, so it does not depend on the actions it judges. Finite for a single image and
+        for equal rewards.
+        """
+        now = self.processes.mean(torch.stack([rewards.mean(), rewards.square().mean()]))
+        now = torch.stack([now[0], now[1] - now[0].square()])
+        known = now if self._moments is None else self._moments
+        self._moments = self.decay * known + (1 - self.decay) * now
+        return (rewards.detach() - known[0]) / (known[1].clamp(min=0).sqrt() + TINY)
+
+    def state(self) -> dict[str, Any]:
+        """The running figures."""
+        return {"moments": self._moments}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state` returned."""
+        self._moments = state["moments"]

@@ -1,0 +1,124 @@
+"""Train one config in full: `python -m trainables.train config=export/x/config.yaml`.
+
+Writes the same kind of folder as an export, goes on where it was interrupted, and runs on several processes as
+`torchrun --nproc_per_node=2 -m trainables.train …`, which computes the same as one process would.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.artifact import Recipe, write_artifact
+from trainables.files import BEST_REPORT, BEST_WEIGHTS
+from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting, unknown
+
+USAGE = """
+Train one config in full.
+
+  python -m trainables.train config=export/x/config.yaml
+  python -m trainables.train config=export/x/config.yaml epochs=50 data.source=nih data.root=FOLDER
+  torchrun --nproc_per_node=2 -m trainables.train config=export/x/config.yaml
+
+Also: data.FIELD=…, and any field of the variant's Config as config field, such as fixed.lr=1e-4.
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training(Settings):
+    """The keys of the command line."""
+
+    config: str = setting(help="the config.yaml of an export or of an earlier training")
+    to: str = setting("", "folder to write; empty: trained/ beside the config")
+    epochs: int | None = setting(None, "epochs; none: as in the config", low=1)
+    seed: int | None = setting(None, "seed; none: as in the config", low=0)
+    device: str = setting("auto", "auto: the GPU if there is one; or cpu, cuda")
+
+
+def main(arguments: list[str]) -> int:
+    """Train; returns the exit code."""
+    if not arguments or {"--help", "-h", "help"} & set(arguments):
+        print(command_help(USAGE, Training))
+        return 0
+    training, recipe = _read(arguments)
+    folder = Path(training.to) if training.to else Path(training.config).parent / "trained"
+    _train(recipe, folder, training.device)
+    return 0
+
+
+def _read(arguments: list[str]) -> tuple[Training, Recipe]:
+    values = parse_arguments(arguments)
+    data, fixed = values.pop("data", {}), values.pop("fixed", {})
+    for key in values:
+        if key not in Training.names():
+            raise UsageError(unknown(key, [*Training.names(), "data", "fixed"]))
+    for name, part in (("data", data), ("fixed", fixed)):
+        if not isinstance(part, dict):
+            raise UsageError(f"{name}={part} is not a part of the config; write {name}.NAME=VALUE.")
+    training = Training.of(values)
+    if training.epochs is not None:
+        fixed["epochs"] = training.epochs
+    if data.get("source") == "synthetic":
+        data.setdefault("root", None)
+    return training, Recipe.read(Path(training.config), fixed, data, training.seed)
+
+
+def _train(recipe: Recipe, folder: Path, device: str) -> None:
+    """Train to the end, or on to it, and write the folder."""
+    import torch  # noqa: PLC0415  (mistakes in the settings are told before torch loads)
+
+    from trainables.checkpoint import TrainingFolder  # noqa: PLC0415
+    from trainables.loop import Loop  # noqa: PLC0415
+    from trainables.processes import Processes  # noqa: PLC0415
+
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    processes = Processes.from_environment()
+    if processes.first:
+        recipe.entry.prepare(recipe.config, recipe.data)
+    processes.barrier()
+    variant = recipe.entry.build(recipe.config, recipe.data, device=device, seed=recipe.seed, processes=processes)
+    loop = Loop(variant, recipe.objective)
+    _check_same(folder, recipe, processes.first)
+    training = TrainingFolder(folder, loop, recipe.config.as_dict())
+    while not loop.finished:
+        report = training.epoch()
+        if processes.first:
+            print(_line(loop, report), flush=True)
+    training.close()
+    if processes.first:
+        report = json.loads((folder / BEST_REPORT).read_text(encoding="utf-8"))
+        origin = f"Trained in full for {loop.epoch_done} epochs" + (f"; ended early: {loop.stop_reason}." if loop.stop_reason else ".")
+        write_artifact(folder, recipe, folder / BEST_WEIGHTS, report, variant.describe(), origin)
+        print(f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/raw']:.4f}    {folder}")
+    processes.leave()
+
+
+def _check_same(folder: Path, recipe: Recipe, first: bool) -> None:
+    """A folder is continued with the recipe that it was begun with, or not at all."""
+    begun = folder / "recipe.yaml"
+    if begun.exists():
+        earlier = Recipe.read(begun, {}, {})
+        if (earlier.config, earlier.data, earlier.seed) != (recipe.config, recipe.data, recipe.seed):
+            raise UsageError(f"{folder} holds a training with other settings; write elsewhere with to=FOLDER.")
+    elif first:
+        folder.mkdir(parents=True, exist_ok=True)
+        recipe.write(begun)
+
+
+def _line(loop: Any, report: dict[str, Any]) -> str:
+    left = report["time/total_s"] / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
+    metric = loop.objective.first.metric
+    findings = "".join(f" · {finding.message}" for finding in loop.findings)
+    return (
+        f"  epoch {loop.epoch_done}/{loop.config.epochs} · loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}"
+        f"{' *' if loop.improved else ''} · {left:.0f} s left{findings}"
+    )
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path.cwd()))
+    command(main)

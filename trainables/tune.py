@@ -1,0 +1,174 @@
+"""Any variant as a Ray Tune Trainable: the one place where Ray meets a variant.
+
+One Ray actor runs many trials one after the other (`reset_config`), so that torch is imported once. The trial's own
+folder is written by `TrainingFolder`, from the actor, into the run's folder; what Ray is told is the epoch's report.
+A trial that fails by itself (an exception, a number that is not finite) ends with a reported reason, and the actor
+goes on to the next one; a trial whose process dies is started again by Ray and continues from its checkpoint.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import gc
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+from ray import tune
+
+from trainables.checkpoint import TrainingFolder, load_state, save_state
+from trainables.contract import load
+from trainables.files import ERROR, LAST, TIMEOUT, replace_text, trial_folder
+from trainables.loop import Diverged, Loop
+from trainables.objective import Objective
+
+
+@dataclass(frozen=True)
+class Task:
+    """What all trials of a run have in common.
+
+    Attributes:
+        folder: the run's folder, the same path on every node.
+        fixed: Config fields that every trial shares; `data`: the fields of the variant's Data.
+        cpus, gpus: what one trial is given; a fraction of a GPU caps the process's share of its memory.
+        timeout_s: a trial that takes longer, in all, is killed, wherever it hangs.
+    """
+
+    variant: str
+    fixed: Mapping[str, Any]
+    data: Mapping[str, Any]
+    objective: Objective
+    folder: Path
+    seed: int
+    cpus: float
+    gpus: float
+    timeout_s: float | None = None
+
+
+class Trial(tune.Trainable):
+    """Trains the config of one trial, one epoch per `step`."""
+
+    def setup(self, config: dict[str, Any], task: Task) -> None:
+        """Take the trial's number and parameters; the work begins in the first step, where failures are reported."""
+        self.task = task
+        torch.set_num_threads(max(1, int(task.cpus)))
+        self.device = _device(task.gpus)
+        self._begin(config)
+
+    def step(self) -> dict[str, Any]:
+        """One epoch; the report, or `failed` with the reason."""
+        with _Watchdog(self.path / TIMEOUT, self._remaining()):
+            try:
+                if self.training is None:
+                    self._build()
+                report = self.training.epoch()  # type: ignore[union-attr]
+            except Diverged as error:
+                return self._failed(str(error))
+            except Exception as error:  # noqa: BLE001  (the boundary of a trial: its failure is recorded, the run goes on)
+                self.tainted = isinstance(error, torch.OutOfMemoryError)
+                return self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
+        loop = self.training.loop  # type: ignore[union-attr]
+        return {**report, "done": loop.finished, "stop_reason": loop.stop_reason}
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Make room for the next trial in this process; False, so that Ray takes a fresh one, after out-of-memory."""
+        self._close()
+        if self.tainted:
+            return False
+        self._begin(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        """Close files; called by Ray before the actor goes."""
+        self._close()
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """For schedulers that pause or clone trials; ordinary resume uses the trial's own folder."""
+        if self.training is not None:
+            save_state(Path(checkpoint_dir) / LAST, self.training.loop)
+
+    def load_checkpoint(self, checkpoint_dir: str) -> None:  # type: ignore[override]
+        """Continue from `save_checkpoint`'s file."""
+        path = Path(checkpoint_dir) / LAST
+        if path.exists():
+            self._build()
+            load_state(path, self.training.loop)  # type: ignore[union-attr]
+
+    # -- one trial's life ----------------------------------------------------------------------------------------
+
+    def _begin(self, config: Mapping[str, Any]) -> None:
+        self.params = dict(config["params"])
+        self.path = trial_folder(self.task.folder, config["trial"])
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.training: TrainingFolder | None = None
+        self.tainted = False
+        self.began = time.monotonic()
+
+    def _build(self) -> None:
+        if _Watchdog.barked(self.path / TIMEOUT):
+            raise TimeoutError(f"took longer than trial_timeout_s={self.task.timeout_s:g}; {TIMEOUT} says where it hung")
+        entry = load(self.task.variant)
+        config = entry.Config.of({**self.task.fixed, **self.params})
+        data = entry.Data.of(self.task.data)
+        variant = entry.build(config, data, device=self.device, seed=self.task.seed, splits=("train", "val"))
+        self.training = TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
+
+    def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
+        replace_text(self.path / ERROR, f"{reason}\n\n{details}")
+        epoch = self.training.loop.epoch_done if self.training else 0
+        return {"epoch": epoch, "failed": True, "done": True, "stop_reason": reason}
+
+    def _remaining(self) -> float | None:
+        if self.task.timeout_s is None:
+            return None
+        return max(0.1, self.task.timeout_s - (time.monotonic() - self.began))
+
+    def _close(self) -> None:
+        """Let go of the model, so that the next trial finds the memory free and no random state left over."""
+        if self.training is not None:
+            self.training.close()
+        self.training = None
+        gc.collect()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class _Watchdog:
+    """Kills this process when a step hangs, even inside a C call; where it hung is written to a file.
+
+    Ray starts the trial again in a fresh process, which finds the file and reports the failure.
+    """
+
+    def __init__(self, path: Path, seconds: float | None) -> None:
+        self.path = path
+        self.seconds = seconds
+        self.file: TextIO | None = None
+
+    @staticmethod
+    def barked(path: Path) -> bool:
+        """Whether an earlier process was killed for its time; one killed for another cause leaves the file empty."""
+        return path.exists() and path.stat().st_size > 0
+
+    def __enter__(self) -> None:
+        if self.seconds is not None and not self.barked(self.path):
+            self.file = self.path.open("w")
+            faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            faulthandler.cancel_dump_traceback_later()
+            self.file.close()
+            self.path.unlink()
+
+
+def _device(gpus: float) -> torch.device:
+    """The trial's device; several trials on one GPU get each its share of the memory, which Ray does not enforce."""
+    if gpus <= 0 or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if gpus < 1:
+        torch.cuda.set_per_process_memory_fraction(gpus)
+    return torch.device("cuda")
