@@ -6,7 +6,6 @@ record, and a run that was killed goes on as if it had not been.
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -27,7 +26,14 @@ class Board:
         self.folder = folder
         self.space = space
         goals = [goal.metric for goal in space.objective.goals]
-        self._kept = ("epoch", "objective/value", "objective/feasible", "stop_reason", *goals, *space.objective.constraints)
+        self._kept = (
+            "epoch",
+            "objective/value",
+            "objective/feasible",
+            "stop_reason",
+            *goals,
+            *space.objective.constraints,
+        )
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
 
@@ -73,27 +79,19 @@ class Board:
 
     def best_report(self, number: int) -> Mapping[str, Any] | None:
         """The report of a trial's best epoch."""
-        pick = max if self.space.objective.first.mode == "max" else min
-        return pick(self.trials[number].reports, key=lambda report: report["objective/value"], default=None)
+        return self.space.objective.best(self.trials[number].reports)
 
     def best(self) -> int | None:
-        """The trial with the best objective at any epoch, among those that did not fail."""
-        candidates = {
-            number: float(report["objective/value"])
-            for number, trial in self.trials.items()
-            if trial.status != "failed" and (report := self.best_report(number)) is not None
+        """The trial with the best epoch of all, among those that did not fail."""
+        reports = {
+            number: self.best_report(number) for number, trial in self.trials.items() if trial.status != "failed"
         }
-        pick = max if self.space.objective.first.mode == "max" else min
-        return pick(candidates, key=lambda number: candidates[number], default=None)
+        ranks = {number: self.space.objective.rank(report) for number, report in reports.items() if report is not None}
+        return max(ranks, key=lambda number: ranks[number], default=None)
 
     def count(self, *statuses: Status) -> int:
         """How many trials are in one of these states."""
         return sum(trial.status in statuses for trial in self.trials.values())
-
-    def seconds_per_trial(self) -> float | None:
-        """Median time from start to end of the trials that have ended."""
-        times = [trial.ended - trial.started for trial in self.trials.values() if trial.ended is not None]
-        return statistics.median(times) if times else None
 
     def left(self) -> int:
         """How many trials have yet to be given out."""

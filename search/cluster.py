@@ -42,7 +42,7 @@ def connected(run: Run) -> Iterator[Machine]:
         ray.shutdown()
 
 
-class Watcher(Callback):  # type: ignore[misc]
+class Watcher(Callback):
     """Lets the status line look at the board whenever Ray has done something."""
 
     def __init__(self, line: StatusLine) -> None:
@@ -62,7 +62,9 @@ def search(request: Request, board: Board, machine: Machine, line: StatusLine) -
     placement = place(run, machine)
     if not request.run.resume:
         searched = [dimension.name for dimension in space.dimensions]
-        write_experiment(request.folder, searched, ["objective/value", *(goal.metric for goal in space.objective.goals)])
+        write_experiment(
+            request.folder, searched, ["objective/value", *(goal.metric for goal in space.objective.goals)]
+        )
     task = Task(
         variant=space.entry.name,
         fixed=space.fixed,

@@ -14,10 +14,12 @@ from search.board import Board
 from search.record import RunFolder, TrialRecord
 from search.settings import Request
 from search.space import Space
+from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import plain
 
 if TYPE_CHECKING:
     from search.placement import Placement
+
 
 def plan(request: Request, placement: Placement | None) -> str:
     """What will be run, before anything is; a dry run also lists dimensions and example configs."""
@@ -26,10 +28,11 @@ def plan(request: Request, placement: Placement | None) -> str:
     kept = "".join(f", keeping {metric} ≤ {bound:g}" for metric, bound in space.objective.constraints.items())
     compared = " and ".join(str(rung) for rung in budget.rungs) if space.scheduler.kind != "none" else "the end alone"
     where = placement or f"placed on the cluster at {request.run.address}"
+    cost = f"{budget.trials} trials × ≤ {budget.max_epochs} epochs"
     lines = [
         f"{space.name} · {space.entry.title} · {space.data.source} data    {_shown(request.folder)}",
         f"  {goals}{kept}",
-        f"  {budget.trials} trials × ≤ {budget.max_epochs} epochs, compared at {compared} · {where} · default settings go first",
+        f"  {cost}, compared at {compared} · {where} · default settings go first",
     ]
     outside = space.outside(space.default_params())
     if outside:
@@ -57,7 +60,11 @@ class StatusLine:
         if self.quiet or now < self.next_at:
             return
         self.next_at = now + (0.5 if self.terminal else 60)
-        print(f"\r\033[K  {self.text()}" if self.terminal else f"  {self.text()}", end="" if self.terminal else "\n", flush=True)
+        print(
+            f"\r\033[K  {self.text()}" if self.terminal else f"  {self.text()}",
+            end="" if self.terminal else "\n",
+            flush=True,
+        )
 
     def text(self) -> str:
         """Trials so far, the best against the default, and the time left."""
@@ -99,7 +106,9 @@ def card(board: Board, folder: RunFolder) -> str:
     failed = board.failures()
     note = f"    {len(failed)} of {len(board.trials)} failed, see {_shown(folder.path)}/failures.csv" if failed else ""
     if best is None:
-        return f"  no trial has a result.{note}\n" + "".join(f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3])
+        return f"  no trial has a result.{note}\n" + "".join(
+            f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3]
+        )
     shown = _front(board) if board.space.objective.several else [best]
     lines = [line for number in shown for line in _trial_lines(board, folder.trial(number))]
     return "\n".join([*lines, *([note] if note else []), *_next_commands(folder, best)])
@@ -109,8 +118,10 @@ def interrupted(board: Board, out_of_time: bool) -> str:
     """How to go on."""
     why = "the time budget is used up" if out_of_time else "interrupted"
     ended = board.count("finished", "stopped", "failed")
-    return f"  {why} after {ended} of {board.space.budget.trials} trials; nothing is lost.\n" \
-           f"  go on:  python -m search.run resume={_shown(board.folder.path)}"
+    return (
+        f"  {why} after {ended} of {board.space.budget.trials} trials; nothing is lost.\n"
+        f"  go on:  python -m search.run resume={_shown(board.folder.path)}"
+    )
 
 
 def tensorboard_command(folder: Path) -> str:
@@ -122,7 +133,7 @@ def _details(space: Space) -> list[str]:
     """Dimensions, the upper bound of the cost, and what the first configs would look like."""
     budget = space.budget
     lines = ["  searched:"]
-    lines += [f"    {dimension.name:<18} {dimension}" for dimension in space.dimensions]
+    lines += [f"    {dimension.name:<18} {dimension}" for dimension in space.dimensions if space.applies(dimension)]
     lines += ["  fixed:", "    " + "   ".join(f"{name}={plain(value)}" for name, value in space.fixed.items())]
     lines += [f"  at most {budget.trials * budget.max_epochs} epochs in all", "  for example:"]
     lines += [f"    {_pairs(space.default_params())}   (the default settings, trial 0)"]
@@ -133,30 +144,34 @@ def _details(space: Space) -> list[str]:
 
 
 def _trial_lines(board: Board, trial: TrialRecord) -> list[str]:
-    space, goal = board.space, board.space.objective.first
-    pick = max if goal.mode == "max" else min
-    report = pick(trial.reports, key=lambda each: each["objective/value"])
+    space = board.space
+    report = space.objective.best(trial.reports) or {}
     values = "   ".join(f"{each.metric} {report[each.metric]:.4g}" for each in space.objective.goals)
     default = board.best_report(0)
-    against = "   ".join(f"{each.metric} {default[each.metric]:.4g}" for each in space.objective.goals) if default else "none"
+    against = (
+        "   ".join(f"{each.metric} {default[each.metric]:.4g}" for each in space.objective.goals) if default else "none"
+    )
     limits = [
         f"{metric} {report[metric]:.3g} ({'kept' if report[metric] <= bound else 'VIOLATED'}: ≤ {bound:g})"
         for metric, bound in space.objective.constraints.items()
     ]
     changed = _changes(space, trial.params)
+    weights = _shown(trial_folder(board.folder.path, trial.number) / BEST_WEIGHTS)
     findings = [finding["message"] for finding in report.get("findings", [])]
     return [
         f"  best trial #{trial.number}   {values} at epoch {report['epoch']}        default {against}",
         f"    {changed or 'the default settings'}",
         f"    health: {'; '.join(findings) or 'fine'}{''.join(' · ' + limit for limit in limits)}",
-        f"    cost {_clock(report['time/total_s'])} to that epoch · weights {_shown(board.folder.path)}/trial_{trial.number:04d}/best.safetensors",
+        f"    cost {_clock(report['time/total_s'])} to that epoch · weights {weights}",
     ]
 
 
 def _changes(space: Space, params: Mapping[str, Any]) -> str:
     """The settings that differ from the default, old → new."""
     default = space.config({})
-    changed = [(name, getattr(default, name), value) for name, value in params.items() if getattr(default, name) != value]
+    changed = [
+        (name, getattr(default, name), value) for name, value in params.items() if getattr(default, name) != value
+    ]
     return "   ".join(f"{name} {plain(old)} → {plain(new)}" for name, old, new in changed)
 
 

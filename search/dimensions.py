@@ -38,7 +38,8 @@ class Dimension:
         A searched parent that is itself inactive switches its children off only if its value does.
         """
         return all(
-            (params[parent] if parent in params else otherwise(parent)) in values for parent, values in self.when.items()
+            (params[parent] if parent in params else otherwise(parent)) in values
+            for parent, values in self.when.items()
         )
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Any:
@@ -48,7 +49,7 @@ class Dimension:
             return trial.suggest_float(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
         if isinstance(kind, IntDistribution):
             return trial.suggest_int(self.name, kind.low, kind.high, step=kind.step, log=kind.log)
-        assert isinstance(kind, CategoricalDistribution)  # noqa: S101  (for the type checker: there are three kinds)
+        assert isinstance(kind, CategoricalDistribution)  # for the type checker: there are three kinds
         return trial.suggest_categorical(self.name, kind.choices)
 
     def contains(self, value: Any) -> bool:
@@ -64,7 +65,9 @@ class Dimension:
             text = " | ".join(str(choice) for choice in kind.choices)
         else:
             text = f"{kind.low:g} to {kind.high:g}" + (" log" if kind.log else "") + _step_text(kind)
-        conditions = " and ".join(f"{parent} is {' or '.join(map(str, values))}" for parent, values in self.when.items())
+        conditions = " and ".join(
+            f"{parent} is {' or '.join(map(str, values))}" for parent, values in self.when.items()
+        )
         return f"{text}, when {conditions}" if conditions else text
 
 
@@ -77,10 +80,14 @@ def read_dimension(config: type[TrainingConfig], name: str, spec: Mapping[str, A
     if name not in config.names():
         raise UsageError(unknown(f"params.{name}", [f"params.{field}" for field in config.names()]))
     if name == "epochs":
-        raise UsageError("params.epochs cannot be searched: the budget is budget.max_epochs, and the scheduler spends it.")
+        raise UsageError(
+            "params.epochs cannot be searched: the budget is budget.max_epochs, and the scheduler spends it."
+        )
     for key in spec:
         if key not in (*DISTRIBUTIONS, "log", "when"):
-            raise UsageError(unknown(f"params.{name}.{key}", [f"params.{name}.{each}" for each in (*DISTRIBUTIONS, "log", "when")]))
+            raise UsageError(
+                unknown(f"params.{name}.{key}", [f"params.{name}.{each}" for each in (*DISTRIBUTIONS, "log", "when")])
+            )
     kinds = [key for key in spec if key in DISTRIBUTIONS]
     if len(kinds) != 1:
         raise UsageError(f"params.{name} needs one of {', '.join(DISTRIBUTIONS)}; it has {', '.join(kinds) or 'none'}.")

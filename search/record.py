@@ -44,7 +44,8 @@ class TrialRecord:
         params: the searched parameters; the default trial has the values of `Config()` for them.
         origin: `default`, `random`, or `model of epoch 3`.
         status: `finished` used its budget, `stopped` ended early on purpose, `failed` did not work.
-        cause: what ended it: budget, scheduler, patience, health, error, or none while it runs; `reason` says it in words.
+        cause: what ended it: budget, scheduler, patience, health or error; None while it runs.
+        reason: the cause in words.
         reports: one per epoch, in order.
     """
 
@@ -208,5 +209,7 @@ def _read_trial(path: Path) -> TrialRecord:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, json.JSONDecodeError) as error:
-        raise UsageError(f"{path} cannot be read ({error}); move its folder away to go on without that trial.") from error
+        raise UsageError(
+            f"{path} cannot be read ({error}); move its folder away to go on without that trial."
+        ) from error
     return TrialRecord(**values, reports=tuple(read_lines(path.parent / RESULT)))

@@ -52,7 +52,11 @@ def median(board: Board, number: int, epoch: int, *, enough: int = 3) -> str | N
     goal = board.space.objective.first
     mine = (max if goal.mode == "max" else min)(board.values(number, epoch))
     middle = statistics.median(means)
-    return f"below the median at epoch {epoch}: {mine:.4g}, median {middle:.4g}" if goal.better(middle, than=mine) else None
+    return (
+        f"below the median at epoch {epoch}: {mine:.4g}, median {middle:.4g}"
+        if goal.better(middle, than=mine)
+        else None
+    )
 
 
 def never(board: Board, number: int, epoch: int) -> str | None:
@@ -85,7 +89,7 @@ def settle(board: Board) -> None:
         board.waiting.remove(number)
 
 
-class BoardScheduler(FIFOScheduler):  # type: ignore[misc]
+class BoardScheduler(FIFOScheduler):
     """Tells the board what Ray's trials report, and Ray what the run's rule decides."""
 
     def __init__(self, board: Board) -> None:

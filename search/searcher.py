@@ -53,7 +53,7 @@ def observations(board: Board, rung: int) -> list[FrozenTrial]:
     return [trial for trial in seen if trial is not None]
 
 
-class BoardSearcher(Searcher):  # type: ignore[misc]
+class BoardSearcher(Searcher):
     """Gives Ray first the trials that an earlier process left unfinished, then new ones."""
 
     def __init__(self, board: Board, seed: int) -> None:

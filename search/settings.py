@@ -38,9 +38,13 @@ class Run(Settings):
     quiet: bool = setting(False, "print the best-trial card alone")
     address: str = setting("", "a Ray cluster to join (auto, or host:port); empty: this machine alone")
     cpus: int | None = setting(None, "CPUs of this machine that may be used; none: all", low=1)
-    gpus: int | None = setting(None, "GPUs of this machine; none: those found; more than there are only tests the placement", low=0)
+    gpus: int | None = setting(
+        None, "GPUs of this machine; none: those found; more than there are only tests the placement", low=0
+    )
     cpus_per_trial: float = setting(1.0, "CPUs of one trial, and its torch threads", low=0.1)
-    gpus_per_trial: float | Literal["auto"] = setting("auto", "GPUs of one trial, a fraction to share one; auto: 1 where there are any", low=0)
+    gpus_per_trial: float | Literal["auto"] = setting(
+        "auto", "GPUs of one trial, a fraction to share one; auto: 1 where there are any", low=0
+    )
     max_concurrent: int | None = setting(None, "trials at a time; none: as many as fit", low=1)
     time_budget_s: float | None = setting(None, "stop the search after this many seconds, ready to resume", low=0)
     trial_timeout_s: float | None = setting(None, "kill a trial that takes longer, hung or not", low=0.1)

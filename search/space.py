@@ -37,7 +37,9 @@ class Budget(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.grace_epochs > self.max_epochs:
-            raise UsageError(f"budget.grace_epochs={self.grace_epochs} is more than budget.max_epochs={self.max_epochs}.")
+            raise UsageError(
+                f"budget.grace_epochs={self.grace_epochs} is more than budget.max_epochs={self.max_epochs}."
+            )
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -53,7 +55,9 @@ class Budget(Settings):
 class SchedulerChoice(Settings):
     """Which trials are stopped before their budget ends."""
 
-    kind: Literal["asha", "median", "none"] = setting("asha", "asha: the best share at each rung; median: below the median")
+    kind: Literal["asha", "median", "none"] = setting(
+        "asha", "asha: the best share at each rung; median: below the median"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +65,9 @@ class SearcherChoice(Settings):
     """Where new configs come from."""
 
     kind: Literal["rung", "random"] = setting("rung", "rung: TPE on the highest rung with enough results; random")
-    random_share: float = setting(0.2, "share of trials drawn at random, for what a model would never try", low=0.0, high=1.0)
+    random_share: float = setting(
+        0.2, "share of trials drawn at random, for what a model would never try", low=0.0, high=1.0
+    )
     min_results: int = setting(8, "results at a rung before its model is used", low=2)
 
 
@@ -140,6 +146,16 @@ class Space:
                 params[dimension.name] = dimension.suggest(trial)
         return params
 
+    def applies(self, dimension: Dimension) -> bool:
+        """Whether a dimension can be active at all; one whose condition the command line has fixed away cannot."""
+        searched = {each.name: each for each in self.dimensions}
+        return all(
+            any(searched[parent].contains(value) for value in values)
+            if parent in searched
+            else self._value_without(parent) in values
+            for parent, values in dimension.when.items()
+        )
+
     def config(self, params: Mapping[str, Any]) -> TrainingConfig:
         """The Config of a trial."""
         return self.entry.Config.of({**self.fixed, **params})
@@ -167,16 +183,13 @@ class Space:
 
     def _check(self) -> None:
         """What can only be seen with all parts together; the default config must be one the variant accepts."""
-        searched = {dimension.name: dimension for dimension in self.dimensions}
+        fields = self.entry.Config.names()
         for dimension in self.dimensions:
             for parent, values in dimension.when.items():
-                if parent not in self.entry.Config.names():
-                    raise UsageError(unknown(parent, self.entry.Config.names(), what=f"field in params.{dimension.name}.when:"))
-                possible = [searched[parent].contains(each) if parent in searched else True for each in values]
-                if not any(possible):
-                    raise UsageError(
-                        f"params.{dimension.name}.when: {parent} is never {' or '.join(map(str, values))} in this space."
-                    )
+                if parent not in fields:
+                    raise UsageError(unknown(parent, fields, what=f"field in params.{dimension.name}.when:"))
+                for value in values:
+                    self.entry.Config.accepts(parent, value)
         if self.objective.several and self.scheduler.kind != "none":
             raise UsageError("several objectives need scheduler.kind=none: there is no one number to stop trials by.")
         self.config(self.default_params())
@@ -187,7 +200,18 @@ def available() -> list[str]:
     return sorted(path.stem for path in SPACES.glob("*.yaml"))
 
 
-KEYS = ("variant", "objective", "constraints", "constraint_penalty", "budget", "data", "fixed", "params", "scheduler", "searcher")
+KEYS = (
+    "variant",
+    "objective",
+    "constraints",
+    "constraint_penalty",
+    "budget",
+    "data",
+    "fixed",
+    "params",
+    "scheduler",
+    "searcher",
+)
 
 
 def with_trials(space: Space, trials: int) -> Space:

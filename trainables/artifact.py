@@ -1,9 +1,9 @@
 """The folder that an export or a full training leaves: all that is needed to use a model, or to train it again.
 
-    config.yaml         variant, config, data, objective, seed: the input of `python -m trainables.train`
-    model.safetensors   the weights, `module.parameter` → tensor
-    metrics.json        the figures of the exported epoch, and where they come from
-    model_card.md       the same for people
+config.yaml         variant, config, data, objective, seed: the input of `python -m trainables.train`
+model.safetensors   the weights, `module.parameter` → tensor
+metrics.json        the figures of the exported epoch, and where they come from
+model_card.md       the same for people
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def _card(folder: Path, recipe: Recipe, report: Mapping[str, Any], facts: Mappin
             "",
             origin,
             "",
-            f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, the best by {recipe.objective.first.metric}. "
-            f"Validation figures of a trial that was chosen by them are optimistic.",
+            f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, best by {recipe.objective.first.metric}.",
+            "Validation figures of a trial that was chosen by them are optimistic.",
             "",
             "## Figures",
             "",
@@ -138,7 +138,9 @@ def _card(folder: Path, recipe: Recipe, report: Mapping[str, Any], facts: Mappin
             "",
             "## Data and model",
             "",
-            f"Source: {recipe.data.source}" + (f", {recipe.data.root}" if recipe.data.root else "") + f". Seed {recipe.seed}.",
+            f"Source: {recipe.data.source}"
+            + (f", {recipe.data.root}" if recipe.data.root else "")
+            + f". Seed {recipe.seed}.",
             "",
             *(f"- {name}: {_fact(value)}" for name, value in facts.items()),
             "",

@@ -14,7 +14,7 @@ figures.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,17 +33,23 @@ class TrainingFolder:
         """Open or continue the training in `path`; `settings` are shown in TensorBoard's HParams tab."""
         self.path = path
         self.loop = loop
-        path.mkdir(parents=True, exist_ok=True)
-        self._resume()
-        self._events = Events(path, settings, first_epoch=loop.epoch_done + 1)
+        if (path / LAST).exists():
+            load_state(path / LAST, loop)
+        self._events: Events | None = None  # of several processes, only the first one writes
+        if loop.variant.processes.first:
+            path.mkdir(parents=True, exist_ok=True)
+            self._forget_unfinished()
+            self._events = Events(path, settings, first_epoch=loop.epoch_done + 1)
 
-    def epoch(self) -> dict[str, Any]:
-        """Train one epoch and record it; returns its report.
+    def epoch(self, each_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
+        """Train one epoch and record it; returns its report. `each_step` is called after every optimiser step.
 
         Raises:
-            Diverged: as the loop does; the record stays as it was after the epoch before.
+            DivergedError: as the loop does; the record stays as it was after the epoch before.
         """
-        report = self.loop.epoch()
+        report = self.loop.epoch(each_step)
+        if self._events is None:
+            return report
         findings = [{"check": each.check, "message": each.message} for each in self.loop.findings]
         append_line(self.path / RESULT, {**report, "findings": findings, "stop_reason": self.loop.stop_reason})
         self._events.report(report, self.loop.findings)
@@ -55,12 +61,11 @@ class TrainingFolder:
 
     def close(self) -> None:
         """Close the event file."""
-        self._events.close()
+        if self._events is not None:
+            self._events.close()
 
-    def _resume(self) -> None:
-        """Load the checkpoint, if there is one, and forget reports that are younger than it."""
-        if (self.path / LAST).exists():
-            load_state(self.path / LAST, self.loop)
+    def _forget_unfinished(self) -> None:
+        """Drop reports that are younger than the checkpoint: their epochs are trained again."""
         kept = [line for line in read_lines(self.path / RESULT) if line["epoch"] <= self.loop.epoch_done]
         replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in kept))
 
@@ -88,4 +93,6 @@ def load_weights(path: Path, loop: Loop) -> None:
     tensors = load_file(path)
     for name, module in loop.variant.modules().items():
         prefix = f"{name}."
-        module.load_state_dict({key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)})
+        module.load_state_dict(
+            {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        )

@@ -47,7 +47,9 @@ class TrainingConfig(Settings):
     accumulate: int = setting(1, "forward passes per optimiser step", low=1)
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "auto: bf16 autocast where the GPU has it")
     patience: int = setting(0, "stop after this many epochs without a better objective; 0 never", low=0)
-    collapse_patience: int = setting(2, "stop after this many epochs in a row with a fatal health finding; 0 never", low=0)
+    collapse_patience: int = setting(
+        2, "stop after this many epochs in a row with a fatal health finding; 0 never", low=0
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,9 @@ class DataConfig(Settings):
 
     source: str = setting("synthetic", "where the data come from; synthetic is generated with known ground truth")
     root: str | None = setting(None, "folder of the data; not for synthetic")
-    bad_images: Literal["fatal", "skip"] = setting("fatal", "corrupt or missing images: stop, or leave them out and say so")
+    bad_images: Literal["fatal", "skip"] = setting(
+        "fatal", "corrupt or missing images: stop, or leave them out and say so"
+    )
     cache: str = setting("~/.cache/assay", "folder of the decoded images that all trials share")
 
     def __post_init__(self) -> None:
@@ -69,7 +73,9 @@ class DataConfig(Settings):
         if self.source != "synthetic" and self.root is None:
             raise UsageError(f"data.source={self.source} reads files: say where with data.root=FOLDER.")
         if self.root is not None:
-            absolute = Path(self.root).expanduser().resolve()  # a trial does not run in the folder where it was asked for
+            absolute = (
+                Path(self.root).expanduser().resolve()
+            )  # a trial does not run in the folder where it was asked for
             object.__setattr__(self, "root", str(absolute))
             if not absolute.is_dir():
                 raise UsageError(f"data.root={self.root} is no folder.")
@@ -163,7 +169,7 @@ class Variant(ABC):
         """All other state that training depends on (generators, running weights), as tensors and plain values."""
         return {}
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
+    def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027  (most variants hold no other state)
         """Restore what `state` returned."""
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
@@ -213,7 +219,9 @@ class Entry:
         from trainables.processes import Processes  # noqa: PLC0415
 
         module = importlib.import_module(f"{self.package}.variant")
-        torch.manual_seed(seed)  # layers draw their first weights, and stochastic depth its masks, from torch's own generator
+        torch.manual_seed(
+            seed
+        )  # layers draw their first weights, and stochastic depth its masks, from torch's own generator
         variant: Variant = module.build(
             config,
             data,

@@ -1,4 +1,4 @@
-"""TensorBoard events of one training: scalars by group, pictures, and its row in the HParams tab from the first epoch."""
+"""TensorBoard events of one training: scalars by group, pictures, and from the first epoch its row under HParams."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ class Events:
             if key != "epoch":
                 self._writer.add_scalar(key, value, epoch)
         if findings:
-            self._writer.add_text("health", "\n\n".join(f"**{each.check}**: {each.message}" for each in findings), epoch)
+            self._writer.add_text(
+                "health", "\n\n".join(f"**{each.check}**: {each.message}" for each in findings), epoch
+            )
         self._writer.flush()
 
     def pictures(self, panels: Mapping[str, np.ndarray], epoch: int) -> None:

@@ -160,9 +160,7 @@ def _build(
         return _decoded(*item, size, channels)
 
     partial = folder.with_suffix(".partial")
-    shutil.rmtree(
-        partial, ignore_errors=True
-    )  # of a build that was interrupted; the lock says nobody is at it
+    shutil.rmtree(partial, ignore_errors=True)  # of a build that was interrupted; the lock says nobody is at it
     partial.mkdir()
     kept: list[int] = []
     sizes: list[tuple[int, int]] = []

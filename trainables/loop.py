@@ -12,7 +12,7 @@ import itertools
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from trainables.contract import Finding, Variant
 from trainables.objective import Objective
 
 
-class Diverged(RuntimeError):
+class DivergedError(RuntimeError):
     """Training produced a number that is not finite; the message says which, where, and what usually helps."""
 
 
@@ -57,14 +57,19 @@ class Loop:
         """Whether the budget is used up or the trial has stopped itself."""
         return self.stop_reason is not None or self.epoch_done >= self.config.epochs
 
-    def epoch(self) -> dict[str, Any]:
-        """Train and evaluate one epoch.
+    @property
+    def steps_per_epoch(self) -> int:
+        """Optimiser steps of one epoch."""
+        return math.ceil(self.variant.steps_per_epoch / self.config.accumulate)
+
+    def epoch(self, each_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
+        """Train and evaluate one epoch; `each_step` is called after every optimiser step.
 
         Raises:
-            Diverged: a gradient, a loss or the objective is not finite.
+            DivergedError: a gradient, a loss or the objective is not finite.
         """
         start = time.perf_counter()
-        report: dict[str, Any] = {"epoch": self.epoch_done + 1, **self._train()}
+        report: dict[str, Any] = {"epoch": self.epoch_done + 1, **self._train(each_step)}
         trained = time.perf_counter()
         report |= self._evaluate()
         self.epoch_done += 1
@@ -111,16 +116,17 @@ class Loop:
 
     # -- training ------------------------------------------------------------------------------------------------
 
-    def _train(self) -> dict[str, float]:
+    def _train(self, each_step: Callable[[], object]) -> dict[str, float]:
         """One pass over the training batches; the mean of every component, and the optimiser's own figures."""
         self.variant.train_mode(self.epoch_done)
         means = _Means(self.variant.device)
-        steps_per_epoch = math.ceil(self.variant.steps_per_epoch / self.config.accumulate)
+        steps_per_epoch = self.steps_per_epoch
         for index, group in enumerate(_groups(self.variant.batches(self.epoch_done), self.config.accumulate)):
             progress = (self.epoch_done + (index + 0.5) / steps_per_epoch) / self.config.epochs
             self._set_learning_rate(progress)
             for update in range(self.variant.updates_per_batch):
                 means.add({"health/grad_norm": self._update(group, update, means)})
+            each_step()
             if index % 16 == 0:  # a look at the figures waits for the GPU, so not at every step
                 self._check_finite(means, index)
         self._check_finite(means, steps_per_epoch - 1)
@@ -160,7 +166,7 @@ class Loop:
             value = float(means.sums[name])
             if not math.isfinite(value):
                 what = "loss" if name == "train/total" else "gradient norm"
-                raise Diverged(
+                raise DivergedError(
                     f"{what} became {value} in epoch {self.epoch_done + 1} by step {step + 1}; "
                     f"lower lr ({self.config.lr:.3g}) or clip_norm ({self.config.clip_norm:.3g})"
                 )
@@ -184,12 +190,11 @@ class Loop:
         value = report["objective/value"]
         if not math.isfinite(value):
             metric = self.objective.first.metric
-            raise Diverged(f"{metric} is {report['objective/raw']} in epoch {self.epoch_done}")
+            raise DivergedError(f"{metric} is {report['objective/raw']} in epoch {self.epoch_done}")
         self.findings = self.variant.health(report)
         fatal = [finding for finding in self.findings if finding.fatal]
         report |= {"health/findings": float(len(self.findings)), "health/fatal": float(len(fatal))}
-        best = self.best["objective/value"] if self.best else self.objective.first.worst
-        self.improved = self.objective.first.better(value, best)
+        self.improved = self.best is None or self.objective.rank(report) > self.objective.rank(self.best)
         if self.improved:
             self.best = dict(report)
         self._fatal_epochs = self._fatal_epochs + 1 if fatal else 0

@@ -94,7 +94,7 @@ def choose_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     for column in _columns(labels):
         precision, recall, candidates = precision_recall_curve(labels[:, column], scores[:, column])
         harmonic = 2 * precision * recall / np.maximum(precision + recall, np.finfo(np.float64).tiny)
-        thresholds[column] = candidates[np.argmax(harmonic[:-1])]  # the last point is recall 0, at no threshold
+        thresholds[column] = candidates[np.argmax(harmonic[:-1])]  # the last point has no threshold
     return thresholds
 
 

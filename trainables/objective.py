@@ -5,8 +5,7 @@ It holds no searched constant, so no trial can improve its score by shrinking a 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,11 +22,6 @@ class Goal:
     def better(self, value: float, than: float) -> bool:
         """Whether `value` beats `than`; NaN beats nothing."""
         return value > than if self.mode == "max" else value < than
-
-    @property
-    def worst(self) -> float:
-        """The value that any finite one beats."""
-        return -math.inf if self.mode == "max" else math.inf
 
 
 @dataclass(frozen=True)
@@ -71,6 +65,15 @@ class Objective:
         value = raw - cost if self.first.mode == "max" else raw + cost
         feasible = all(violation <= 0 for violation in violations)
         return {"objective/value": value, "objective/raw": raw, "objective/feasible": float(feasible)}
+
+    def rank(self, report: Mapping[str, Any]) -> tuple[float, float]:
+        """A key under which larger is better: first whether the constraints are kept, then the value."""
+        value = float(report["objective/value"])
+        return float(report["objective/feasible"]), value if self.first.mode == "max" else -value
+
+    def best(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """The best of some reports, the earliest among equals; None of none."""
+        return max(reports, key=self.rank, default=None)
 
     def violations(self, report: Mapping[str, Any]) -> list[float]:
         """By how much each constraint is exceeded, as a share of its bound (≤ 0: kept)."""

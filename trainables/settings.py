@@ -14,7 +14,6 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
 from typing import Any, Literal, Self, get_args, get_origin
 
 from omegaconf import OmegaConf
@@ -92,7 +91,7 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
     Raises:
         UsageError: a word that is no `key=value`, or a value that is no YAML.
     """
-    merged = OmegaConf.create()
+    merged: Any = OmegaConf.create()
     for word in arguments:
         key, equals, _ = word.partition("=")
         if not equals or not key:
@@ -105,7 +104,7 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
 
 
 def command(main: Callable[[list[str]], int]) -> None:
-    """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and exit code 2."""
+    """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and code 2."""
     try:
         status = main(sys.argv[1:])
     except UsageError as error:
@@ -122,7 +121,9 @@ def command_help(usage: str, settings: type[Settings]) -> str:
 def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
     """(key, default, help) rows, aligned."""
     widths = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
-    return "\n".join(f"{indent}{key:<{widths[0]}}  {default:<{widths[1]}}  {text}".rstrip() for key, default, text in lines)
+    return "\n".join(
+        f"{indent}{key:<{widths[0]}}  {default:<{widths[1]}}  {text}".rstrip() for key, default, text in lines
+    )
 
 
 def unknown(name: str, accepted: Iterable[str], what: str = "setting") -> str:
@@ -144,9 +145,11 @@ def plain(value: Any) -> str:
     return str(value)
 
 
-@cache
 def _types(settings: type[Settings]) -> dict[str, Any]:
-    return typing.get_type_hints(settings)
+    """The annotations of a settings class, resolved once."""
+    if settings not in _RESOLVED:
+        _RESOLVED[settings] = typing.get_type_hints(settings)
+    return _RESOLVED[settings]
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
@@ -210,4 +213,12 @@ def _check_bounds(name: str, value: float, low: float | None, high: float | None
         raise UsageError(f"{name}={plain(value)} is out of range: it takes {bounds}.")
 
 
-_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a word", dict: "a mapping", list: "a list"}
+_RESOLVED: dict[type[Settings], dict[str, Any]] = {}
+_KINDS = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "a word",
+    dict: "a mapping",
+    list: "a list",
+}

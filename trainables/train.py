@@ -10,11 +10,17 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from trainables.artifact import Recipe, write_artifact
-from trainables.files import BEST_REPORT, BEST_WEIGHTS
+from tqdm import tqdm
+
+from trainables.artifact import CONFIG, Recipe, write_artifact
+from trainables.files import BEST_REPORT, BEST_WEIGHTS, LAST
 from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting, unknown
+
+if TYPE_CHECKING:
+    from trainables.checkpoint import TrainingFolder
+    from trainables.loop import Loop
 
 USAGE = """
 Train one config in full.
@@ -23,7 +29,8 @@ Train one config in full.
   python -m trainables.train config=export/x/config.yaml epochs=50 data.source=nih data.root=FOLDER
   torchrun --nproc_per_node=2 -m trainables.train config=export/x/config.yaml
 
-Also: data.FIELD=…, and any field of the variant's Config as config field, such as fixed.lr=1e-4.
+data.FIELD=… changes a field of the variant's Data, fixed.FIELD=… one of its Config. A folder that holds an interrupted
+training with the same settings is gone on with.
 """
 
 
@@ -45,8 +52,7 @@ def main(arguments: list[str]) -> int:
         return 0
     training, recipe = _read(arguments)
     folder = Path(training.to) if training.to else Path(training.config).parent / "trained"
-    _train(recipe, folder, training.device)
-    return 0
+    return _train(recipe, folder, training.device)
 
 
 def _read(arguments: list[str]) -> tuple[Training, Recipe]:
@@ -66,59 +72,78 @@ def _read(arguments: list[str]) -> tuple[Training, Recipe]:
     return training, Recipe.read(Path(training.config), fixed, data, training.seed)
 
 
-def _train(recipe: Recipe, folder: Path, device: str) -> None:
-    """Train to the end, or on to it, and write the folder."""
+def _train(recipe: Recipe, folder: Path, device: str) -> int:
+    """Train to the end, or on to it, and write the folder; returns the exit code."""
     import torch  # noqa: PLC0415  (mistakes in the settings are told before torch loads)
 
     from trainables.checkpoint import TrainingFolder  # noqa: PLC0415
-    from trainables.loop import Loop  # noqa: PLC0415
+    from trainables.loop import DivergedError, Loop  # noqa: PLC0415
     from trainables.processes import Processes  # noqa: PLC0415
 
+    _check_same(folder, recipe)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     processes = Processes.from_environment()
     if processes.first:
         recipe.entry.prepare(recipe.config, recipe.data)
+        folder.mkdir(parents=True, exist_ok=True)
+        recipe.write(folder / CONFIG)
     processes.barrier()
     variant = recipe.entry.build(recipe.config, recipe.data, device=device, seed=recipe.seed, processes=processes)
     loop = Loop(variant, recipe.objective)
-    _check_same(folder, recipe, processes.first)
     training = TrainingFolder(folder, loop, recipe.config.as_dict())
-    while not loop.finished:
-        report = training.epoch()
-        if processes.first:
-            print(_line(loop, report), flush=True)
+    try:
+        while not loop.finished:
+            _epoch(training, show=processes.first)
+    except DivergedError as error:
+        print(f"error: {error}; {folder} keeps the epochs before.", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"\n  interrupted after epoch {loop.epoch_done}; the same command goes on from there.")
+        return 130
     training.close()
     if processes.first:
-        report = json.loads((folder / BEST_REPORT).read_text(encoding="utf-8"))
-        origin = f"Trained in full for {loop.epoch_done} epochs" + (f"; ended early: {loop.stop_reason}." if loop.stop_reason else ".")
-        write_artifact(folder, recipe, folder / BEST_WEIGHTS, report, variant.describe(), origin)
-        print(f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/raw']:.4f}    {folder}")
+        _finish(folder, recipe, loop)
     processes.leave()
+    return 0
 
 
-def _check_same(folder: Path, recipe: Recipe, first: bool) -> None:
+def _check_same(folder: Path, recipe: Recipe) -> None:
     """A folder is continued with the recipe that it was begun with, or not at all."""
-    begun = folder / "recipe.yaml"
-    if begun.exists():
-        earlier = Recipe.read(begun, {}, {})
-        if (earlier.config, earlier.data, earlier.seed) != (recipe.config, recipe.data, recipe.seed):
-            raise UsageError(f"{folder} holds a training with other settings; write elsewhere with to=FOLDER.")
-    elif first:
-        folder.mkdir(parents=True, exist_ok=True)
-        recipe.write(begun)
+    if not (folder / LAST).exists():
+        return
+    begun = Recipe.read(folder / CONFIG, {}, {})
+    if (begun.config, begun.data, begun.seed) != (recipe.config, recipe.data, recipe.seed):
+        raise UsageError(f"{folder} holds a training with other settings; write elsewhere with to=FOLDER.")
 
 
-def _line(loop: Any, report: dict[str, Any]) -> str:
+def _epoch(training: TrainingFolder, *, show: bool) -> None:
+    """One epoch, with a bar on a terminal and a line after it."""
+    loop = training.loop
+    bar = tqdm(
+        total=loop.steps_per_epoch, desc=f"  epoch {loop.epoch_done + 1}", leave=False, disable=None if show else True
+    )
+    with bar:
+        report = training.epoch(bar.update)
+    if show:
+        print(_line(loop, report), flush=True)
+
+
+def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
+    report = json.loads((folder / BEST_REPORT).read_text(encoding="utf-8"))
+    ended = f"; ended early: {loop.stop_reason}." if loop.stop_reason else "."
+    origin = f"Trained in full for {loop.epoch_done} epochs{ended}"
+    write_artifact(folder, recipe, folder / BEST_WEIGHTS, report, loop.variant.describe(), origin)
+    print(f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/raw']:.4f}    {folder}")
+
+
+def _line(loop: Loop, report: dict[str, Any]) -> str:
     left = report["time/total_s"] / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
     metric = loop.objective.first.metric
+    figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}{' *' if loop.improved else ''}"
     findings = "".join(f" · {finding.message}" for finding in loop.findings)
-    return (
-        f"  epoch {loop.epoch_done}/{loop.config.epochs} · loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}"
-        f"{' *' if loop.improved else ''} · {left:.0f} s left{findings}"
-    )
+    return f"  epoch {loop.epoch_done}/{loop.config.epochs} · {figures} · {left:.0f} s left{findings}"
 
 
 if __name__ == "__main__":
-    sys.path.insert(0, str(Path.cwd()))
     command(main)

@@ -23,7 +23,7 @@ from ray import tune
 from trainables.checkpoint import TrainingFolder, load_state, save_state
 from trainables.contract import load
 from trainables.files import ERROR, LAST, TIMEOUT, replace_text, trial_folder
-from trainables.loop import Diverged, Loop
+from trainables.loop import DivergedError, Loop
 from trainables.objective import Objective
 
 
@@ -66,7 +66,7 @@ class Trial(tune.Trainable):
                 if self.training is None:
                     self._build()
                 report = self.training.epoch()  # type: ignore[union-attr]
-            except Diverged as error:
+            except DivergedError as error:
                 return self._failed(str(error))
             except Exception as error:  # noqa: BLE001  (the boundary of a trial: its failure is recorded, the run goes on)
                 self.tainted = isinstance(error, torch.OutOfMemoryError)
@@ -91,7 +91,7 @@ class Trial(tune.Trainable):
         if self.training is not None:
             save_state(Path(checkpoint_dir) / LAST, self.training.loop)
 
-    def load_checkpoint(self, checkpoint_dir: str) -> None:  # type: ignore[override]
+    def load_checkpoint(self, checkpoint_dir: str) -> None:
         """Continue from `save_checkpoint`'s file."""
         path = Path(checkpoint_dir) / LAST
         if path.exists():
@@ -110,7 +110,9 @@ class Trial(tune.Trainable):
 
     def _build(self) -> None:
         if _Watchdog.barked(self.path / TIMEOUT):
-            raise TimeoutError(f"took longer than trial_timeout_s={self.task.timeout_s:g}; {TIMEOUT} says where it hung")
+            raise TimeoutError(
+                f"took longer than trial_timeout_s={self.task.timeout_s:g}; {TIMEOUT} says where it hung"
+            )
         entry = load(self.task.variant)
         config = entry.Config.of({**self.task.fixed, **self.params})
         data = entry.Data.of(self.task.data)

@@ -223,10 +223,11 @@ def _entries(root: Path) -> dict[str, tuple[set[str], str]]:
     entries = {}
     for row in _table(root / _ENTRIES, ["Image Index", "Finding Labels"]):
         name, findings = row["Image Index"], row["Finding Labels"].split("|")
-        patient = row.get("Patient ID") or name.partition("_")[0]
+        patient = row.get("Patient ID") or name.rpartition("_")[0]
         if not all(findings) or not patient:
             raise UsageError(
-                f"{name} has an empty field in {_ENTRIES}: a healthy image is labelled No Finding."
+                f"{name} lacks a finding or a patient in {_ENTRIES}: healthy images are labelled No Finding, "
+                "and Patient ID, or the file name up to its last _, says whose they are."
             )
         entries[name] = (set(findings) - {"No Finding"}, patient)
     return entries
@@ -235,6 +236,7 @@ def _entries(root: Path) -> dict[str, tuple[set[str], str]]:
 def _lists(root: Path, entries: Mapping[str, tuple[set[str], str]]) -> dict[str, list[str]]:
     """The official lists as they stand, once they are known to share neither image nor patient."""
     lists = {name: _present(root / name).read_text(encoding="utf-8").split() for name in (_TRAIN_VAL, _TEST)}
+    lists = {name: list(dict.fromkeys(names)) for name, names in lists.items()}  # named twice, used once
     for list_name, names in lists.items():
         if unknown := [name for name in names if name not in entries]:
             raise UsageError(f"{list_name} names {unknown[0]}, which {_ENTRIES} lacks ({len(unknown)} such).")
@@ -273,7 +275,7 @@ def _boxes(
         except ValueError as error:
             raise UsageError(f"a box of {name} in {_BOXES} is not four numbers: {error}.") from error
         corners = np.array([[x, y], [x + width, y + height]]).clip(0, stored[name])
-        if (corners[0] >= corners[1]).any():
+        if not (corners[0] < corners[1]).all():
             raise UsageError(
                 f"a box of {name} in {_BOXES} lies outside its image of {stored[name][0]}×{stored[name][1]} "
                 "pixels: boxes are in pixels of the stored image, so use the images that they were drawn on."

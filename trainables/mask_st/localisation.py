@@ -91,7 +91,7 @@ def overlap(masks: np.ndarray, boxes: Sequence[np.ndarray], size: int) -> Overla
 
 
 def oracle_iou(kept: np.ndarray | float, boxed: np.ndarray) -> np.ndarray:
-    """The best IoU that two areas in pixels allow, with one region inside the other; 0 where both are empty."""
+    """The best IoU that two areas in pixels allow: one region inside the other; 0 where both are empty."""
     larger = np.maximum(kept, boxed)
     return np.minimum(kept, boxed) / np.where(larger > 0, larger, 1)
 
@@ -118,11 +118,10 @@ def _peaks(saliency: np.ndarray, size: int) -> np.ndarray:
 
 def _smooth(maps: np.ndarray) -> np.ndarray:
     """Binomial blur with a standard deviation of one cell, so that a lone noisy cell is no peak."""
+    # Borders wrap round. Any other padding averages fewer cells there, so that noise would peak at the
+    # border, where boxes are rare, and a random mask would score less than chance.
     for axis in (1, 2, 1, 2):
-        cells = np.arange(maps.shape[axis])
-        before = maps.take(np.maximum(cells - 1, 0), axis)
-        after = maps.take(np.minimum(cells + 1, cells[-1]), axis)
-        maps = (before + 2 * maps + after) / 4
+        maps = (np.roll(maps, 1, axis) + 2 * maps + np.roll(maps, -1, axis)) / 4
     return maps
 
 
