@@ -21,6 +21,7 @@ QUIET_RAY = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a failure's reason is in the record and on the status line
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials write their own record, live, into the run's folder
     "TUNE_RESULT_BUFFER_LENGTH": "1",  # a trial that is to stop must not train on meanwhile
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial reports its reason and no metric

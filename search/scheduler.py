@@ -16,6 +16,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.board import Board
+from trainables.files import trial_folder, why_it_died
 
 Rule = Callable[[Board, int, int], str | None]
 """(board, trial, epoch) → why the trial should stop after that epoch, or None."""
@@ -118,9 +119,13 @@ class BoardScheduler(FIFOScheduler):
             _end_by_report(self.board, number, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A trial's process died more often than it may be restarted."""
-        reason = "its process died (killed, or out of memory); fewer trials at a time or a smaller batch_size may help"
-        self.board.end(trial.config["trial"], "failed", "error", reason)
+        """A trial's process died; Ray says so before every restart, and when it gives up."""
+        if trial.should_recover():
+            return
+        number = trial.config["trial"]
+        killed = "its process was killed from outside, perhaps for want of memory; try fewer trials at a time"
+        reason = why_it_died(trial_folder(self.board.folder.path, number)) or killed
+        self.board.end(number, "failed", "error", reason)
 
 
 def _end_by_report(board: Board, number: int, last: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from trainables.settings import Settings, UsageError, setting, unknown
@@ -203,6 +204,10 @@ class Entry:
         """
         importlib.import_module(f"{self.package}.data").prepare(config, data)
 
+    def load(self) -> ModuleType:
+        """Import the variant and all that it needs, torch first, which takes seconds in a new process."""
+        return importlib.import_module(f"{self.package}.variant")
+
     def build(
         self,
         config: TrainingConfig,
@@ -218,7 +223,7 @@ class Entry:
 
         from trainables.processes import Processes  # noqa: PLC0415
 
-        module = importlib.import_module(f"{self.package}.variant")
+        module = self.load()
         torch.manual_seed(
             seed
         )  # layers draw their first weights, and stochastic depth its masks, from torch's own generator

@@ -21,6 +21,15 @@ def trial_folder(run: Path, number: int) -> Path:
     return run / f"trial_{number:04d}"
 
 
+def why_it_died(trial: Path) -> str | None:
+    """The reason that a trial's process left behind when it died; None where it was killed from outside."""
+    if (trial / ERROR).exists():
+        return (trial / ERROR).read_text(encoding="utf-8").splitlines()[0]
+    if (trial / TIMEOUT).exists() and (trial / TIMEOUT).stat().st_size > 0:
+        return f"took longer than trial_timeout_s; {TIMEOUT} in its folder says where it hung"
+    return None
+
+
 def replace_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     partial = path.with_name(f".{path.name}")

@@ -3,7 +3,8 @@
 One Ray actor runs many trials one after the other (`reset_config`), so that torch is imported once. The trial's own
 folder is written by `TrainingFolder`, from the actor, into the run's folder; what Ray is told is the epoch's report.
 A trial that fails by itself (an exception, a number that is not finite) ends with a reported reason, and the actor
-goes on to the next one; a trial whose process dies is started again by Ray and continues from its checkpoint.
+goes on to the next one. A trial whose process dies is started again by Ray and continues from its checkpoint, unless
+it left word that going on is no use: it hung until it was killed, or it ran out of memory.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import torch
+import torch._dynamo  # the first optimiser would import it, for seconds of the first trial's time
 from ray import tune
+from ray.actor import exit_actor
 
 from trainables.checkpoint import TrainingFolder, load_state, save_state
 from trainables.contract import load
-from trainables.files import ERROR, LAST, TIMEOUT, replace_text, trial_folder
+from trainables.files import ERROR, LAST, TIMEOUT, replace_text, trial_folder, why_it_died
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Objective
 
@@ -55,12 +58,17 @@ class Trial(tune.Trainable):
     def setup(self, config: dict[str, Any], task: Task) -> None:
         """Take the trial's number and parameters; the work begins in the first step, where failures are reported."""
         self.task = task
+        self.entry = load(task.variant)
+        self.entry.load()  # imports take seconds; better now than in the first trial's time
         torch.set_num_threads(max(1, int(task.cpus)))
         self.device = _device(task.gpus)
         self._begin(config)
 
     def step(self) -> dict[str, Any]:
         """One epoch; the report, or `failed` with the reason."""
+        known = why_it_died(self.path)
+        if known is not None:
+            return self._failed(known)
         with _Watchdog(self.path / TIMEOUT, self._remaining()):
             try:
                 if self.training is None:
@@ -68,17 +76,17 @@ class Trial(tune.Trainable):
                 report = self.training.epoch()  # type: ignore[union-attr]
             except DivergedError as error:
                 return self._failed(str(error))
-            except Exception as error:  # noqa: BLE001  (the boundary of a trial: its failure is recorded, the run goes on)
-                self.tainted = isinstance(error, torch.OutOfMemoryError)
+            except torch.OutOfMemoryError as error:
+                self._failed(f"out of memory: {error}", traceback.format_exc())
+                exit_actor()  # what it had reserved is free for sure only when its process has gone
+            except Exception as error:  # noqa: BLE001  (the boundary of a trial: recorded, and the run goes on)
                 return self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
         loop = self.training.loop  # type: ignore[union-attr]
         return {**report, "done": loop.finished, "stop_reason": loop.stop_reason}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Make room for the next trial in this process; False, so that Ray takes a fresh one, after out-of-memory."""
+        """Make room for the next trial in this process."""
         self._close()
-        if self.tainted:
-            return False
         self._begin(new_config)
         return True
 
@@ -105,22 +113,18 @@ class Trial(tune.Trainable):
         self.path = trial_folder(self.task.folder, config["trial"])
         self.path.mkdir(parents=True, exist_ok=True)
         self.training: TrainingFolder | None = None
-        self.tainted = False
         self.began = time.monotonic()
 
     def _build(self) -> None:
-        if _Watchdog.barked(self.path / TIMEOUT):
-            raise TimeoutError(
-                f"took longer than trial_timeout_s={self.task.timeout_s:g}; {TIMEOUT} says where it hung"
-            )
-        entry = load(self.task.variant)
+        entry = self.entry
         config = entry.Config.of({**self.task.fixed, **self.params})
         data = entry.Data.of(self.task.data)
         variant = entry.build(config, data, device=self.device, seed=self.task.seed, splits=("train", "val"))
         self.training = TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
 
     def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
-        replace_text(self.path / ERROR, f"{reason}\n\n{details}")
+        if details or not (self.path / ERROR).exists():
+            replace_text(self.path / ERROR, f"{reason}\n\n{details}")
         epoch = self.training.loop.epoch_done if self.training else 0
         return {"epoch": epoch, "failed": True, "done": True, "stop_reason": reason}
 
@@ -142,7 +146,8 @@ class Trial(tune.Trainable):
 class _Watchdog:
     """Kills this process when a step hangs, even inside a C call; where it hung is written to a file.
 
-    Ray starts the trial again in a fresh process, which finds the file and reports the failure.
+    Ray starts the trial again in a fresh process, which finds the file and reports the failure. A process that is
+    killed for another cause leaves the file empty.
     """
 
     def __init__(self, path: Path, seconds: float | None) -> None:
@@ -150,13 +155,8 @@ class _Watchdog:
         self.seconds = seconds
         self.file: TextIO | None = None
 
-    @staticmethod
-    def barked(path: Path) -> bool:
-        """Whether an earlier process was killed for its time; one killed for another cause leaves the file empty."""
-        return path.exists() and path.stat().st_size > 0
-
     def __enter__(self) -> None:
-        if self.seconds is not None and not self.barked(self.path):
+        if self.seconds is not None:
             self.file = self.path.open("w")
             faulthandler.dump_traceback_later(self.seconds, exit=True, file=self.file)
 

@@ -26,9 +26,7 @@ def write(folder: Path, count: int = 4, side: int = 20) -> list[Path]:
 
 
 def decode(files, cache, size=8, channels=1, bad_images="fatal"):
-    return decode_once(
-        files, size, channels=channels, cache=cache, bad_images=bad_images, title="test images"
-    )
+    return decode_once(files, size, channels=channels, cache=cache, bad_images=bad_images, title="test images")
 
 
 def built(cache: Path) -> list[Path]:
@@ -44,11 +42,7 @@ def test_pixels_are_those_that_pillow_gives(tmp_path, channels):
     files = write(tmp_path / "images")
     decoded = decode(files, tmp_path / "cache", channels=channels)
     for row, file in enumerate(files):
-        expected = (
-            Image.open(file)
-            .convert("L" if channels == 1 else "RGB")
-            .resize((8, 8), Image.Resampling.BILINEAR)
-        )
+        expected = Image.open(file).convert("L" if channels == 1 else "RGB").resize((8, 8), Image.Resampling.BILINEAR)
         np.testing.assert_array_equal(decoded.pixels[row], np.asarray(expected).reshape(8, 8, channels))
     np.testing.assert_array_equal(decoded.kept, np.arange(4))
     np.testing.assert_array_equal(decoded.sizes, [[40, 20]] * 4)
@@ -96,9 +90,7 @@ def spoil(files: list[Path]) -> None:
 def test_bad_images_stop_with_their_names_their_number_and_the_remedy(tmp_path):
     files = write(tmp_path / "images")
     spoil(files)
-    with pytest.raises(
-        UsageError, match=r"2 of 4 test images.*1\.png.*2\.png \(no such file.*data\.bad_images=skip"
-    ):
+    with pytest.raises(UsageError, match=r"2 of 4 test images.*1\.png.*2\.png \(no such file.*data\.bad_images=skip"):
         decode(files, tmp_path / "cache")
 
 
@@ -232,9 +224,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_finished(tmp_path):
         "files = [pathlib.Path(word) for word in sys.argv[2:]]\n"
         "images.decode_once(files, 8, channels=1, cache=sys.argv[1], bad_images='fatal', title='images')\n"
     )
-    killed = subprocess.run(
-        [sys.executable, "-c", code, cache, *files], check=False, cwd=Path(__file__).parents[2]
-    )
+    killed = subprocess.run([sys.executable, "-c", code, cache, *files], check=False, cwd=Path(__file__).parents[2])
     assert killed.returncode == -9
     assert list(cache.rglob("pixels.bin"))  # it had come that far
     assert len(decode(files, cache).pixels) == 4
@@ -251,10 +241,7 @@ def test_a_disk_that_fails_while_building_is_no_damaged_image(tmp_path, monkeypa
 
 def test_preparing_images_imports_no_torch():
     code = "import sys, trainables.images, trainables.mask_st.data; sys.exit('torch' in sys.modules)"
-    assert (
-        subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode
-        == 0
-    )
+    assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0
 
 
 # splits by group

@@ -128,9 +128,7 @@ def test_boxes_that_overlap_count_once():
 def test_cells_that_do_not_divide_the_image_stand_for_their_nearest_pixels():
     mask = np.zeros((1, 3, 3), bool)
     mask[0, :, 0] = True
-    result = overlap(
-        mask, [np.array([[0.0, 0, 4, 10]])], 10
-    )  # columns 0 to 3 of 10 lie in the first of 3 cells
+    result = overlap(mask, [np.array([[0.0, 0, 4, 10]])], 10)  # columns 0 to 3 of 10 lie in the first of 3 cells
     assert result.iou == 1
 
 

@@ -235,9 +235,7 @@ def test_boxes_that_cannot_be_right_are_refused(folder, box, complaint):
         folder.load("test")
 
 
-@pytest.mark.parametrize(
-    "name", ["Data_Entry_2017.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt"]
-)
+@pytest.mark.parametrize("name", ["Data_Entry_2017.csv", "BBox_List_2017.csv", "train_val_list.txt", "test_list.txt"])
 def test_a_missing_file_is_named(folder, name):
     (folder.root / name).unlink()
     with pytest.raises(UsageError, match=f"{name} is missing"):

@@ -35,9 +35,7 @@ def naive_f1(labels, said) -> float:
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize(
-    ("metric", "naive"), [(auroc, naive_auroc), (average_precision, naive_average_precision)]
-)
+@pytest.mark.parametrize(("metric", "naive"), [(auroc, naive_auroc), (average_precision, naive_average_precision)])
 def test_ranking_metrics_agree_with_counting(metric, naive, seed):
     labels, scores = draw(seed)
     result = metric(labels, scores)
@@ -60,10 +58,7 @@ def test_f1_agrees_with_counting(seed):
 def test_chosen_thresholds_are_the_best_of_all(seed):
     labels, scores = draw(seed)
     chosen = f1(labels, scores, choose_thresholds(labels, scores)).macro
-    best = [
-        max(naive_f1(labels[:, k], scores[:, k] >= level) for level in np.unique(scores[:, k]))
-        for k in range(5)
-    ]
+    best = [max(naive_f1(labels[:, k], scores[:, k] >= level) for level in np.unique(scores[:, k])) for k in range(5)]
     assert chosen == pytest.approx(np.mean(best))
 
 

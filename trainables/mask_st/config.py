@@ -22,7 +22,7 @@ class Config(TrainingConfig):
     augment: Literal["none", "light"] = setting("none", "light: crop 0.8 to 1.0, rotation up to 7 degrees, on the device")
 
     # classifier
-    backbone: str = setting("convnext_base", "a timm convnext_* name, or convnext_micro (small, for 64 px on a CPU)")
+    backbone: str = setting("convnext_base", "a timm convnext_* name, or micro (for small images on a CPU)")
     weights: str = setting("none", "none, timm (pretrained, needs the network), or the path of a safetensors file")
     drop_path: float = setting(0.0, "stochastic depth of the full pass; keep and drop passes never use it", low=0.0, high=0.9)
     channels_last: bool = setting(True, "memory format of models and images")

@@ -194,14 +194,10 @@ def _listed(size: int, data: Data, list_name: str) -> Examples:
     root = Path(str(data.root))
     entries = _entries(root)
     lists = _lists(root, entries)
-    classes = tuple(
-        sorted({finding for names in lists.values() for name in names for finding in entries[name][0]})
-    )
+    classes = tuple(sorted({finding for names in lists.values() for name in names for finding in entries[name][0]}))
     files = _files(root)
     asked = [files.get(name, root / "images" / name) for name in lists[list_name]]
-    decoded = decode_once(
-        asked, size, channels=1, cache=data.cache, bad_images=data.bad_images, title="chest X-rays"
-    )
+    decoded = decode_once(asked, size, channels=1, cache=data.cache, bad_images=data.bad_images, title="chest X-rays")
     names = [asked[place].name for place in decoded.kept]
     boxes = _boxes(root, size, dict(zip(names, decoded.sizes, strict=True)))
     return Examples(
@@ -261,9 +257,7 @@ def _files(root: Path) -> dict[str, Path]:
     return files
 
 
-def _boxes(
-    root: Path, size: int, stored: Mapping[str, np.ndarray]
-) -> dict[str, list[tuple[str, np.ndarray]]]:
+def _boxes(root: Path, size: int, stored: Mapping[str, np.ndarray]) -> dict[str, list[tuple[str, np.ndarray]]]:
     """Finding and box in pixels of the square, by name of the image; its stored size gives the scale."""
     boxes: dict[str, list[tuple[str, np.ndarray]]] = {name: [] for name in stored}
     for row in _table(root / _BOXES, ["Image Index", "Finding Label", *_CORNER]):
@@ -289,9 +283,7 @@ def _table(file: Path, columns: Sequence[str]) -> list[dict[str, str]]:
     with _present(file).open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream, restval="")
         if missing := [column for column in columns if column not in (reader.fieldnames or ())]:
-            raise UsageError(
-                f"{file} has no column '{missing[0]}': its first line must name {', '.join(columns)}."
-            )
+            raise UsageError(f"{file} has no column '{missing[0]}': its first line must name {', '.join(columns)}.")
         return list(reader)
 
 

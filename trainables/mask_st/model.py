@@ -17,16 +17,6 @@ from torch import Tensor, nn
 from trainables.mask_st.config import Config
 from trainables.settings import UsageError
 
-MICRO: dict[str, Any] = {
-    "depths": (1, 1, 1, 1),
-    "dims": (16, 32, 64, 128),
-    "kernel_sizes": 5,
-    "patch_size": 4,
-    "output_stride": 16,
-    "ls_init_value": None,
-}
-"""convnext_micro: enough for 64 px on one CPU core; no layer scale, which slows a short training from random weights."""
-
 STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}
 WIDTHS = (32, 64, 64)
 
@@ -37,19 +27,23 @@ class Classifier(nn.Module):
     Stochastic depth is drawn outside (`draw_depth`) and given per image, so that in one concatenated batch the full
     images can have it and the keep and drop images not.
 
+    Attributes:
+        drop_rates: of the residual branches, rising with depth as timm's; empty for `micro`, which has none.
+
     Raises:
-        UsageError: a backbone or weights that timm does not have.
+        UsageError: a backbone or weights that there are not.
     """
 
     def __init__(self, config: Config, channels: int, classes: int) -> None:
         super().__init__()
-        self.net = _convnext(config, channels, classes)
-        blocks = [block for stage in self.net.stages for block in stage.blocks]
-        for block in blocks:
-            block.drop_path = _ScaleBranch()
-        self._branches: list[_ScaleBranch] = [block.drop_path for block in blocks]
+        micro = config.backbone == "micro"
+        self.net = Micro(channels, classes) if micro else _convnext(config, channels, classes)
+        blocks = [] if micro else [block for stage in self.net.stages for block in stage.blocks]
+        self._branches = [_ScaleBranch() for _ in blocks]
+        for block, branch in zip(blocks, self._branches, strict=True):
+            block.drop_path = branch
         last = max(1, len(blocks) - 1)
-        self.drop_rates = [config.drop_path * index / last for index in range(len(blocks))]  # rising with depth, as timm's
+        self.drop_rates = [config.drop_path * index / last for index in range(len(blocks))]
 
     def forward(self, images: Tensor, depth: Tensor | None = None) -> Tensor:
         """Logits; `depth` `[B, blocks]` multiplies each image's residual branches."""
@@ -58,8 +52,33 @@ class Classifier(nn.Module):
         return self.net(images)
 
     def last_block(self) -> tuple[nn.Parameter, ...]:
-        """The parameters in which GradNorm compares the tasks."""
-        return tuple(self.net.stages[-1].blocks[-1].parameters())
+        """The last parameters before the classes' own, in which GradNorm compares the tasks."""
+        block = self.net.body[-2] if isinstance(self.net, Micro) else self.net.stages[-1].blocks[-1]
+        return tuple(block.parameters())
+
+
+class Micro(nn.Module):
+    """A plain network for small images on one CPU core: it sees 15 × 15 px at a time and keeps the best match.
+
+    Not a small ConvNeXt: that one's normalisation at every position, which hides how strong a pattern is, and its
+    depth-wise kernels need thousands of steps from random weights, where this network needs hundreds.
+    """
+
+    def __init__(self, channels: int, classes: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, 16, 3, stride=2, padding=1),
+            nn.SiLU(),
+            *_block((16, 32), stride=2),
+            *_block((32, 32), stride=1),
+            nn.Conv2d(32, 32, 1),
+            nn.AdaptiveMaxPool2d(1),
+        )
+        self.head = nn.Linear(32, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[B, K]`."""
+        return self.head(self.body(images).flatten(1))
 
 
 class MaskGenerator(nn.Module):
@@ -112,20 +131,16 @@ class _ScaleBranch(nn.Module):
 
 
 def _convnext(config: Config, channels: int, classes: int) -> nn.Module:
-    micro = config.backbone == "convnext_micro"
-    name = "convnext_atto" if micro else config.backbone
+    name = config.backbone
     if not name.startswith("convnext") or not timm.is_model(name):
-        raise UsageError(f"backbone={name} is no ConvNeXt of timm: take convnext_micro, or one of timm.list_models('convnext*').")
-    weights = _weights(config)
-    return timm.create_model(name, in_chans=channels, num_classes=classes, **weights, **(MICRO if micro else {}))
+        raise UsageError(f"backbone={name} is no ConvNeXt of timm: take micro, or one of timm.list_models('convnext*').")
+    return timm.create_model(name, in_chans=channels, num_classes=classes, **_weights(config))
 
 
 def _weights(config: Config) -> dict[str, Any]:
     """timm's arguments for `weights`; a file's head and stem are fitted to the classes and channels by timm."""
     if config.weights == "none":
         return {"pretrained": False}
-    if config.backbone == "convnext_micro" and config.weights == "timm":
-        raise UsageError("weights=timm: there are none for convnext_micro; take weights=none or another backbone.")
     if config.weights == "timm":
         return {"pretrained": True}
     path = Path(config.weights).expanduser()
@@ -134,7 +149,7 @@ def _weights(config: Config) -> dict[str, Any]:
     return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path), "hf_hub_id": None}}
 
 
-def _block(widths: tuple[int, int], stride: int) -> nn.Module:
+def _block(widths: tuple[int, int], stride: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(*widths, 3, stride=stride, padding=1, bias=False), nn.GroupNorm(8, widths[1]), nn.SiLU()
+        nn.Conv2d(*widths, 3, stride=stride, padding=1, bias=False), nn.GroupNorm(4, widths[1]), nn.SiLU()
     )
