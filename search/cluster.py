@@ -85,7 +85,7 @@ def search(request: Request, board: Board, machine: Machine, line: StatusLine) -
             num_samples=board.left(),
             max_concurrent_trials=placement.concurrent,
             time_budget_s=run.time_budget_s,
-            reuse_actors=True,
+            reuse_actors=run.reuse_actors,
             trial_dirname_creator=lambda trial: f"trial_{trial.config['trial']:04d}",
         ),
         run_config=tune.RunConfig(

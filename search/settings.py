@@ -48,12 +48,13 @@ class Run(Settings):
     max_concurrent: int | None = setting(None, "trials at a time; none: as many as fit", low=1)
     time_budget_s: float | None = setting(None, "stop the search after this many seconds, ready to resume", low=0)
     trial_timeout_s: float | None = setting(None, "kill a trial that takes longer, hung or not", low=0.1)
+    reuse_actors: bool = setting(True, "one process runs many trials; false: a fresh one for each, seconds slower")
     trial_restarts: int = setting(2, "how often a trial whose process died goes on from its checkpoint", low=0)
 
 
 MAY_CHANGE = (
     "resume", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial", "max_concurrent", "time_budget_s",
-    "trial_timeout_s", "trial_restarts",
+    "trial_timeout_s", "reuse_actors", "trial_restarts",
 )  # fmt: skip
 """The keys that may differ when a run is resumed; with `budget.trials`."""
 

@@ -1,18 +1,17 @@
 """Where the mask comes from: one class for all kinds of mask, in training and when deployed.
 
-    straight_through  sampled from the generator's logits; the task's gradient reaches the generator
-    deterministic     the generator's top cells, without a gradient from the task: the published baseline that had to
-                      collapse, kept as a negative control (a deterministic mask that learns: noise=none temperature=1)
-    ppo               Bernoulli actions on a grid, learnt from rewards
-    random            every cell with the same probability: no generator
-    none              no masks at all
+straight_through  sampled from the generator's logits; the task's gradient reaches the generator
+deterministic     the generator's top cells, without a gradient from the task: the published baseline that had to
+                  collapse, kept as a negative control (a deterministic mask that learns: noise=none temperature=1)
+ppo               Bernoulli actions on a grid, learnt from rewards
+random            every cell with the same probability: no generator
+none              no masks at all
 """
 
 from __future__ import annotations
 
 import math
 
-import torch
 from torch import Tensor
 
 from trainables.mask_st import policy, sampling

@@ -19,6 +19,7 @@ from trainables.settings import UsageError
 
 STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}
 WIDTHS = (32, 64, 64)
+LITERAL_WIDTHS = (16, 32)
 
 
 class Classifier(nn.Module):
@@ -37,19 +38,22 @@ class Classifier(nn.Module):
     def __init__(self, config: Config, channels: int, classes: int) -> None:
         super().__init__()
         micro = config.backbone == "micro"
-        self.net = Micro(channels, classes) if micro else _convnext(config, channels, classes)
+        self.net: Any = Micro(channels, classes) if micro else _convnext(config, channels, classes)
         blocks = [] if micro else [block for stage in self.net.stages for block in stage.blocks]
         self._branches = [_ScaleBranch() for _ in blocks]
         for block, branch in zip(blocks, self._branches, strict=True):
             block.drop_path = branch
         last = max(1, len(blocks) - 1)
         self.drop_rates = [config.drop_path * index / last for index in range(len(blocks))]
+        self.layout = _layout(config)
+        self.to(memory_format=self.layout)
 
     def forward(self, images: Tensor, depth: Tensor | None = None) -> Tensor:
-        """Logits; `depth` `[B, blocks]` multiplies each image's residual branches."""
+        """Logits in float32; `depth` `[B, blocks]` multiplies each image's residual branches."""
         for index, branch in enumerate(self._branches):
             branch.scale = None if depth is None else depth[:, index]
-        return self.net(images)
+        logits: Tensor = self.net(images.contiguous(memory_format=self.layout))
+        return logits.float()
 
     def last_block(self) -> tuple[nn.Parameter, ...]:
         """The last parameters before the classes' own, in which GradNorm compares the tasks."""
@@ -92,19 +96,21 @@ class MaskGenerator(nn.Module):
     def __init__(self, config: Config, channels: int) -> None:
         super().__init__()
         if config.mask_arch == "strided":
-            self.stride, widths = config.mask_stride, WIDTHS
-            pairs = itertools.pairwise((channels, *widths))
-            self.body = nn.Sequential(*map(_block, pairs, STRIDES[self.stride]))
+            pairs = itertools.pairwise((channels, *WIDTHS))
+            self.body = nn.Sequential(*map(_block, pairs, STRIDES[config.mask_stride]))
         else:
-            self.stride, widths = 1, (16, 32)
-            convolutions = [nn.Conv2d(ins, outs, 3, padding=1) for ins, outs in itertools.pairwise((channels, *widths))]
-            self.body = nn.Sequential(*(layer for each in convolutions for layer in (each, nn.ReLU())))
-        self.head = nn.Conv2d(widths[-1], 1, 1)
-        nn.init.constant_(self.head.bias, math.log(config.keep_ratio / (1 - config.keep_ratio)))
+            pairs = itertools.pairwise((channels, *LITERAL_WIDTHS))
+            layers = ((nn.Conv2d(*pair, 3, padding=1), nn.ReLU()) for pair in pairs)
+            self.body = nn.Sequential(*itertools.chain.from_iterable(layers))
+        self.head = nn.Conv2d(WIDTHS[-1] if config.mask_arch == "strided" else LITERAL_WIDTHS[-1], 1, 1)
+        self.head.bias = nn.Parameter(torch.tensor([math.log(config.keep_ratio / (1 - config.keep_ratio))]))
+        self.layout = _layout(config)
+        self.to(memory_format=self.layout)
 
     def forward(self, images: Tensor) -> Tensor:
         """The logits, in float32."""
-        return self.head(self.body(images)).float()
+        logits: Tensor = self.head(self.body(images.contiguous(memory_format=self.layout)))
+        return logits.float()
 
 
 def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> Tensor | None:
@@ -117,6 +123,10 @@ def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> T
     kept = 1 - torch.tensor(rates, device=generator.device)
     draws = torch.rand(images, len(rates), generator=generator, device=generator.device)
     return (draws < kept).float() / kept
+
+
+def _layout(config: Config) -> torch.memory_format:
+    return torch.channels_last if config.channels_last else torch.contiguous_format
 
 
 class _ScaleBranch(nn.Module):
@@ -133,7 +143,9 @@ class _ScaleBranch(nn.Module):
 def _convnext(config: Config, channels: int, classes: int) -> nn.Module:
     name = config.backbone
     if not name.startswith("convnext") or not timm.is_model(name):
-        raise UsageError(f"backbone={name} is no ConvNeXt of timm: take micro, or one of timm.list_models('convnext*').")
+        raise UsageError(
+            f"backbone={name} is no ConvNeXt of timm: take micro, or one of timm.list_models('convnext*')."
+        )
     return timm.create_model(name, in_chans=channels, num_classes=classes, **_weights(config))
 
 

@@ -31,9 +31,7 @@ class Predictions:
     masks: np.ndarray | None = None
 
 
-def figures(
-    found: Predictions, examples: Examples, keep_ratio: float, *, learned: bool
-) -> dict[str, float]:
+def figures(found: Predictions, examples: Examples, keep_ratio: float, *, learned: bool) -> dict[str, float]:
     """All figures that there are; those of the saliency maps as such only where a generator learnt them."""
     values = _classification(found.full, examples)
     values["health/coverage_error"] = 0.0

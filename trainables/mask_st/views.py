@@ -1,4 +1,4 @@
-"""The keep and drop versions of an image: what a mask keeps of it, and what it leaves."""
+"""The versions of an image that the classifier sees: whole, what a mask keeps of it, and what the mask leaves."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.mask_st.sampling import to_pixels
+
 BLUR_SHARE = 10 / 224  # the blur's standard deviation, of the image's side
 
 
-def keep_and_drop(images: Tensor, mask: Tensor, reference: str) -> tuple[Tensor, Tensor]:
-    """`m·x + (1 − m)·r` and `(1 − m)·x + m·r`.
+def three_views(images: Tensor, mask: Tensor, reference: str) -> Tensor:
+    """Full, keep and drop images in one batch `[3b, C, S, S]`: x, `m·x + (1 − m)·r` and `(1 − m)·x + m·r`.
 
     Args:
-        images: `[B, C, S, S]`, normalised, so that 0 is the data set's mean.
-        mask: `[B, 1, S, S]`.
+        images: `[b, C, S, S]`, normalised, so that 0 is the data set's mean.
+        mask: `[b, 1, h, w]`, in cells.
         reference: what fills the rest: `mean` (r = 0), or `blur` (r is the image without its detail).
     """
-    if reference == "mean":
-        keep = mask * images
-        return keep, images - keep
-    rest = blurred(images)
-    detail = mask * (images - rest)
-    return rest + detail, images - detail
+    rest = blurred(images) if reference == "blur" else torch.zeros_like(images)
+    kept = to_pixels(mask, images.shape[-1]) * (images - rest)
+    return torch.cat([images, rest + kept, images - kept])
 
 
 def blurred(images: Tensor) -> Tensor:

@@ -23,8 +23,7 @@ RATE_LIMITS = (0.1, 10.0)
 class Group:
     """Tasks that meet in the same parameters, whose gradient norms are compared there.
 
-    One group cannot hold all: the area terms have no gradient in the classifier, the classification loss none in
-    the mask generator.
+    One group cannot hold all: the classification loss has no gradient in the mask generator.
     """
 
     tasks: tuple[str, ...]
@@ -42,9 +41,7 @@ class GradNorm:
         processes: gradient norms are those of the whole batch.
     """
 
-    def __init__(
-        self, groups: Sequence[Group], *, alpha: float, lr: float, floor: float, processes: Processes
-    ) -> None:
+    def __init__(self, groups: Sequence[Group], *, alpha: float, lr: float, floor: float, processes: Processes) -> None:
         self.groups = tuple(groups)
         self.tasks = tuple(dict.fromkeys(task for group in groups for task in group.tasks))
         self.alpha, self.floor, self.processes = alpha, floor, processes
@@ -67,9 +64,8 @@ class GradNorm:
             self._initial = values.clamp(min=TINY)
         progress = values / self._initial
         norms = self._gradient_norms(losses)
-        self.weights.grad = torch.zeros_like(self.weights)
-        for group, of_group in zip(self.groups, norms, strict=True):
-            self._pull(group, of_group, progress)
+        pulls = [self._pull(group, of_group, progress) for group, of_group in zip(self.groups, norms, strict=True)]
+        self.weights.grad = torch.stack(pulls).sum(dim=0)
         self.optimizer.step()
         with torch.no_grad():
             self.weights.copy_(renormalised(self.weights, self.floor))
@@ -96,15 +92,17 @@ class GradNorm:
             mine = [index for index, group in enumerate(self.groups) if task in group.tasks]
             parameters = [each for index in mine for each in self.groups[index].parameters]
             gradients = iter(
-                torch.autograd.grad(losses[task], parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
+                torch.autograd.grad(
+                    losses[task], parameters, retain_graph=True, allow_unused=True, materialize_grads=True
+                )
             )
             for index in mine:
                 parts = [next(gradients).flatten().float() for _ in self.groups[index].parameters]
                 found[index, task] = self.processes.mean(torch.cat(parts)).norm()
         return [torch.stack([found[index, task] for task in group.tasks]) for index, group in enumerate(self.groups)]
 
-    def _pull(self, group: Group, norms: Tensor, progress: Tensor) -> None:
-        """Add the gradient of Σ |w_i G_i − Ḡ r_i^α| / Ḡ to the weights'.
+    def _pull(self, group: Group, norms: Tensor, progress: Tensor) -> Tensor:
+        """The gradient of Σ |w_i G_i − Ḡ r_i^α| / Ḡ with respect to all weights.
 
         The division by Ḡ is ours: it puts groups, whose gradients differ by orders of magnitude, on one scale.
         """
@@ -112,12 +110,12 @@ class GradNorm:
         weighted = self.weights.detach()[at] * norms
         mean = weighted.mean()
         if mean < TINY:
-            return  # no task has a gradient here, so there is nothing to balance
-        # A regulariser may begin at its minimum (a flat mask has no variation); its rate means nothing then.
+            return weighted.new_zeros(len(self.tasks))  # nothing has a gradient here to balance
+        # A loss that begins at its minimum (keep and full images alike) has a rate that means nothing.
         rate = (progress[at] / progress[at].mean().clamp(min=TINY)).clamp(*RATE_LIMITS)
         target = mean * rate**self.alpha
         gradient = torch.sign(weighted - target) * norms / mean
-        self.weights.grad.index_add_(0, torch.tensor(at, device=gradient.device), gradient)
+        return torch.zeros_like(progress).index_add(0, torch.tensor(at, device=gradient.device), gradient)
 
 
 def renormalised(weights: Tensor, floor: float) -> Tensor:

@@ -1,0 +1,162 @@
+"""Whole commands on a real Ray: a search that is killed and goes on, one whose trials fail, one that is interrupted."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+SPACE = """
+variant: benchmarks.curves
+objective: {metric: val/score}
+budget: {trials: 8, max_epochs: 9}
+fixed: {epoch_s: 0.15}
+params:
+  x: {uniform: [0.0, 1.0]}
+  y: {uniform: [0.0, 1.0]}
+"""
+FAILING = """
+variant: benchmarks.curves
+objective: {metric: val/score}
+budget: {trials: 6, max_epochs: 3, grace_epochs: 1}
+scheduler: {kind: none}
+searcher: {kind: random}
+params:
+  goes_wrong: {choice: [never, raises, nan, memory, hangs]}
+"""
+
+
+def test_a_search_whose_worker_and_then_driver_are_killed_goes_on_without_losing_or_repeating_a_trial(tmp_path):
+    run = Search(tmp_path, SPACE)
+    run.wait_for(lambda: run.ended() >= 2)
+    os.kill(run.worker(), signal.SIGKILL)
+    run.wait_for(lambda: run.ended() >= 4)
+    before = run.trials()
+    run.process.send_signal(signal.SIGKILL)
+    run.process.wait()
+
+    done = run.again(f"resume={run.folder}")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    after = run.trials()
+    assert sorted(after) == list(range(8))
+    for number, trial in before.items():
+        if trial["status"] != "running":  # what had ended is left alone, to the last byte
+            assert after[number] == trial
+    for number, trial in after.items():
+        assert trial["status"] in ("finished", "stopped"), trial
+        assert run.epochs(number) == list(range(1, len(run.epochs(number)) + 1))  # no epoch twice, none left out
+    assert "best trial" in done.stdout
+
+
+def test_ctrl_c_leaves_a_run_that_says_how_to_go_on_and_does(tmp_path):
+    run = Search(tmp_path, SPACE)
+    run.wait_for(lambda: run.ended() >= 1)
+    run.process.send_signal(signal.SIGINT)
+    output, _ = run.process.communicate(timeout=60)
+    assert run.process.returncode == 130
+    assert f"python -m search.run resume={run.folder}" in output
+
+    done = run.again(f"resume={run.folder}", "budget.trials=9")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(run.trials()) == list(range(9))  # and the finished search has been extended by one
+
+
+def test_failed_trials_end_with_their_reason_and_the_others_go_on(tmp_path):
+    run = Search(tmp_path, FAILING, "trial_timeout_s=20", "seed=3", "max_concurrent=1")
+    output, errors = run.process.communicate(timeout=400)
+    assert run.process.returncode == 1, output + errors
+    reasons = {trial["params"]["goes_wrong"]: trial["reason"] for trial in run.trials().values()}
+    said = {
+        "never": "trained its 3 epochs",
+        "raises": "RuntimeError: this trial was asked to fail",
+        "nan": "loss became nan in epoch 2",
+        "memory": "out of memory",
+        "hangs": "took longer than trial_timeout_s",
+    }
+    assert set(reasons) == set(said), "the seed draws every way to fail"
+    for kind, sentence in said.items():
+        assert sentence in reasons[kind]
+    assert (run.folder / "failures.csv").read_text().count("\n") >= 5
+    hanging = next(run.folder / f"trial_{n:04d}" for n, t in run.trials().items() if t["params"]["goes_wrong"] == "hangs")
+    assert "variant.py" in (hanging / "timeout.txt").read_text()  # where it hung
+
+
+def test_a_declared_gpu_is_shared_out_by_fractions(tmp_path):
+    run = Search(tmp_path, SPACE, "gpus=1", "cpus=8", "cpus_per_trial=0.5", "gpus_per_trial=0.25", "budget.trials=5")
+    output, errors = run.process.communicate(timeout=300)
+    assert run.process.returncode == 0, output + errors
+    assert "4 at a time, 0.5 CPU and 0.25 GPU each" in output
+    assert run.most_at_a_time() <= 4
+
+
+class Search:
+    """A search in a process of its own, and what its folder says."""
+
+    def __init__(self, tmp_path: Path, space: str, *arguments: str) -> None:
+        (tmp_path / "space.yaml").write_text(space)
+        self.folder = tmp_path / "run"
+        begin = [f"space={tmp_path}/space.yaml", f"storage={tmp_path}", "name=run", *arguments]
+        self.process = subprocess.Popen(
+            self._command(*begin), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+
+    def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(self._command(*arguments), capture_output=True, text=True, timeout=300, check=False)
+
+    def trials(self) -> dict[int, dict]:
+        found = [json.loads(path.read_text()) for path in self.folder.glob("trial_*/trial.json")]
+        return {trial["number"]: trial for trial in found}
+
+    def ended(self) -> int:
+        return sum(trial["status"] != "running" for trial in self.trials().values())
+
+    def epochs(self, number: int) -> list[int]:
+        lines = (self.folder / f"trial_{number:04d}" / "result.json").read_text().splitlines()
+        return [json.loads(line)["epoch"] for line in lines]
+
+    def most_at_a_time(self) -> int:
+        spans = [(trial["started"], trial["ended"]) for trial in self.trials().values()]
+        return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
+
+    def wait_for(self, condition: Callable[[], bool]) -> None:
+        until = time.monotonic() + 200
+        while not condition():
+            if time.monotonic() > until or self.process.poll() is not None:
+                self.process.kill()
+                pytest.fail(f"the search did not get there: {self.process.communicate()}")
+            time.sleep(0.05)
+
+    def worker(self) -> int:
+        """A process that trains this run's trials."""
+        return next(pid for pid in self._descendants() if b"ray::" in _title(pid) and b"train" in _title(pid).lower())
+
+    def _descendants(self) -> Iterator[int]:
+        group = os.getsid(self.process.pid)
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and _session(int(entry.name)) == group:
+                yield int(entry.name)
+
+    @staticmethod
+    def _command(*arguments: str) -> list[str]:
+        return [sys.executable, "-m", "search.run", *arguments]
+
+
+def _title(pid: int) -> bytes:
+    try:
+        return (Path("/proc") / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return b""  # it has ended meanwhile
+
+
+def _session(pid: int) -> int:
+    try:
+        return os.getsid(pid)
+    except OSError:
+        return -1  # it has ended meanwhile

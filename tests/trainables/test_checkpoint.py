@@ -1,0 +1,122 @@
+"""The folder of a training: a kill anywhere in an epoch changes nothing, and the best weights are those of the best."""
+
+import json
+
+import pytest
+import torch
+from linear import linear_loop, without_times
+from safetensors.torch import load_file
+
+from trainables import checkpoint, contract
+from trainables.checkpoint import TrainingFolder, load_weights
+from trainables.files import BEST_REPORT, BEST_WEIGHTS, LAST, RESULT, read_lines
+from trainables.loop import DivergedError, Loop
+from trainables.objective import Goal, Objective
+
+NOISY = {"dropout": 0.3, "noise": 0.5, "epochs": 4}
+
+
+def train(path, until=4, **config):
+    """Open the folder and train up to so many epochs; returns it, closed."""
+    folder = TrainingFolder(path, linear_loop(**{**NOISY, **config}), {"lr": 0.05})
+    while folder.loop.epoch_done < until and not folder.loop.finished:
+        folder.epoch()
+    folder.close()
+    return folder
+
+
+def reports(path):
+    return [without_times(line) for line in read_lines(path / RESULT)]
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing may catch it."""
+
+
+def killing(after):
+    """A function that does half of its work and is killed, the `after`-th time that it is called."""
+    calls = []
+
+    def wrap(work):
+        def killed(*arguments):
+            calls.append(1)
+            if len(calls) == after:
+                raise Killed
+            return work(*arguments)
+
+        return killed
+
+    return wrap
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 4])
+@pytest.mark.parametrize("where", ["append_line", "_keep_best", "save_state"])
+def test_a_kill_in_any_epoch_at_any_file_changes_nothing(tmp_path, monkeypatch, where, epoch):
+    straight = train(tmp_path / "straight")
+    owner = TrainingFolder if where == "_keep_best" else checkpoint
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(owner, where, killing(epoch)(getattr(owner, where)))
+        train(tmp_path / "killed")
+    if where == "append_line":
+        with (tmp_path / "killed" / RESULT).open("a") as file:
+            file.write('{"epoch": 9, "val/m')  # the part of the line that was written
+    (tmp_path / "killed" / f".{LAST}").write_bytes(b"half a checkpoint")
+    resumed = train(tmp_path / "killed")
+
+    assert reports(tmp_path / "killed") == reports(tmp_path / "straight")
+    for name, value in straight.loop.weights().items():
+        assert torch.equal(resumed.loop.weights()[name], value)
+    best, expected = (load_file(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight"))
+    assert all(torch.equal(best[name], value) for name, value in expected.items())
+    best_reports = [json.loads((tmp_path / name / BEST_REPORT).read_text()) for name in ("killed", "straight")]
+    assert without_times(best_reports[0]) == without_times(best_reports[1])
+
+
+def test_a_report_without_its_checkpoint_is_dropped(tmp_path):
+    train(tmp_path, until=2)
+    lines = (tmp_path / RESULT).read_text()
+    (tmp_path / RESULT).write_text(lines + json.dumps({"epoch": 3, "objective/value": 99.0}) + "\n")
+    train(tmp_path, until=2)
+    assert (tmp_path / RESULT).read_text() == lines
+
+
+def test_the_checkpoint_needs_no_unpickling_of_code(tmp_path):
+    train(tmp_path, until=2)
+    state = torch.load(tmp_path / LAST, weights_only=True)
+    assert state["epoch_done"] == 2
+
+
+@pytest.mark.parametrize(("mode", "best"), [("min", 1), ("max", 3)])
+def test_the_best_weights_are_those_of_the_best_epoch(tmp_path, mode, best):
+    entry = contract.load("benchmarks.curves")
+    loop = Loop(entry.build(entry.Config(epochs=3), entry.Data()), Objective((Goal("val/score", mode),)))
+    folder = TrainingFolder(tmp_path, loop, {})
+    weights = []
+    while not loop.finished:
+        folder.epoch()
+        weights.append({name: value.clone() for name, value in loop.weights().items()})
+    kept = load_file(tmp_path / BEST_WEIGHTS)
+    assert [all(torch.equal(kept[name], each[name]) for name in kept) for each in weights].index(True) == best - 1
+    assert json.loads((tmp_path / BEST_REPORT).read_text())["epoch"] == best
+
+
+def test_weights_go_back_where_they_came_from(tmp_path):
+    trained = train(tmp_path, until=2)
+    fresh = linear_loop(**NOISY)
+    load_weights(tmp_path / BEST_WEIGHTS, fresh)
+    best = trained.loop.best["val/mse"]
+    assert fresh.variant.evaluate("val")["mse"] == pytest.approx(best, rel=1e-6)
+
+
+def test_a_diverged_epoch_leaves_the_record_as_it_was(tmp_path):
+    with pytest.raises(DivergedError):
+        train(tmp_path, bad_metric=float("nan"))
+    assert [report["epoch"] for report in reports(tmp_path)] == [1]
+    assert torch.load(tmp_path / LAST, weights_only=True)["epoch_done"] == 1
+
+
+def test_lines_say_findings_and_why_the_training_ended(tmp_path):
+    train(tmp_path, sick=(1, 2), collapse_patience=2)
+    lines = read_lines(tmp_path / RESULT)
+    assert lines[0]["findings"] == [{"check": "line flat", "message": "the line is flat; raise lr"}]
+    assert [line["stop_reason"] for line in lines] == [None, "health: the line is flat; raise lr"]

@@ -1,0 +1,82 @@
+"""Every variant as found by name, and what is refused before anything is built."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from trainables import contract
+from trainables.contract import DataConfig, TrainingConfig
+from trainables.settings import UsageError
+
+
+@pytest.mark.parametrize("name", [*contract.names(), "benchmarks.curves"])
+def test_a_variant_has_a_title_and_settings_that_are_their_own_defaults(name):
+    entry = contract.load(name)
+    assert entry.title
+    assert issubclass(entry.Config, TrainingConfig)
+    assert issubclass(entry.Data, DataConfig)
+    assert entry.Config.of(entry.Config().as_dict()) == entry.Config()
+    assert entry.Data.of(entry.Data().as_dict()) == entry.Data()
+    for kind in (entry.Config, entry.Data):
+        assert all(text for _, _, text in kind.help_lines()), f"{kind} has a setting without help"
+
+
+def test_settings_and_plans_need_neither_torch_nor_ray():
+    loads = "; ".join(f"contract.load('{name}')" for name in contract.names())
+    check = f"import sys, search.settings; from trainables import contract; {loads}; " + (
+        "print([name for name in ('torch', 'ray') if name in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mask_stt", ["unknown variant 'mask_stt'", "did you mean 'mask_st'?"]),
+        ("benchmarks.nothing", ["benchmarks.nothing", "importable"]),
+    ],
+)
+def test_an_unknown_variant_is_refused(name, words):
+    with pytest.raises(UsageError) as refusal:
+        contract.load(name)
+    for word in words:
+        assert word in str(refusal.value)
+
+
+class Files(DataConfig):
+    SOURCES = ("synthetic", "nih")
+
+
+def test_data_root_is_an_absolute_folder(tmp_path, monkeypatch):
+    (tmp_path / "x-rays").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert Files(source="nih", root="x-rays").root == str(tmp_path / "x-rays")
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"source": "nih"}, ["data.source=nih", "data.root=FOLDER"]),
+        ({"source": "nih", "root": "/no/such"}, ["data.root=/no/such is no folder"]),
+        ({"source": "nhi"}, ["data.source", "nhi", "did you mean 'nih'?"]),
+        ({"bad_images": "drop"}, ["bad_images", "drop", "fatal"]),
+    ],
+)
+def test_data_that_cannot_be_read_are_refused(given, words):
+    with pytest.raises(UsageError) as refusal:
+        Files.of(given, where="data.")
+    for word in words:
+        assert word in str(refusal.value)
+
+
+def test_a_seed_gives_the_same_variant_whatever_was_drawn_before():
+    entry = contract.load("benchmarks.curves")
+    weights = []
+    for seed in (3, 3, 4):
+        torch.rand(seed)
+        weights.append(entry.build(entry.Config(), entry.Data(), seed=seed).modules()["weight"].weight)
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])

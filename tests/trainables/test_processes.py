@@ -1,0 +1,112 @@
+"""One process for which everything is free, and two real ones that together compute what one would."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from linear import linear_loop, without_times
+
+from trainables.checkpoint import TrainingFolder
+from trainables.files import RESULT, read_lines
+from trainables.processes import Processes
+
+WORKER = """
+import json, sys
+from pathlib import Path
+import torch
+from linear import linear_loop
+from trainables.checkpoint import TrainingFolder
+from trainables.processes import Processes
+
+out = Path(sys.argv[1])
+processes = Processes.from_environment()
+parameter = torch.nn.Parameter(torch.zeros(2))
+parameter.grad = torch.tensor([1.0, 10.0]) * (processes.rank + 1)
+processes.average_gradients([parameter, torch.nn.Parameter(torch.zeros(1))])
+found = {
+    "world": processes.world,
+    "first": processes.first,
+    "gradient": parameter.grad.tolist(),
+    "sum": processes.sum(torch.tensor(float(processes.rank + 1))).item(),
+    "mean": processes.mean(torch.tensor(float(processes.rank + 1))).item(),
+    "gathered": [processes.gather_rows(processes.rows(torch.arange(rows)), rows).tolist() for rows in range(1, 7)],
+}
+(out / f"found-{processes.rank}.json").write_text(json.dumps(found))
+folder = TrainingFolder(out / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
+while not folder.loop.finished:
+    folder.epoch()
+folder.close()
+torch.save(folder.loop.weights(), out / f"weights-{processes.rank}.pt")
+processes.leave()
+"""
+
+
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory) -> Path:
+    """The folder that two processes under torchrun left."""
+    folder = tmp_path_factory.mktemp("two")
+    (folder / "worker.py").write_text(WORKER)
+    tests = Path(__file__).parents[1]
+    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]
+    subprocess.run(
+        [*torchrun, str(folder / "worker.py"), str(folder)],
+        check=True,
+        env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        timeout=120,
+    )
+    return folder
+
+
+def test_two_processes_reduce_and_gather(two_processes):
+    found = [json.loads((two_processes / f"found-{rank}.json").read_text()) for rank in (0, 1)]
+    assert [each["first"] for each in found] == [True, False]
+    for each in found:
+        assert each["world"] == 2
+        assert each["gradient"] == [1.5, 15.0]
+        assert (each["sum"], each["mean"]) == (3.0, 1.5)
+        assert each["gathered"] == [list(range(rows)) for rows in range(1, 7)]
+
+
+def test_two_processes_train_as_one_would(two_processes):
+    alone = linear_loop(noise=0.5, epochs=3)
+    expected = [alone.epoch() for _ in range(3)]
+    reports = read_lines(two_processes / "trained" / RESULT)
+    assert len(reports) == 3  # of two processes, one writes
+    for line, report in zip(reports, expected, strict=True):
+        assert {key: line[key] for key in without_times(report)} == pytest.approx(without_times(report), rel=1e-4)
+    for rank in (0, 1):
+        weights = torch.load(two_processes / f"weights-{rank}.pt", weights_only=True)
+        for name, value in alone.weights().items():
+            torch.testing.assert_close(weights[name], value)
+
+
+def test_a_single_process_changes_nothing(monkeypatch, tmp_path):
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    processes = Processes.from_environment()
+    whole = torch.arange(5.0, requires_grad=True)
+    assert processes == Processes(0, 1)
+    assert processes.first
+    assert torch.equal(processes.rows(whole), whole)
+    assert torch.equal(processes.gather_rows(whole, 5), whole)
+    assert not processes.sum(whole).requires_grad
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.ones(2)
+    processes.average_gradients([parameter])
+    assert torch.equal(parameter.grad, torch.ones(2))
+    TrainingFolder(tmp_path, linear_loop(processes=processes), {}).close()
+    processes.barrier()
+    processes.leave()
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 7])
+def test_the_rows_of_all_processes_are_the_batch(world):
+    whole = torch.arange(5)
+    shares = [Processes(rank, world).rows(whole) for rank in range(world)]
+    assert sorted(torch.cat(shares).tolist()) == whole.tolist()
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
