@@ -8,6 +8,7 @@ is the time between the ends of consecutive trials: all that the platform adds, 
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import subprocess
@@ -61,7 +62,7 @@ def _median_gap(space: Path, trials: int, reuse: bool) -> float:
     reuse_word = f"reuse_actors={str(reuse).lower()}"
     subprocess.run([sys.executable, "-m", "search.run", *words, reuse_word, "quiet=true"], check=True)
     ends = sorted(json.loads(path.read_text())["ended"] for path in run.glob("trial_*/trial.json"))
-    return statistics.median(later - sooner for sooner, later in zip(ends, ends[1:], strict=False))
+    return statistics.median(later - sooner for sooner, later in itertools.pairwise(ends))
 
 
 if __name__ == "__main__":

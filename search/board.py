@@ -6,7 +6,7 @@ record, and a run that was killed goes on as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -81,13 +81,19 @@ class Board:
         """The report of a trial's best epoch."""
         return self.space.objective.best(self.trials[number].reports)
 
+    def ranked(self) -> list[int]:
+        """The trials that have ended and have a result, the one with the best epoch first; failed ones are left out."""
+        ended = (number for number, trial in self.trials.items() if trial.status in ("finished", "stopped"))
+        return self._by_rank(ended)
+
     def best(self) -> int | None:
-        """The trial with the best epoch of all, among those that did not fail."""
-        reports = {
-            number: self.best_report(number) for number, trial in self.trials.items() if trial.status != "failed"
-        }
-        ranks = {number: self.space.objective.rank(report) for number, report in reports.items() if report is not None}
-        return max(ranks, key=lambda number: ranks[number], default=None)
+        """The trial with the best epoch of all, running ones included, failed ones not."""
+        working = (number for number, trial in self.trials.items() if trial.status != "failed")
+        return next(iter(self._by_rank(working)), None)
+
+    def _by_rank(self, numbers: Iterable[int]) -> list[int]:
+        reports = {number: report for number in numbers if (report := self.best_report(number)) is not None}
+        return sorted(reports, key=lambda number: self.space.objective.rank(reports[number]), reverse=True)
 
     def count(self, *statuses: Status) -> int:
         """How many trials are in one of these states."""

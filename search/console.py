@@ -12,7 +12,7 @@ import optuna
 
 from search.board import Board
 from search.record import RunFolder, TrialRecord
-from search.settings import Request
+from search.settings import Request, Run
 from search.space import Space
 from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import plain
@@ -45,26 +45,25 @@ def plan(request: Request, placement: Placement | None) -> str:
 class StatusLine:
     """One line about the run: on a terminal it renews itself, in a log there is one a minute."""
 
-    def __init__(self, board: Board, began: float, time_budget_s: float | None, *, quiet: bool) -> None:
+    def __init__(self, board: Board, run: Run, began: float) -> None:
         self.board = board
+        self.run = run
         self.began = began
-        self.time_budget_s = time_budget_s
-        self.quiet = quiet
         self.terminal = sys.stdout.isatty()
-        self.next_at = 0.0
+        self.next_line = began
+        self.next_table = began + 60
         self.at_start = board.count("finished", "stopped", "failed")
 
     def tick(self) -> None:
         """Print the line anew, if it is time."""
         now = time.monotonic()
-        if self.quiet or now < self.next_at:
+        if self.run.quiet or now < self.next_line:
             return
-        self.next_at = now + (0.5 if self.terminal else 60)
-        print(
-            f"\r\033[K  {self.text()}" if self.terminal else f"  {self.text()}",
-            end="" if self.terminal else "\n",
-            flush=True,
-        )
+        self.next_line = now + (0.5 if self.terminal else 60)
+        if self.run.table and now >= self.next_table:
+            self.next_table = now + 60
+            print(f"{self._start()}{table(self.board)}")
+        print(f"{self._start()}  {self.text()}", end="" if self.terminal else "\n", flush=True)
 
     def text(self) -> str:
         """Trials so far, the best against the default, and the time left."""
@@ -75,16 +74,21 @@ class StatusLine:
             parts.append(f"{board.count('stopped')} stopped early")
         if board.failures():
             parts.append(f"{len(board.failures())} failed ({board.failures()[-1].reason})")
-        best, default = board.best(), board.best_report(0) if 0 in board.trials else None
-        if best is not None and default is not None:
-            value, start = board.best_report(best), default["objective/value"]
-            parts.append(f"best {value['objective/value']:.4g} (#{best}) against default {start:.4g}")  # type: ignore[index]
+        metric, best = board.space.objective.first.metric, board.best()
+        if best is not None:
+            report, default = board.best_report(best) or {}, board.best_report(0) if 0 in board.trials else None
+            against = f" against default {default[metric]:.4g}" if default else ""
+            parts.append(f"best {report[metric]:.4g} (#{best}){against}")
         return " · ".join([*parts, self._time_left(ended)])
 
     def close(self) -> None:
         """Leave the terminal's line as it is and go to the next."""
-        if not self.quiet:
-            print(f"\r\033[K  {self.text()}" if self.terminal else f"  {self.text()}")
+        if not self.run.quiet:
+            print(f"{self._start()}  {self.text()}")
+
+    def _start(self) -> str:
+        """What begins a line: on a terminal, wiping the one before."""
+        return "\r\033[K" if self.terminal else ""
 
     def _time_left(self, ended: int) -> str:
         spent = time.monotonic() - self.began
@@ -95,9 +99,20 @@ class StatusLine:
         if done_here == 0:
             return f"{_clock(spent)} so far"
         left = spent / done_here * waiting
-        if self.time_budget_s is not None:
-            left = min(left, self.time_budget_s - spent)
+        if self.run.time_budget_s is not None:
+            left = min(left, self.run.time_budget_s - spent)
         return f"about {_clock(left)} left"
+
+
+def table(board: Board, best: int = 5) -> str:
+    """The running trials, then the best ones so far: number, state, epoch, objective."""
+    running = [number for number, trial in board.trials.items() if not trial.done]
+    rows = [f"  {'trial':>7}  {'state':<9} {'epoch':>5}  objective"]
+    for number in [*running, *board.ranked()[:best]]:
+        report, trial = board.best_report(number), board.trials[number]
+        value = "" if report is None else f"{report['objective/value']:.4g} at epoch {report['epoch']}"
+        rows.append(f"  {'#' + str(number):>7}  {trial.status:<9} {board.epochs(number):>5}  {value}")
+    return "\n".join(rows)
 
 
 def card(board: Board, folder: RunFolder) -> str:

@@ -59,7 +59,7 @@ def search(request: Request) -> int:
     board = Board(folder, space)
     began = time.monotonic()
     with cluster.connected(run) as machine:
-        line = StatusLine(board, began, run.time_budget_s, quiet=run.quiet)
+        line = StatusLine(board, run, began)
         cluster.search(request, board, machine, line)
     line.close()
     if board.left() or board.count("running"):

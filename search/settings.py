@@ -35,6 +35,7 @@ class Run(Settings):
     seed: int = setting(0, "decides configs, first weights, and the order of the data", low=0)
     resume: str = setting("", "folder of a run to go on with")
     dry_run: bool = setting(False, "print the plan and stop")
+    table: bool = setting(False, "once a minute also a table of the running and the best trials")
     quiet: bool = setting(False, "print the best-trial card alone")
     address: str = setting("", "a Ray cluster to join (auto, or host:port); empty: this machine alone")
     cpus: int | None = setting(None, "CPUs of this machine that may be used; none: all", low=1)
@@ -53,8 +54,8 @@ class Run(Settings):
 
 
 MAY_CHANGE = (
-    "resume", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial", "max_concurrent", "time_budget_s",
-    "trial_timeout_s", "reuse_actors", "trial_restarts",
+    "resume", "table", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
+    "time_budget_s", "trial_timeout_s", "reuse_actors", "trial_restarts",
 )  # fmt: skip
 """The keys that may differ when a run is resumed; with `budget.trials`."""
 

@@ -84,8 +84,8 @@ def test_failed_trials_end_with_their_reason_and_the_others_go_on(tmp_path):
     for kind, sentence in said.items():
         assert sentence in reasons[kind]
     assert (run.folder / "failures.csv").read_text().count("\n") >= 5
-    hanging = next(run.folder / f"trial_{n:04d}" for n, t in run.trials().items() if t["params"]["goes_wrong"] == "hangs")
-    assert "variant.py" in (hanging / "timeout.txt").read_text()  # where it hung
+    hung = next(number for number, trial in run.trials().items() if trial["params"]["goes_wrong"] == "hangs")
+    assert "variant.py" in (run.folder / f"trial_{hung:04d}" / "timeout.txt").read_text()  # where it hung
 
 
 def test_a_declared_gpu_is_shared_out_by_fractions(tmp_path):

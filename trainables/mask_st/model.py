@@ -38,8 +38,9 @@ class Classifier(nn.Module):
     def __init__(self, config: Config, channels: int, classes: int) -> None:
         super().__init__()
         micro = config.backbone == "micro"
-        self.net: Any = Micro(channels, classes) if micro else _convnext(config, channels, classes)
-        blocks = [] if micro else [block for stage in self.net.stages for block in stage.blocks]
+        net: Any = Micro(channels, classes) if micro else _convnext(config, channels, classes)
+        blocks = [] if micro else [block for stage in net.stages for block in stage.blocks]
+        self.net: nn.Module = net
         self._branches = [_ScaleBranch() for _ in blocks]
         for block, branch in zip(blocks, self._branches, strict=True):
             block.drop_path = branch
@@ -57,7 +58,8 @@ class Classifier(nn.Module):
 
     def last_block(self) -> tuple[nn.Parameter, ...]:
         """The last parameters before the classes' own, in which GradNorm compares the tasks."""
-        block = self.net.body[-2] if isinstance(self.net, Micro) else self.net.stages[-1].blocks[-1]
+        net: Any = self.net
+        block = net.body[-2] if isinstance(net, Micro) else net.stages[-1].blocks[-1]
         return tuple(block.parameters())
 
 
@@ -140,7 +142,7 @@ class _ScaleBranch(nn.Module):
         return branch if self.scale is None else branch * self.scale[:, None, None, None].to(branch.dtype)
 
 
-def _convnext(config: Config, channels: int, classes: int) -> nn.Module:
+def _convnext(config: Config, channels: int, classes: int) -> Any:
     name = config.backbone
     if not name.startswith("convnext") or not timm.is_model(name):
         raise UsageError(

@@ -1,0 +1,166 @@
+"""Is a searched mask_st better than simple things? One command, one validation split, one metric.
+
+    python -m benchmarks.mask_st
+    python -m benchmarks.mask_st data.source=nih data.root=FOLDER trials=24
+
+Searches the space mask_st, then measures on the same validation images and with the same macro AUROC:
+
+  * the best trial and the default trial of the search;
+  * the best trial's settings without any mask (plain BCE), at equal epochs and at equal forward passes (three times
+    the epochs), and with the controls `random` and `deterministic`;
+  * the best trial's settings with the straight-through gradient inverted, the published code's defect;
+  * logistic regression on thumbnails of 32 × 32 pixels, its penalty chosen by cross-validation on the training split.
+
+All but the last share seed and data; every figure is of the best epoch by the objective, as a search counts it.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from search.record import RunFolder
+from trainables.artifact import Recipe
+from trainables.loop import Loop
+from trainables.mask_st import data as mask_data
+from trainables.mask_st import sampling
+from trainables.mask_st.config import Data
+from trainables.metrics import auroc
+from trainables.settings import Settings, command, parse_arguments, setting
+
+THUMBNAIL = 32
+FIGURES = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Settings):
+    """The keys of the command line, with `data.…` beside them."""
+
+    trials: int = setting(24, "trials of the search", low=1)
+    epochs: int = setting(9, "epochs of a trial", low=1)
+    seed: int = setting(0, "seed of the search and of the controls", low=0)
+    storage: str = setting("runs", "folder of the search's run")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print a table; returns the exit code."""
+    values = parse_arguments(arguments)
+    data = values.pop("data", {})
+    measurement = Measurement.of(values)
+    torch.set_num_threads(2)
+    folder = _search(measurement, data)
+    best, default, recipe = _best(folder)
+    _print_row("best trial", best)
+    _print_row("default trial", default)
+    for name, control, broken in _controls(recipe):
+        _print_row(name, _train(control, broken))
+    value, classes = thumbnails(recipe)
+    print(f"{'logistic regression, 32 px thumbnails':<44}{value:>10.4f}    {classes} classes", flush=True)
+    return 0
+
+
+def thumbnails(recipe: Recipe) -> tuple[float, int]:
+    """Macro AUROC on validation of one logistic regression per class, and the number of classes scored."""
+    from sklearn.linear_model import LogisticRegressionCV  # noqa: PLC0415  (its import takes seconds)
+    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
+    from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
+
+    assert isinstance(recipe.data, Data)
+    (train, train_labels), (val, val_labels) = (_thumbnails(recipe, split) for split in ("train", "val"))
+    scores = np.full(val_labels.shape, 0.5)
+    for index in range(train_labels.shape[1]):
+        labels = train_labels[:, index]
+        folds = int(min(5, labels.sum(), (1 - labels).sum()))
+        if folds < 2:
+            continue  # a class with a single example cannot be cross-validated; it stays at chance
+        model = LogisticRegressionCV(Cs=np.logspace(-5, 1, 7), cv=folds, scoring="roc_auc", max_iter=500)
+        scores[:, index] = make_pipeline(StandardScaler(), model).fit(train, labels).predict_proba(val)[:, 1]
+    result = auroc(val_labels, scores)
+    return result.macro, result.classes
+
+
+def _search(measurement: Measurement, data: Mapping[str, Any]) -> RunFolder:
+    name = f"benchmark-mask_st-{time.strftime('%m%d-%H%M%S')}"
+    words = [f"data.{key}={value}" for key, value in data.items()]
+    words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
+    words += [f"seed={measurement.seed}", f"storage={measurement.storage}", f"name={name}"]
+    subprocess.run([sys.executable, "-m", "search.run", "space=mask_st", *words], check=True)
+    return RunFolder.open(Path(measurement.storage) / name)
+
+
+def _best(folder: RunFolder) -> tuple[Mapping[str, Any], Mapping[str, Any], Recipe]:
+    """The best report of the best trial and of the default one, and the best one's recipe."""
+    from analysis.export import best_trial  # noqa: PLC0415
+
+    space = folder.space()
+    trials = {trial.number: trial for trial in folder.trials()}
+    best, default = trials[best_trial(folder)], trials[0]
+    reports = [space.objective.best(trial.reports) or {} for trial in (best, default)]
+    seed = int(folder.settings()["seed"])
+    return reports[0], reports[1], Recipe(space.entry, space.config(best.params), space.data, space.objective, seed)
+
+
+def _controls(recipe: Recipe) -> Iterator[tuple[str, Recipe, bool]]:
+    """Name, recipe, and whether the gradient is inverted."""
+    config = recipe.config
+    thrice = replace(config, mask_kind="none", epochs=3 * config.epochs)  # type: ignore[call-arg]
+    yield "its settings, no mask, equal epochs", replace(recipe, config=replace(config, mask_kind="none")), False  # type: ignore[call-arg]
+    yield "its settings, no mask, equal forward passes", replace(recipe, config=thrice), False
+    for kind in ("random", "deterministic"):
+        yield f"its settings, {kind} mask", replace(recipe, config=replace(config, mask_kind=kind)), False  # type: ignore[call-arg]
+    yield "its settings, inverted straight-through", recipe, True
+
+
+def _train(recipe: Recipe, broken: bool) -> Mapping[str, Any]:
+    """The best report of a training."""
+    variant = recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed)
+    loop = Loop(variant, recipe.objective)
+    with inverted_straight_through() if broken else nullcontext():
+        while not loop.finished:
+            loop.epoch()
+    return loop.best or {}
+
+
+@contextmanager
+def inverted_straight_through() -> Iterator[None]:
+    """The published defect: the mask's forward value is soft, and no gradient reaches the generator through it."""
+    right = sampling.sample
+
+    def wrong(*arguments: Any, **keywords: Any) -> sampling.Mask:
+        mask = right(*arguments, **keywords)
+        return sampling.Mask(mask.soft.detach(), mask.soft)
+
+    sampling.sample = wrong
+    try:
+        yield
+    finally:
+        sampling.sample = right
+
+
+def _thumbnails(recipe: Recipe, split: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels `[N, 32 · 32]` and labels `[N, K]` of a split."""
+    assert isinstance(recipe.data, Data)
+    examples = mask_data.load(recipe.config, recipe.data, split)  # type: ignore[arg-type]
+    images, labels = examples.batch(np.arange(len(examples)))
+    small = [Image.fromarray(image[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX) for image in images]
+    return np.stack([np.asarray(each, np.float64).ravel() for each in small]), labels
+
+
+def _print_row(name: str, report: Mapping[str, Any]) -> None:
+    shown = [f"{key.removeprefix('val/')} {report[key]:.4f}" for key in FIGURES if key in report]
+    print(f"{name:<44}{report['val/auroc_macro']:>10.4f}    {json.dumps(shown[1:])}", flush=True)
+
+
+if __name__ == "__main__":
+    command(main)
