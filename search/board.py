@@ -26,14 +26,8 @@ class Board:
         self.folder = folder
         self.space = space
         goals = [goal.metric for goal in space.objective.goals]
-        self._kept = (
-            "epoch",
-            "objective/value",
-            "objective/feasible",
-            "stop_reason",
-            *goals,
-            *space.objective.constraints,
-        )
+        always = ("epoch", "objective/value", "objective/feasible", "train/stage", "stop_reason")
+        self._kept = (*always, *goals, *space.objective.constraints)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
 
@@ -72,6 +66,12 @@ class Board:
         """The objective of a trial at an epoch, if it got there."""
         report = self.trials[number].at(epoch)
         return None if report is None else float(report["objective/value"])
+
+    def peers(self, number: int, epoch: int) -> list[int]:
+        """The other trials that have reported an epoch in the same stage: a border between stages bars comparison."""
+        stage = (self.trials[number].at(epoch) or {}).get("train/stage")
+        reports = {each: trial.at(epoch) for each, trial in self.trials.items() if each != number}
+        return [each for each, report in reports.items() if report is not None and report.get("train/stage") == stage]
 
     def values(self, number: int, until: int) -> list[float]:
         """The objective of a trial at each epoch up to one."""

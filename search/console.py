@@ -166,6 +166,8 @@ def _trial_lines(board: Board, trial: TrialRecord) -> list[str]:
     against = (
         "   ".join(f"{each.metric} {default[each.metric]:.4g}" for each in space.objective.goals) if default else "none"
     )
+    if default and not default["objective/feasible"]:
+        against += " (violates a constraint)"
     limits = [
         f"{metric} {report[metric]:.3g} ({'kept' if report[metric] <= bound else 'VIOLATED'}: ≤ {bound:g})"
         for metric, bound in space.objective.constraints.items()
@@ -191,10 +193,11 @@ def _changes(space: Space, params: Mapping[str, Any]) -> str:
 
 
 def _front(board: Board) -> list[int]:
-    """The trials that no other beats in every objective, of those that trained their whole budget."""
-    done = [number for number, trial in board.trials.items() if trial.status == "finished"]
-    points = [board.space.objective.values(board.trials[number].reports[-1]) for number in done]
-    return [done[index] for index in board.space.objective.front(points)]
+    """The trials that no other dominates at their last epoch; those that violate a constraint only if all do."""
+    last = {number: board.trials[number].reports[-1] for number in board.ranked()}
+    feasible = [number for number, report in last.items() if report["objective/feasible"]] or list(last)
+    points = [board.space.objective.values(last[number]) for number in feasible]
+    return [feasible[index] for index in board.space.objective.front(points)]
 
 
 def _next_commands(folder: RunFolder, best: int) -> list[str]:

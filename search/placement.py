@@ -40,6 +40,13 @@ def this_machine(run: Run) -> Machine:
     return Machine(run.cpus or os.cpu_count() or 1, torch.cuda.device_count() if run.gpus is None else run.gpus)
 
 
+def gpu_names() -> list[str]:
+    """The GPUs that are really there."""
+    import torch  # noqa: PLC0415
+
+    return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+
+
 def place(run: Run, machine: Machine) -> Placement:
     """Share the machine out.
 

@@ -2,7 +2,7 @@
 
     run.yaml            every key of the command line, resolved
     space.yaml          the space with all overrides; a space file in its own right
-    environment.json    commit, versions, devices, command
+    environment.json    commit, versions, devices, seed, command of the run's first session
     trial_0007/         one folder per trial:
       trial.json          parameters, where they came from, how the trial ended and why; written by the driver
       result.json         one report per epoch and line; written by the trial (`trainables.checkpoint`)
@@ -76,8 +76,8 @@ class RunFolder:
         self.path = path
 
     @classmethod
-    def create(cls, path: Path, settings: Mapping[str, Any], space: Space) -> RunFolder:
-        """Make the folder of a new run.
+    def create(cls, path: Path, settings: Mapping[str, Any], space: Space, devices: Sequence[str] = ()) -> RunFolder:
+        """Make the folder of a new run; `devices` are the names of its GPUs, for the record.
 
         Raises:
             UsageError: there is a run of that name.
@@ -87,7 +87,10 @@ class RunFolder:
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)
         replace_text(path / SPACE, OmegaConf.to_yaml(OmegaConf.create(space.source)))
-        replace_text(path / ENVIRONMENT, json.dumps(environment(), indent=2))
+        replace_text(
+            path / ENVIRONMENT,
+            json.dumps({**environment(), "devices": list(devices), "seed": settings.get("seed")}, indent=2),
+        )
         folder.write_settings(settings)
         return folder
 

@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from search.console import StatusLine, card, interrupted, plan
+from search.placement import gpu_names, place, this_machine
 from search.record import RunFolder
 from search.settings import Request, help_page, read
 from trainables.settings import command
@@ -38,8 +39,6 @@ def main(arguments: list[str]) -> int:
     request = read(arguments, now=time.strftime("%m%d-%H%M"))
     for key, value in QUIET_RAY.items():
         os.environ.setdefault(key, value)
-    from search.placement import place, this_machine  # noqa: PLC0415  (a mistake in the settings is told before torch loads)
-
     placement = place(request.run, this_machine(request.run)) if not request.run.address else None
     if request.run.dry_run or not request.run.quiet:
         print(plan(request, placement), flush=True)
@@ -78,7 +77,7 @@ def _open(request: Request) -> RunFolder:
         folder = RunFolder.open(request.folder)
         folder.write_settings(settings)
         return folder
-    return RunFolder.create(request.folder, settings, request.space)
+    return RunFolder.create(request.folder, settings, request.space, gpu_names())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def asha(board: Board, number: int, epoch: int) -> str | None:
     budget = board.space.budget
     if epoch not in budget.rungs[:-1]:
         return None
-    others = [value for each in board.trials if each != number and (value := board.value(each, epoch)) is not None]
+    others = [value for each in board.peers(number, epoch) if (value := board.value(each, epoch)) is not None]
     if not others:
         return None
     goal = board.space.objective.first
@@ -43,11 +43,8 @@ def median(board: Board, number: int, epoch: int, *, enough: int = 3) -> str | N
     """Stop a trial whose best so far is below the median of the others' running means at the same epoch."""
     if epoch < board.space.budget.grace_epochs:
         return None
-    means = [
-        statistics.fmean(board.values(each, epoch))
-        for each, trial in board.trials.items()
-        if each != number and trial.done and board.epochs(each) >= epoch
-    ]
+    ended = [each for each in board.peers(number, epoch) if board.trials[each].done]
+    means = [statistics.fmean(board.values(each, epoch)) for each in ended]
     if len(means) < enough:
         return None
     goal = board.space.objective.first

@@ -5,7 +5,7 @@ config is asked of the highest rung that has enough results (the idea of BOHB, F
 Optuna's multivariate TPE in place of its kernel density). What each rung's model sees:
 
   * trials that reached the rung: their objective there, and by how much they violate the constraints;
-  * trials that stopped themselves before (patience): their last objective, which they had settled at;
+  * trials that stopped themselves before (patience, collapse): their last objective, at which they had settled;
   * trials still on their way: running, which the sampler counts as bad, so that it does not propose their like at once;
   * failed trials: pruned without a value, the worst there is, so that it keeps away from them.
 

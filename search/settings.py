@@ -21,7 +21,8 @@ Search the settings of a training variant.
   python -m search.run space=mask_st params.lr.loguniform=[1e-4,1e-2] params.alpha=1
   python -m search.run resume=runs/NAME                       go on after a kill, or with budget.trials=N for longer
 
-Exit code: 0; 1 if a trial failed or none finished; 2 for input that cannot be used; 130 after Ctrl-C.
+Exit code: 0, also when time_budget_s is used up; 1 if a trial failed or none finished; 2 for input that cannot be used;
+130 after Ctrl-C.
 """
 
 

@@ -100,7 +100,10 @@ class Space:
         Raises:
             UsageError: anything in it that cannot be used, in one sentence.
         """
-        path = Path(name) if name.endswith((".yaml", ".yml")) else SPACES / f"{name}.yaml"
+        by_path = name.endswith((".yaml", ".yml"))
+        path = Path(name) if by_path else SPACES / f"{name}.yaml"
+        if by_path and not path.is_file():
+            raise UsageError(f"space={name} is no file; give the path of a space, or one of {', '.join(available())}.")
         if not path.is_file():
             raise UsageError(unknown(name, available(), what="space"))
         try:
@@ -237,8 +240,9 @@ def _merge(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]
         for name, each in value.items():
             part[name] = _override(part.get(name), each) if key == "params" else each
         merged[key] = part
-    fixed_here = set(overrides.get("fixed") or {})
-    merged["params"] = {name: each for name, each in (merged.get("params") or {}).items() if name not in fixed_here}
+    for here, there in (("fixed", "params"), ("params", "fixed")):  # the command line decides what a field is
+        said = overrides.get(here) or {}
+        merged[there] = {name: each for name, each in (merged.get(there) or {}).items() if name not in said}
     return merged
 
 

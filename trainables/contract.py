@@ -4,7 +4,7 @@ A variant is a folder under `trainables/` with:
 
     __init__.py   TITLE, one line for people
     config.py     Config (a `TrainingConfig`) and Data (a `DataConfig`); imports no torch, so that settings check fast
-    data.py       prepare(config, data): decode, download nothing, say what is missing
+    data.py       prepare(config, data, splits): decode, download nothing, say what is missing
     variant.py    build = the `Variant` subclass
 
 Nothing else registers it: `names()` lists the folders, `load(name)` gives an `Entry`. A variant in a package of its own
@@ -196,13 +196,13 @@ class Entry:
     Config: type[TrainingConfig]
     Data: type[DataConfig]
 
-    def prepare(self, config: TrainingConfig, data: DataConfig) -> None:
-        """Decode the images of all splits once, with a progress bar, before any trial needs them.
+    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
+        """Decode the images of some splits once, with a progress bar, before any trial needs them.
 
         Raises:
             UsageError: data that are missing or unreadable, named.
         """
-        importlib.import_module(f"{self.package}.data").prepare(config, data)
+        importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
 
     def load(self) -> ModuleType:
         """Import the variant and all that it needs, torch first, which takes seconds in a new process."""

@@ -35,6 +35,7 @@ class Loop:
         best: the report of the best epoch, or None.
         findings: what the health checks said of the last epoch.
         stop_reason: why training ends before its budget, or None.
+        seconds: spent in all, before an interruption too.
     """
 
     def __init__(self, variant: Variant, objective: Objective) -> None:
@@ -50,7 +51,7 @@ class Loop:
         self.findings: list[Finding] = []
         self.stop_reason: str | None = None
         self._fatal_epochs = 0
-        self._seconds = 0.0
+        self.seconds = 0.0
 
     @property
     def finished(self) -> bool:
@@ -73,9 +74,10 @@ class Loop:
         trained = time.perf_counter()
         report |= self._evaluate()
         self.epoch_done += 1
+        report["train/stage"] = float(sum(border < self.epoch_done for border in self.variant.stage_ends))
         end = time.perf_counter()
-        self._seconds += end - start
-        report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self._seconds}
+        self.seconds += end - start
+        report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self.seconds}
         self._judge(report)
         return report
 
@@ -90,7 +92,7 @@ class Loop:
             "best": self.best,
             "stop_reason": self.stop_reason,
             "fatal_epochs": self._fatal_epochs,
-            "seconds": self._seconds,
+            "seconds": self.seconds,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
@@ -104,7 +106,7 @@ class Loop:
         self.best = state["best"]
         self.stop_reason = state["stop_reason"]
         self._fatal_epochs = state["fatal_epochs"]
-        self._seconds = state["seconds"]
+        self.seconds = state["seconds"]
 
     def weights(self) -> dict[str, Tensor]:
         """The trained weights, `module.parameter` → tensor on the CPU, contiguous as safetensors wants them."""

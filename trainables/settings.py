@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import os
 import sys
 import types
 import typing
@@ -107,9 +108,13 @@ def command(main: Callable[[list[str]], int]) -> None:
     """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and code 2."""
     try:
         status = main(sys.argv[1:])
+        sys.stdout.flush()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 0
     sys.exit(status)
 
 

@@ -121,6 +121,7 @@ class Trial(tune.Trainable):
         data = entry.Data.of(self.task.data)
         variant = entry.build(config, data, device=self.device, seed=self.task.seed, splits=("train", "val"))
         self.training = TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
+        self.began -= self.training.loop.seconds  # what an earlier process spent on this trial counts against its limit
 
     def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
         if details or not (self.path / ERROR).exists():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from benchmarks.curves.config import Config, Data
+from trainables.contract import Split
 
 
-def prepare(config: Config, data: Data) -> None:
+def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
     """Nothing to do."""

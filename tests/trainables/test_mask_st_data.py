@@ -287,9 +287,11 @@ def test_damaged_and_missing_images_stop_or_are_left_out(folder):
             assert images[row].max() == np.asarray(Image.open(folder.path(name))).max()
 
 
-def test_prepare_fills_the_cache_for_all_splits(folder):
-    prepare(SMALL, folder.data())
-    assert len(list((folder.root / "cache").glob("*/pixels.bin"))) == 2  # one for each list
+def test_prepare_fills_the_cache_for_the_splits_that_are_asked_for(folder):
+    prepare(SMALL, folder.data(), ("train", "val"))
+    assert len(list((folder.root / "cache").glob("*/pixels.bin"))) == 1  # train and val share the images of one list
+    prepare(SMALL, folder.data(), ("test",))
+    assert len(list((folder.root / "cache").glob("*/pixels.bin"))) == 2
 
 
 # real X-rays

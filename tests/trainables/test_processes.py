@@ -15,56 +15,62 @@ from trainables.checkpoint import TrainingFolder
 from trainables.files import RESULT, read_lines
 from trainables.processes import Processes
 
-WORKER = """
-import json, sys
+GROUP = """
+import json, os, sys
 from pathlib import Path
 import torch
+import torch._dynamo  # imported once here, and not by the optimiser of each process
+import torch.multiprocessing
 from linear import linear_loop
 from trainables.checkpoint import TrainingFolder
 from trainables.processes import Processes
 
-out = Path(sys.argv[1])
-processes = Processes.from_environment()
-parameter = torch.nn.Parameter(torch.zeros(2))
-parameter.grad = torch.tensor([1.0, 10.0]) * (processes.rank + 1)
-processes.average_gradients([parameter, torch.nn.Parameter(torch.zeros(1))])
-found = {
-    "world": processes.world,
-    "first": processes.first,
-    "gradient": parameter.grad.tolist(),
-    "sum": processes.sum(torch.tensor(float(processes.rank + 1))).item(),
-    "mean": processes.mean(torch.tensor(float(processes.rank + 1))).item(),
-    "gathered": [processes.gather_rows(processes.rows(torch.arange(rows)), rows).tolist() for rows in range(1, 7)],
-}
-(out / f"found-{processes.rank}.json").write_text(json.dumps(found))
-folder = TrainingFolder(out / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
-while not folder.loop.finished:
-    folder.epoch()
-folder.close()
-torch.save(folder.loop.weights(), out / f"weights-{processes.rank}.pt")
-processes.leave()
+def work(rank, out):
+    os.environ["RANK"] = str(rank)
+    processes = Processes.from_environment()
+    parameter = torch.nn.Parameter(torch.zeros(2))
+    parameter.grad = torch.tensor([1.0, 10.0]) * (processes.rank + 1)
+    processes.average_gradients([parameter, torch.nn.Parameter(torch.zeros(1))])
+    found = {
+        "world": processes.world,
+        "first": processes.first,
+        "gradient": parameter.grad.tolist(),
+        "sum": processes.sum(torch.tensor(float(processes.rank + 1))).item(),
+        "mean": processes.mean(torch.tensor(float(processes.rank + 1))).item(),
+        "gathered": [processes.gather_rows(processes.rows(torch.arange(rows)), rows).tolist() for rows in range(1, 7)],
+    }
+    (out / f"found-{processes.rank}.json").write_text(json.dumps(found))
+    folder = TrainingFolder(out / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
+    while not folder.loop.finished:
+        folder.epoch()
+    folder.close()
+    torch.save(folder.loop.weights(), out / f"weights-{processes.rank}.pt")
+    processes.barrier()
+    processes.leave()
+
+torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=2, start_method="fork")
 """
 
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory) -> Path:
-    """The folder that two processes left, started as torchrun starts them."""
+    """The folder that two processes left, in an environment as torchrun makes it."""
     folder = tmp_path_factory.mktemp("two")
-    (folder / "worker.py").write_text(WORKER)
-    tests = Path(__file__).parents[1]
+    (folder / "group.py").write_text(GROUP)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    group = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "CUDA_VISIBLE_DEVICES": ""}
-    path = os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")])
-    workers = [
-        subprocess.Popen(
-            [sys.executable, str(folder / "worker.py"), str(folder)],
-            env={**os.environ, **group, "RANK": str(rank), "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-        )
-        for rank in (0, 1)
-    ]
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    tests = Path(__file__).parents[1]
+    environment = {
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(port),
+        "OMP_NUM_THREADS": "1",
+        "CUDA_VISIBLE_DEVICES": "",
+        "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")]),
+    }
+    started = [sys.executable, str(folder / "group.py"), str(folder)]
+    subprocess.run(started, check=True, env={**os.environ, **environment}, timeout=120)
     return folder
 
 

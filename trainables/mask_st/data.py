@@ -105,13 +105,13 @@ def load(config: Config, data: Data, split: Split) -> Examples:
     return _loaded(config.image_size, data, split)
 
 
-def prepare(config: Config, data: Data) -> None:
-    """Decode all splits into the cache, with a progress bar; the same for all trials of that image size.
+def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
+    """Decode some splits into the cache, with a progress bar; the same for all trials of that image size.
 
     Raises:
         UsageError: data that are missing, unreadable or at odds with themselves.
     """
-    for split in get_args(Split):
+    for split in splits:
         load(config, data, split)
 
 
