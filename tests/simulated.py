@@ -20,6 +20,18 @@ from trainables.files import RESULT, append_line, trial_folder
 from trainables.loop import DivergedError, Loop
 
 PARAMS = {"x": {"uniform": [0.0, 1.0]}, "y": {"uniform": [0.0, 1.0]}}
+YAML = """\
+variant: benchmarks.curves
+objective: {metric: val/score}
+constraints: {val/cost: 0.5}
+budget: {trials: 8, max_epochs: 4, grace_epochs: 2}
+fixed: {epoch_s: 0}
+params:
+  lr: {loguniform: [1e-5, 1e-3]}
+  x: {uniform: [0, 1]}
+  kind: {choice: [plain, shifted]}
+  shift: {uniform: [0, 0.5], when: {kind: shifted}}
+"""
 Results = Iterator[dict[str, Any]]
 Train = Callable[[Board, Mapping[str, Any]], Results]
 
@@ -61,9 +73,9 @@ def by_formula(on: Board, config: Mapping[str, Any]) -> Results:
     epochs = on.space.budget.max_epochs
     path = trial_folder(on.folder.path, config["trial"]) / RESULT
     for epoch in range(on.epochs(config["trial"]) + 1, epochs + 1):
-        made = report(on.space, config["params"], epoch)
-        append_line(path, made)
-        yield {**made, "done": epoch == epochs, "stop_reason": None}
+        made = {**report(on.space, config["params"], epoch), "stop_reason": None}
+        append_line(path, {**made, "findings": []})
+        yield {**made, "done": epoch == epochs}
 
 
 def by_training(on: Board, config: Mapping[str, Any]) -> Results:
@@ -109,7 +121,9 @@ def search(on: Board, *, seed: int = 0, concurrent: int = 1, reports: float = fl
         results.close()  # type: ignore[attr-defined]
 
 
-def add(on: Board, params: Mapping[str, Any], *, epochs: int = 0, ended: str = "", cause: str = "", origin: str = "random"):
+def add(
+    on: Board, params: Mapping[str, Any], *, epochs: int = 0, ended: str = "", cause: str = "", origin: str = "random"
+):
     """A trial as it stands after so many epochs, and how it ended, if it did."""
     trial = on.begin(params, origin)
     for epoch in range(1, epochs + 1):

@@ -13,6 +13,7 @@ import pytest
 from simulated import add, board, known, reopened, report, search, space
 
 from search.record import RunFolder, environment
+from search.scheduler import settle
 from search.space import Space
 from trainables.files import RESULT, append_line, trial_folder
 from trainables.settings import UsageError
@@ -38,7 +39,9 @@ def test_the_space_in_a_run_is_a_space_file(tmp_path):
 
 def test_a_name_that_is_taken_is_refused_with_the_way_to_go_on(tmp_path):
     board(tmp_path / "run")
-    with pytest.raises(UsageError, match=r"holds a run already: continue it with resume=.*run, or choose another name="):
+    with pytest.raises(
+        UsageError, match=r"holds a run already: continue it with resume=.*run, or choose another name="
+    ):
         board(tmp_path / "run")
 
 
@@ -146,6 +149,7 @@ def test_a_run_that_is_killed_can_be_read_and_goes_on(tmp_path):
     assert len(on.waiting) <= 4
     again = reopened(tmp_path / "run")
     again.space = on.folder.space(trials=len(left) + 2)
+    settle(again)
     search(again, concurrent=4)
     assert again.count("running") == 0
     assert len(again.trials) == len(left) + 2

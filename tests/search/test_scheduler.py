@@ -42,7 +42,7 @@ def test_asha_decides_as_ray_s_does(tmp_path, mode, grace, reduction, epochs):
             running.append(trial)
         trial = chance.choice(running)
         number, epoch = int(trial.trial_id), on.epochs(int(trial.trial_id)) + 1
-        score = round(chance.random(), 1) + epoch  # with ties
+        score = chance.random() + epoch
         value(on, number, epoch, score)
         if epoch == epochs:
             running.remove(trial)
@@ -55,6 +55,15 @@ def test_asha_decides_as_ray_s_does(tmp_path, mode, grace, reduction, epochs):
             running.remove(trial)
             stopped += 1
     assert 0 < stopped < decisions
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_trial_as_good_as_the_cutoff_goes_on(tmp_path, mode):
+    on = new(tmp_path, mode)
+    for number, score in enumerate([0.1, 0.2, 0.2, 0.3, 0.2]):  # the cutoff of the first four is 0.2, both ways
+        add(on, X)
+        value(on, number, 1, score)
+    assert asha(on, 4, 1) is None
 
 
 @pytest.mark.parametrize("kind", ["asha", "median"])
@@ -103,11 +112,12 @@ def test_median_stopping_waits_for_the_grace_and_looks_at_ended_trials_alone(tmp
     for _ in range(4):
         add(on, X, epochs=9)
     poor = add(on, {"x": 1.0, "y": 0.0}, epochs=2).number
+    value(on, poor, 3, 0.05)
     for number in range(4):
+        assert median(on, poor, 3) is None or number == 3
         assert median(on, poor, 2) is None
         on.end(number, "finished", "budget", "for the test")
-    value(on, poor, 3, 0.0)
-    assert "below the median at epoch 3: 0, median" in median(on, poor, 3)
+    assert "below the median at epoch 3: 0.05417, median 0.6389" in median(on, poor, 3)
 
 
 def test_none_stops_nothing(tmp_path):

@@ -1,6 +1,7 @@
 """The folder of a training: a kill anywhere in an epoch changes nothing, and the best weights are those of the best."""
 
 import json
+import pickle
 
 import pytest
 import torch
@@ -120,3 +121,21 @@ def test_lines_say_findings_and_why_the_training_ended(tmp_path):
     lines = read_lines(tmp_path / RESULT)
     assert lines[0]["findings"] == [{"check": "line flat", "message": "the line is flat; raise lr"}]
     assert [line["stop_reason"] for line in lines] == [None, "health: the line is flat; raise lr"]
+
+
+class Trap:
+    """Unpickled, it leaves a file."""
+
+    def __init__(self, path):
+        self.path = str(path)
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path):
+    (tmp_path / "trial").mkdir()
+    torch.save({"epoch_done": Trap(tmp_path / "sprung")}, tmp_path / "trial" / LAST)
+    with pytest.raises(pickle.UnpicklingError):
+        TrainingFolder(tmp_path / "trial", linear_loop(), {})
+    assert not (tmp_path / "sprung").exists()

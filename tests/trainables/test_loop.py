@@ -148,6 +148,25 @@ def test_an_objective_that_is_not_finite_ends_the_training(value):
         loop.epoch()
 
 
+@pytest.mark.xfail(
+    reason="only the first goal is checked; Optuna refuses the others' NaN, and the search ends", strict=True
+)
+@pytest.mark.parametrize(
+    "objective",
+    [
+        Objective((Goal("val/score"), Goal("val/mse", "min"))),
+        Objective((Goal("val/score"),), {"val/mse": 1.0}),
+    ],
+)
+def test_any_goal_or_constraint_that_is_not_finite_ends_the_training(objective):
+    loop = linear_loop(objective, bad_metric=float("nan"))
+    evaluate = loop.variant.evaluate
+    loop.variant.evaluate = lambda split: {**evaluate(split), "score": 1.0}
+    loop.epoch()
+    with pytest.raises(DivergedError, match="val/mse"):
+        loop.epoch()
+
+
 def test_patience_counts_epochs_since_the_best():
     loop = curves(Goal("val/score", "min"), patience=2, epochs=9)  # the score rises: the first epoch stays the best
     while not loop.finished:

@@ -74,7 +74,7 @@ def test_the_same_settings_give_the_same_pictures_and_splits_differ():
     assert (load(SMALL, Data(split_seed=1), "train").images != first.images).any()
 
 
-@pytest.mark.parametrize("size", [16, 64, 100])
+@pytest.mark.parametrize("size", [16, 64, 104])
 def test_every_glyph_is_boxed_and_inside_the_image(size):
     examples = load(Config(image_size=size), Data(train_size=200, val_size=50), "train")
     assert examples.images.shape == (200, size, size, 1)

@@ -12,6 +12,8 @@ from trainables.files import RESULT, read_lines
 from trainables.objective import Goal, Objective
 from trainables.settings import UsageError
 
+SCORE = Goal("val/score")
+
 
 @pytest.fixture
 def config(tmp_path):
@@ -22,9 +24,9 @@ def config(tmp_path):
     return path
 
 
-def write(path, goal=Goal("val/score"), **fields):
+def write(path, goal=SCORE):
     entry = contract.load("benchmarks.curves")
-    Recipe(entry, entry.Config(epochs=4, **fields), entry.Data(), Objective((goal,)), seed=5).write(path)
+    Recipe(entry, entry.Config(epochs=4), entry.Data(), Objective((goal,)), seed=5).write(path)
 
 
 def run(config, *more):

@@ -54,8 +54,8 @@ def _flatness(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     if spread < FLAT * decided:
         yield Finding(
             "mask flat",
-            f"the cells' probabilities differ by {spread:.4f} within an image (a decided mask: {decided:.2f}), so "
-            f"which are on top is arbitrary: raise alpha, beta or mask_lr_mult ({config.mask_lr_mult:.3g}), lower delta.",
+            f"the cells' probabilities differ by {spread:.4f} in an image (a decided mask: {decided:.2f}), so which "
+            f"are on top is arbitrary: lower delta, raise alpha, beta or mask_lr_mult ({config.mask_lr_mult:.3g}).",
         )
 
 

@@ -120,8 +120,9 @@ def volume(coverage: Tensor, target: float, form: str, processes: Processes) -> 
         wanted = torch.as_tensor(target, dtype=on.dtype, device=on.device)
         return wanted * (wanted / on).log() + (1 - wanted) * ((1 - wanted) / (1 - on)).log()
     if form == "literal":
+        total, images = processes.sum(torch.stack([coverage.sum(), torch.ones_like(coverage).sum()]))
         own = coverage.mean()
-        whole = own + (processes.mean(own) - own.detach())  # the global mean, with this process's part of its gradient
+        whole = own + (total / images - own.detach())  # the global mean, with this process's part of its gradient
         return (whole - target).square().expand_as(coverage)
     return (coverage - target).square()
 

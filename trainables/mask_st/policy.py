@@ -85,8 +85,10 @@ class Baseline:
         The mean is of earlier batches, so it does not depend on the actions it judges. Finite for a single image and
         for equal rewards.
         """
-        now = self.processes.mean(torch.stack([rewards.mean(), rewards.square().mean()]))
-        now = torch.stack([now[0], now[1] - now[0].square()])
+        sums = torch.stack([rewards.sum(), rewards.square().sum(), torch.ones_like(rewards).sum()])
+        first, second, images = self.processes.sum(sums)
+        mean = first / images
+        now = torch.stack([mean, second / images - mean.square()])
         known = now if self._moments is None else self._moments
         self._moments = self.decay * known + (1 - self.decay) * now
         return (rewards.detach() - known[0]) / (known[1].clamp(min=0).sqrt() + TINY)

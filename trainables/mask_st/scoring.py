@@ -31,9 +31,16 @@ class Predictions:
     masks: np.ndarray | None = None
 
 
-def figures(found: Predictions, examples: Examples, keep_ratio: float, *, learned: bool) -> dict[str, float]:
-    """All figures that there are; those of the saliency maps as such only where a generator learnt them."""
-    values = _classification(found.full, examples)
+def figures(
+    found: Predictions, examples: Examples, thresholds: np.ndarray, *, keep_ratio: float, learned: bool
+) -> dict[str, float]:
+    """All figures that there are; those of the saliency maps as such only where a generator learnt them.
+
+    Args:
+        thresholds: of F1, `[K]`; it is scored on the rows that did not choose them.
+        keep_ratio: the wanted coverage.
+    """
+    values = _classification(found.full, examples, thresholds)
     values["health/coverage_error"] = 0.0
     if found.keep is None or found.drop is None or found.masks is None or found.saliency is None:
         return values
@@ -50,17 +57,15 @@ def figures(found: Predictions, examples: Examples, keep_ratio: float, *, learne
     return values
 
 
-def _classification(scores: np.ndarray, examples: Examples) -> dict[str, float]:
-    """Loss, AUROC, and F1 with thresholds of the calibration rows, scored on the others."""
-    labels, chosen = examples.labels, examples.calibration
+def _classification(scores: np.ndarray, examples: Examples, thresholds: np.ndarray) -> dict[str, float]:
+    labels, judged = examples.labels, ~examples.calibration
     auroc = metrics.auroc(labels, scores)
-    thresholds = metrics.choose_thresholds(labels[chosen], scores[chosen])
     return {
         "loss_full": _cross_entropy(labels, scores),
         "auroc_macro": auroc.macro,
         "auroc_micro": auroc.micro,
         "classes_scored": float(auroc.classes),
-        "f1_macro": metrics.f1(labels[~chosen], scores[~chosen], thresholds).macro,
+        "f1_macro": metrics.f1(labels[judged], scores[judged], thresholds).macro,
     }
 
 

@@ -121,7 +121,7 @@ class MaskStep:
             components |= {f"train/w_{name}": weight for name, weight in self.gradnorm.named().items()}
         if self.source.generator is not None:
             components["train/temperature"] = total.new_tensor(temperature)
-            # Filled in by the backward pass, which comes before the loop reads them.
+            # Filled in by the backward pass, which comes before the loop reads them; of this process's rows alone.
             components |= {"health/mask_grad_norm": self._head_gradient, "health/mask_signal": self._signal}
         return Step(total, components)
 

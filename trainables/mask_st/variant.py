@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables import metrics
 from trainables.contract import Finding, Split, Step, Variant
 from trainables.mask_st import health, losses, panels, sampling, scoring
 from trainables.mask_st.batches import Batch, Batches, to_device
@@ -107,23 +108,25 @@ class MaskST(Variant):
         """Restore what `state` returned."""
         self._step.load_state(state)
 
-    @torch.no_grad()
     def evaluate(self, split: Split) -> dict[str, float]:
-        """What `scoring.figures` says, without noise; mask_kind=random draws from a generator of its own."""
-        if split not in self.examples:
-            raise ValueError(f"this variant was built without the {split} split, only with {', '.join(self.examples)}")
-        examples = self.examples[split]
-        own = self.processes.rows(torch.arange(len(examples)))
-        parts = [self._predict(examples, rows) for rows in own.split(EVALUATION_BATCH)]
-        columns = [self.processes.gather_rows(torch.cat(column), len(examples)) for column in zip(*parts, strict=True)]
-        found = scoring.Predictions(*(column.cpu().numpy() for column in columns))
-        return scoring.figures(found, examples, self.config.keep_ratio, learned=self.generator is not None)
+        """What `scoring.figures` says, without noise; mask_kind=random draws from a generator of its own.
+
+        The thresholds of F1 are those that validation's calibration rows choose, whatever the split.
+        """
+        for needed in (split, "val"):
+            if needed not in self.examples:
+                raise ValueError(f"to evaluate {split}, build the variant with the {needed} split too")
+        examples, val = self.examples[split], self.examples["val"]
+        found = self._predictions(examples)
+        chosen = found.full[val.calibration] if split == "val" else self._predictions(val.only(val.calibration)).full
+        thresholds = metrics.choose_thresholds(val.labels[val.calibration], chosen)
+        learned = self.generator is not None
+        return scoring.figures(found, examples, thresholds, keep_ratio=self.config.keep_ratio, learned=learned)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""
         return health.findings(report, self.config)
 
-    @torch.no_grad()
     def panels(self) -> dict[str, np.ndarray]:
         """A strip for each of a few validation examples; none without masks."""
         if "val" not in self.examples or self.config.mask_kind == "none":
@@ -146,6 +149,14 @@ class MaskST(Variant):
             "parameters": {name: sum(map(Tensor.numel, each.parameters())) for name, each in self.modules().items()},
         }
 
+    def _predictions(self, examples: Examples) -> scoring.Predictions:
+        """Of all examples, each process doing its share."""
+        own = self.processes.rows(torch.arange(len(examples)))
+        parts = [self._predict(examples, rows) for rows in own.split(EVALUATION_BATCH)]
+        columns = [self.processes.gather_rows(torch.cat(column), len(examples)) for column in zip(*parts, strict=True)]
+        return scoring.Predictions(*(column.cpu().numpy() for column in columns))
+
+    @torch.no_grad()
     def _predict(self, examples: Examples, rows: Tensor) -> tuple[Tensor, ...]:
         """Without noise: the rows' probabilities `[b, K]` on full, keep and drop images, saliency and mask `[b, h, w]`.
 

@@ -1,0 +1,30 @@
+"""A finished run to read back: searched by hand, trained for real, on the curves."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from simulated import board, by_training, search
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory) -> Path:
+    """Eight trials under a constraint, some stopped early, trial 0 infeasible, one failed."""
+    on = board(
+        tmp_path_factory.mktemp("runs") / "mine",
+        budget={"trials": 8, "max_epochs": 3, "grace_epochs": 1},
+        constraints={"val/cost": 0.6},
+        params={
+            "x": {"uniform": [0.0, 1.0]},
+            "y": {"uniform": [0.0, 1.0]},
+            "goes_wrong": {"choice": ["never", "raises"]},
+        },
+    )
+    search(on, train=by_training, seed=2)
+    return on.folder.path
+
+
+@pytest.fixture
+def run(finished_run, tmp_path) -> Path:
+    """The same, in a copy that a test may change."""
+    return Path(shutil.copytree(finished_run, tmp_path / "runs" / "mine"))

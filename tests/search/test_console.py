@@ -1,0 +1,171 @@
+"""What a person sees: the plan, the line, the card."""
+
+import time
+from pathlib import Path
+
+import pytest
+from simulated import add, board, search, source, space
+
+from search.console import StatusLine, card, interrupted, plan, tensorboard_command
+from search.placement import Placement
+from search.settings import Request, Run
+from trainables.files import RESULT, append_line, trial_folder
+
+NEAR, FAR = {"x": 0.3, "y": 0.7}, {"x": 0.9, "y": 0.1}
+SHORT = {"budget": {"trials": 4, "max_epochs": 2, "grace_epochs": 1}}
+PLACEMENT = Placement(1.0, 0.25, 2)
+
+
+def asked(folder, dry_run=False, **parts):
+    return Request(Run(name="mine", dry_run=dry_run), space(**parts), folder)
+
+
+def line(on, **run):
+    return StatusLine(on, Run(**run), time.monotonic())
+
+
+def trained(on, params, **end):
+    """A trial with its reports on disk too, as the card reads them."""
+    trial = add(on, params, epochs=2, **(end or {"ended": "finished", "cause": "budget"}))
+    for report in trial.reports:
+        made = {**report, "time/total_s": 60.0 * report["epoch"], "findings": []}
+        append_line(trial_folder(on.folder.path, trial.number) / RESULT, made)
+    return trial
+
+
+# -- before ------------------------------------------------------------------------------------------------------
+
+
+def test_the_plan_says_what_will_be_run_and_how_to_watch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = plan(asked(tmp_path / "runs" / "mine", constraints={"val/cost": 0.5}), PLACEMENT)
+    assert "maximise val/score, keeping val/cost ≤ 0.5" in text
+    assert "12 trials × ≤ 9 epochs, compared at 3 and 9 · 2 at a time, 1 CPU and 0.25 GPU each" in text
+    assert "watch:  tensorboard --logdir runs/mine" in text
+    assert "lies outside" not in text
+
+
+def test_the_plan_says_that_the_default_lies_outside(tmp_path):
+    text = plan(asked(tmp_path, params={"x": {"uniform": [0, 0.5]}, "y": {"uniform": [0, 1]}}), PLACEMENT)
+    assert "the default x lies outside what is searched" in text
+
+
+def test_a_dry_run_lists_dimensions_fixed_fields_the_bound_and_examples(tmp_path):
+    parts = source(params={"x": {"uniform": [0, 0.5]}, "kind": {"choice": ["plain", "shifted"]}}, fixed={"y": 0.25})
+    text = plan(asked(tmp_path, dry_run=True, **parts), PLACEMENT)
+    for words in ("0 to 0.5", "plain | shifted", "y=0.25", "epochs=9", "at most 108 epochs in all"):
+        assert words in text
+    examples = text[text.index("for example:") :].splitlines()[1:]
+    assert len(examples) == 4
+    assert "x 0.9   kind plain   (the default settings, trial 0)" in examples[0]
+
+
+def test_the_tensorboard_line_names_the_folder_as_one_would_type_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tensorboard_command(tmp_path / "runs" / "mine") == "tensorboard --logdir runs/mine"
+    assert tensorboard_command(Path("/elsewhere/mine")) == "tensorboard --logdir /elsewhere/mine"
+
+
+# -- during ------------------------------------------------------------------------------------------------------
+
+
+def test_the_line_counts_trials_and_compares_the_best_with_the_default(tmp_path):
+    on = board(tmp_path / "run", **SHORT)
+    status = line(on)
+    assert status.text().startswith("0/4 trials · 0:0")
+    add(on, FAR, epochs=2, ended="finished", cause="budget")
+    add(on, NEAR, epochs=2, ended="stopped", cause="scheduler")
+    on.end(add(on, NEAR).number, "failed", "error", "loss became nan")
+    add(on, FAR)
+    text = status.text()
+    assert "3/4 trials · 1 stopped early · 1 failed (loss became nan) · best 0.6667 (#1) against default 0.2167" in text
+    assert "left" in text
+
+
+def test_the_time_left_is_never_more_than_the_time_budget(tmp_path):
+    on = board(tmp_path / "run", **SHORT)
+    began = time.monotonic() - 90
+    limited, free = StatusLine(on, Run(time_budget_s=100.0), began), StatusLine(on, Run(), began)
+    add(on, FAR, epochs=2, ended="finished", cause="budget")
+    assert "about 0:" in limited.text()
+    assert "about 4:" in free.text()  # three more trials like the first
+
+
+def test_a_log_gets_a_line_a_minute_and_quiet_none(tmp_path, capsys):
+    on = board(tmp_path / "run", **SHORT)
+    status, quiet = line(on), line(on, quiet=True)
+    for _ in range(5):
+        status.tick()
+        quiet.tick()
+    assert capsys.readouterr().out.count("\n") == 1
+    quiet.close()
+    assert capsys.readouterr().out == ""
+
+
+def test_an_interrupted_run_is_told_how_to_go_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    on = board(tmp_path / "run", **SHORT)
+    add(on, FAR, epochs=2, ended="finished", cause="budget")
+    assert "interrupted after 1 of 4 trials" in interrupted(on, out_of_time=False)
+    assert "the time budget is used up" in interrupted(on, out_of_time=True)
+    assert "python -m search.run resume=run" in interrupted(on, out_of_time=False)
+
+
+# -- after -------------------------------------------------------------------------------------------------------
+
+
+def test_the_card_compares_the_best_with_the_default_and_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    on = board(tmp_path / "run", **SHORT, constraints={"val/cost": 0.5})
+    trained(on, FAR)
+    trained(on, {"x": 0.3, "y": 0.1})
+    text = card(on, on.folder)
+    assert "best trial #1   val/score 0.5767 at epoch 2        default val/score 0.2167" in text
+    assert "x 0.9 → 0.3" in text
+    assert "y 0.1" not in text  # as the default
+    assert "val/cost 0.3 (kept: ≤ 0.5)" in text
+    assert "cost 2:00 to that epoch · weights run/trial_0001/best.safetensors" in text
+    for command in ("analysis.best     run=run", "analysis.export   run=run to=export/run", "trainables.train"):
+        assert command in text
+    assert "failed" not in text
+
+
+def test_the_card_says_that_a_constraint_is_violated_and_that_trials_failed(tmp_path):
+    on = board(tmp_path / "run", **SHORT, constraints={"val/cost": 0.5})
+    trained(on, FAR)
+    on.end(add(on, NEAR).number, "failed", "error", "loss became nan")
+    text = card(on, on.folder)
+    assert "the default settings" in text
+    assert "val/cost 0.9 (VIOLATED: ≤ 0.5)" in text
+    assert "1 of 2 failed, see" in text
+
+
+def test_the_card_of_a_run_without_results_gives_the_reasons(tmp_path):
+    on = board(tmp_path / "run", **SHORT)
+    on.end(add(on, NEAR).number, "failed", "error", "loss became nan")
+    assert "no trial has a result" in card(on, on.folder)
+    assert "#0: loss became nan" in card(on, on.folder)
+
+
+GOALS = [{"metric": "val/score", "mode": "max"}, {"metric": "val/cost", "mode": "min"}]
+
+
+def test_the_card_of_several_objectives_shows_the_front(tmp_path):
+    on = board(tmp_path / "run", **SHORT, objective=GOALS, scheduler={"kind": "none"})
+    for params in (FAR, NEAR, {"x": 0.1, "y": 0.7}, {"x": 0.2, "y": 0.1}):
+        trained(on, params)
+    shown = [row.split()[2] for row in card(on, on.folder).splitlines() if row.startswith("  best trial")]
+    assert sorted(shown) == ["#1", "#2"]
+
+
+@pytest.mark.parametrize("concurrent", [1, 3])
+def test_the_line_and_the_card_hold_at_every_moment(tmp_path, concurrent):
+    on = board(tmp_path / "run", budget={"trials": 5, "max_epochs": 3, "grace_epochs": 1})
+    status = line(on)
+    for _ in range(30):
+        search(on, concurrent=concurrent, reports=1)
+        on.waiting = [number for number, trial in on.trials.items() if not trial.done]
+        assert status.text()
+        assert card(on, on.folder)
+    assert "5/5 trials" in status.text()
+    assert "done in" in status.text()

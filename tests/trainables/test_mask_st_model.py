@@ -1,0 +1,153 @@
+"""The two networks, their weights, stochastic depth, and that channels_last is not only said."""
+
+from __future__ import annotations
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from trainables.mask_st.config import Config
+from trainables.mask_st.model import Classifier, MaskGenerator, draw_depth
+from trainables.settings import UsageError
+
+
+def config(**values) -> Config:
+    return Config(**{"image_size": 32, "backbone": "micro", **values})
+
+
+def images(count: int = 2, size: int = 32) -> torch.Tensor:
+    return torch.randn(count, 1, size, size, generator=torch.Generator().manual_seed(0))
+
+
+def parameters(module: nn.Module) -> int:
+    return sum(each.numel() for each in module.parameters())
+
+
+@pytest.mark.parametrize("stride", [1, 4, 8, 16])
+def test_generator_has_one_logit_per_cell_and_starts_at_the_wanted_coverage(stride):
+    torch.manual_seed(0)
+    generator = MaskGenerator(config(mask_stride=stride), 1)
+    logits = generator(images())
+    assert logits.shape == (2, 1, 32 // stride, 32 // stride)
+    assert logits.sigmoid().mean().item() == pytest.approx(0.1, abs=0.04)
+
+
+def test_literal_generator_is_the_published_one():
+    generator = MaskGenerator(config(mask_arch="literal"), 3)
+    assert parameters(generator) == 5_121
+    assert generator(images().expand(-1, 3, -1, -1)).shape == (2, 1, 32, 32)
+
+
+@pytest.mark.parametrize(("settings", "field"), [({"mask_arch": "literal"}, 5), ({"mask_stride": 8}, 15)])
+def test_receptive_field_of_the_generators_convolutions(settings, field):
+    generator = MaskGenerator(config(image_size=64, **settings), 1)
+    for layer in generator.body.modules():
+        if isinstance(layer, nn.GroupNorm):  # it sees the whole image, but only its mean and deviation
+            layer.forward = lambda values: values
+    image = images(1, 64).requires_grad_()
+    logits = generator(image)
+    middle = logits.shape[-1] // 2
+    (gradient,) = torch.autograd.grad(logits[0, 0, middle, middle], image)
+    assert (gradient[0, 0].abs().sum(dim=0) > 0).sum().item() == field
+
+
+def test_every_parameter_of_the_generator_gets_a_gradient():
+    generator = MaskGenerator(config(), 1)
+    generator(images()).sum().backward()
+    assert all(each.grad is not None and each.grad.abs().sum() > 0 for each in generator.parameters())
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_channels_last_is_in_effect_inside_the_networks(channels_last):
+    layouts = []
+
+    def look(module, inputs, output):
+        layouts.append(output.is_contiguous(memory_format=torch.channels_last))
+
+    settings = config(channels_last=channels_last)
+    for network in (Classifier(settings, 1, 4), MaskGenerator(settings, 1)):
+        convolutions = [each for each in network.modules() if isinstance(each, nn.Conv2d) and each.out_channels > 1]
+        assert all(
+            each.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
+            for each in convolutions
+            if each.in_channels > 1 and each.kernel_size != (1, 1)
+        )
+        for each in convolutions[:-1]:
+            each.register_forward_hook(look)
+        network(images())
+    assert len(layouts) >= 5
+    assert all(layout == channels_last for layout in layouts)
+
+
+def test_timm_convnext_takes_grey_images_and_any_number_of_classes():
+    classifier = Classifier(config(backbone="convnext_atto", drop_path=0.3), 1, 5)
+    assert classifier(images()).shape == (2, 5)
+    assert classifier.drop_rates[0] == 0
+    assert classifier.drop_rates[-1] == pytest.approx(0.3)
+    assert len(classifier.last_block()) > 3
+
+
+def test_stochastic_depth_is_per_image():
+    torch.manual_seed(0)
+    classifier = Classifier(config(backbone="convnext_atto", drop_path=0.5), 1, 5)
+    for block in (block for stage in classifier.net.stages for block in stage.blocks):
+        nn.init.ones_(block.gamma)  # layer scale starts at 1e-6, which would hide the branches
+    same = images(1).repeat(3, 1, 1, 1)
+    depth = torch.ones(3, len(classifier.drop_rates))
+    depth[0] = 0
+    with torch.no_grad():
+        changed, kept, also_kept = classifier(same, depth)
+        plain = classifier(same)[0]
+    torch.testing.assert_close(kept, also_kept)
+    torch.testing.assert_close(kept, plain)
+    assert not torch.allclose(changed, plain)
+
+
+def test_depth_factors_have_mean_one_and_the_blocks_rates():
+    depth = draw_depth([0.0, 0.25, 0.5], 20_000, torch.Generator().manual_seed(0))
+    assert depth.mean(dim=0).tolist() == pytest.approx([1, 1, 1], abs=0.03)
+    assert (depth == 0).float().mean(dim=0).tolist() == pytest.approx([0, 0.25, 0.5], abs=0.02)
+    assert draw_depth([0.0, 0.0], 4, torch.Generator()) is None
+
+
+def test_weights_of_a_file_are_loaded_and_fitted(tmp_path):
+    torch.manual_seed(0)
+    pretrained = Classifier(config(backbone="convnext_atto", channels_last=False), 3, 1000).net
+    file = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file(pretrained.state_dict(), file)
+    classifier = Classifier(config(backbone="convnext_atto", weights=str(file)), 1, 4)
+    inside = "stages.1.blocks.0.mlp.fc1.weight"
+    torch.testing.assert_close(classifier.net.state_dict()[inside], pretrained.state_dict()[inside])
+    summed = pretrained.state_dict()["stem.0.weight"].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(classifier.net.state_dict()["stem.0.weight"], summed)
+    assert classifier(images()).shape == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"backbone": "resnet50"}, "take micro"),
+        ({"backbone": "convnext_atta"}, "take micro"),
+        ({"backbone": "convnext_atto", "weights": "missing.safetensors"}, "is no file"),
+    ],
+)
+def test_what_cannot_be_built_is_named(values, says):
+    with pytest.raises(UsageError, match=says):
+        Classifier(config(**values), 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"temperature": 0.3, "temperature_min": 0.5}, "temperature_min=0.5"),
+        ({"temperature_decay": 0.9, "floor_fraction": 0.5}, "set one of them"),
+        ({"image_size": 60, "mask_stride": 8}, "mask_stride=8"),
+        ({"mask_kind": "ppo", "ppo_grid": 64}, "ppo_grid=64"),
+        ({"drop_path": 0.1}, "backbone=micro"),
+        ({"weights": "timm"}, "backbone=micro"),
+    ],
+)
+def test_settings_that_contradict_each_other(values, says):
+    with pytest.raises(UsageError, match=says):
+        config(**values)

@@ -1,0 +1,102 @@
+"""PPO's parts: ratios, advantages, entropy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.mask_st import policy, sampling
+from trainables.processes import Processes
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+def rollout(logits: torch.Tensor, advantages: torch.Tensor) -> policy.Rollout:
+    noise = sampling.draw_noise("logistic", tuple(logits.shape), torch.Generator().manual_seed(3))
+    actions = policy.act(logits, noise)
+    return policy.Rollout(actions, policy.log_probs(logits, actions).detach(), advantages)
+
+
+def test_log_probs_are_those_of_a_bernoulli():
+    logits, actions = draw(2, 1, 3, 3), (draw(2, 1, 3, 3, seed=1) > 0).float()
+    p = 1 / (1 + np.exp(-logits.double().numpy()))
+    wanted = np.log(np.where(actions.numpy() == 1, p, 1 - p))
+    np.testing.assert_allclose(policy.log_probs(logits, actions), wanted, rtol=1e-5)
+
+
+def test_entropy_is_that_of_a_bernoulli():
+    logits = draw(2, 1, 3, 3)
+    p = 1 / (1 + np.exp(-logits.double().numpy()))
+    wanted = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(policy.entropy(logits), wanted, rtol=1e-5)
+
+
+def test_actions_follow_the_policy():
+    logits = torch.full((100_000,), -2.197)
+    noise = sampling.draw_noise("logistic", (100_000,), torch.Generator().manual_seed(0))
+    assert policy.act(logits, noise).mean().item() == pytest.approx(0.1, abs=0.01)
+
+
+def test_first_update_has_the_policy_gradient():
+    logits = draw(4, 1, 14, 14).requires_grad_()
+    taken = rollout(logits, torch.tensor([1.0, -2.0, 0.5, 0.0]))
+    (got,) = torch.autograd.grad(policy.clipped_loss(logits, taken, 0.2).sum(), logits)
+    reinforce = -(taken.advantages[:, None, None, None] * policy.log_probs(logits, taken.actions)).sum() / 196
+    (wanted,) = torch.autograd.grad(reinforce, logits)
+    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-8)
+
+
+def test_ratio_is_clipped_per_cell():
+    logits = torch.zeros(1, 1, 14, 14)
+    taken = rollout(logits, torch.ones(1))
+    moved = logits.clone()
+    moved[0, 0, 0, 0] = 4 * (2 * taken.actions[0, 0, 0, 0] - 1)  # one cell far towards its action
+    moved.requires_grad_()
+    (gradient,) = torch.autograd.grad(policy.clipped_loss(moved, taken, 0.2).sum(), moved)
+    assert gradient[0, 0, 0, 0] == 0  # held back
+    assert (gradient.flatten()[1:] != 0).all()  # the others are not
+
+
+def test_a_small_change_of_every_cell_is_not_clipped_away():
+    logits = torch.zeros(1, 1, 14, 14)
+    taken = rollout(logits, torch.ones(1))
+    moved = (logits + 0.02 * (2 * taken.actions - 1)).requires_grad_()
+    joint = (policy.log_probs(moved, taken.actions) - taken.log_probs).sum().exp()
+    assert joint > 6  # the joint ratio, which the published code takes, is outside any clip
+    (gradient,) = torch.autograd.grad(policy.clipped_loss(moved, taken, 0.2).sum(), moved)
+    assert (gradient != 0).all()
+
+
+@pytest.mark.parametrize("rewards", [[0.3], [0.2, 0.2, 0.2], [0.0, -1.0, 4.0]])
+def test_advantages_are_per_image_and_finite(rewards):
+    """The published reward is a batch mean, a scalar, whose unbiased deviation is NaN."""
+    baseline = policy.Baseline(0.9, Processes())
+    for _ in range(3):
+        advantages = baseline.advantages(torch.tensor(rewards))
+    assert advantages.shape == (len(rewards),)
+    assert advantages.isfinite().all()
+
+
+def test_baseline_is_of_earlier_batches():
+    baseline = policy.Baseline(0.5, Processes())
+    baseline.advantages(torch.tensor([0.0, 2.0]))  # mean 1, variance 1
+    np.testing.assert_allclose(baseline.advantages(torch.tensor([3.0, 4.0])), [2.0, 3.0], rtol=1e-4)
+    # mean (1 + 3.5) / 2, variance (1 + 0.25) / 2
+    np.testing.assert_allclose(baseline.advantages(torch.tensor([2.25])), [0.0], atol=1e-6)
+
+
+def test_baseline_state_continues_exactly():
+    first, second = policy.Baseline(0.9, Processes()), policy.Baseline(0.9, Processes())
+    first.advantages(torch.tensor([1.0, 5.0]))
+    second.load_state(first.state())
+    rewards = torch.tensor([2.0, 3.0])
+    assert torch.equal(first.advantages(rewards), second.advantages(rewards))
+
+
+def test_to_grid_averages():
+    logits = torch.arange(16.0).view(1, 1, 4, 4)
+    assert policy.to_grid(logits, 2).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert policy.to_grid(logits, 14).shape == (1, 1, 14, 14)

@@ -1,0 +1,238 @@
+"""The whole variant on tiny synthetic data: what it reports, what it restores, and the defects it must not have."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+import torch
+
+from trainables.contract import load
+from trainables.loop import Loop
+from trainables.mask_st import sampling
+from trainables.mask_st.config import Config
+from trainables.mask_st.sampling import Mask
+from trainables.mask_st.variant import MaskST
+from trainables.objective import Goal, Objective
+from trainables.processes import Processes
+
+KINDS = ("straight_through", "deterministic", "random", "ppo", "none")
+OBJECTIVE = Objective((Goal("val/auroc_macro"),), {"health/coverage_error": 0.03})
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def build(seed: int = 0, processes: Processes | None = None, splits=("train", "val"), **values) -> MaskST:
+    entry = load("mask_st")
+    settings = {"image_size": 32, "backbone": "micro", "batch_size": 8, "epochs": 3, "lr": 3e-3, "ppo_grid": 4}
+    config = entry.Config(**{**settings, **values})
+    data = entry.Data(train_size=24, val_size=16)
+    return entry.build(config, data, seed=seed, splits=splits, processes=processes)
+
+
+def one_step(variant: MaskST, epoch: int = 2, update: int = 0) -> tuple[dict, dict]:
+    """Components and generator gradients of an epoch's first step."""
+    variant.train_mode(epoch)
+    batch = next(variant.batches(epoch))
+    for each in range(update + 1):
+        for module in variant.modules().values():
+            module.zero_grad()
+        step = variant.step(batch, each)
+        step.loss.backward()
+    return dict(step.components), {name: each.grad for name, each in variant.generator.named_parameters()}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_trains_and_reports_the_same_keys_in_every_epoch(kind):
+    loop = Loop(build(mask_kind=kind), OBJECTIVE)
+    reports = [loop.epoch() for _ in range(3)]
+    assert reports[0].keys() == reports[1].keys() == reports[2].keys()
+    assert all(np.isfinite(value) for report in reports for value in report.values())
+    assert {"val/auroc_macro", "val/loss_full", "val/f1_macro", "health/coverage_error", "raw/full"} <= reports[
+        0
+    ].keys()
+    assert ("val/coverage_expected" in reports[0]) == (kind not in ("random", "none"))
+    assert ("val/pointing_game" in reports[0]) == (kind != "none")
+
+
+@pytest.mark.parametrize("weighting", ["static", "gradnorm"])
+@pytest.mark.parametrize("kind", ["straight_through", "ppo"])
+def test_stop_and_resume_equals_straight_through(kind, weighting):
+    settings = {"mask_kind": kind, "weighting": weighting, "augment": "light"}
+    whole = Loop(build(**settings), OBJECTIVE)
+    first = Loop(build(**settings), OBJECTIVE)
+    wanted = [whole.epoch() for _ in range(3)][2]
+    for _ in range(2):
+        first.epoch()
+    file = io.BytesIO()
+    torch.save(first.state(), file)
+    file.seek(0)
+    second = Loop(build(seed=5, **settings), OBJECTIVE)  # another seed draws other weights, which must not matter
+    second.variant._batches = build(**settings)._batches
+    second.load_state(torch.load(file, weights_only=True))
+    got = second.epoch()
+    assert {key: value for key, value in got.items() if not key.startswith("time/")} == {
+        key: value for key, value in wanted.items() if not key.startswith("time/")
+    }
+    assert got["train/temperature"] == pytest.approx(0.2)  # the published code starts again at 0.7
+
+
+@pytest.mark.parametrize("kind", ["straight_through", "random", "ppo"])
+def test_evaluation_is_a_function_of_the_weights(kind):
+    variant = build(mask_kind=kind)
+    variant.train_mode(0)
+    first = variant.evaluate("val")
+    torch.rand(7)
+    variant.train_mode(2)  # another temperature
+    assert variant.evaluate("val") == first
+
+
+def test_every_parameter_of_the_generator_gets_a_gradient_from_the_task():
+    variant = build(gamma=0.0, delta=0.0, volume_lambda=0.0)
+    components, gradients = one_step(variant)
+    assert all(gradient.abs().sum() > 0 for gradient in gradients.values())
+    assert components["health/mask_grad_norm"] == pytest.approx(gradients["head.weight"].norm().item())
+    assert components["health/mask_signal"] > 0
+
+
+def test_with_inverted_straight_through_only_the_area_terms_move_the_generator(monkeypatch):
+    def inverted(logits, noise, temperature, *, hard, kept):
+        soft = torch.sigmoid((logits + noise) / temperature)
+        binary = sampling.binarise(logits.detach() + noise, kept)
+        return Mask(binary + (soft - binary).detach(), soft)
+
+    monkeypatch.setattr(sampling, "sample", inverted)
+    variant = build(gamma=0.0, delta=0.0, volume_lambda=0.0)
+    components, gradients = one_step(variant)
+    assert all(gradient is None or not gradient.any() for gradient in gradients.values())
+    assert components["health/mask_signal"] == 0
+
+
+def test_deterministic_control_has_no_signal_and_says_so():
+    loop = Loop(build(mask_kind="deterministic"), OBJECTIVE)
+    report = [loop.epoch() for _ in range(2)][1]
+    assert report["health/mask_signal"] == 0
+    assert "generator without gradient" in {each.check for each in loop.findings}
+    assert not any(each.fatal for each in loop.findings)
+
+
+def test_ppo_updates_of_one_batch_leave_the_classifier_alone():
+    variant = build(mask_kind="ppo", ppo_updates=2)
+    assert variant.updates_per_batch == 2
+    components, gradients = one_step(variant, update=1)
+    assert "raw/full" not in components
+    assert all(each.grad is None for each in variant.classifier.parameters())
+    assert gradients["head.weight"].abs().sum() > 0
+
+
+def test_only_classification_at_first():
+    variant = build(epochs=4, bce_fraction=0.5, ramp_fraction=0.25)
+    assert variant.stage_ends == (2,)
+    assert [round(batch.ramp, 3) for batch in variant.batches(1)] == [0, 0, 0]
+    assert [round(batch.ramp, 3) for batch in variant.batches(2)] == [0, 0.333, 0.667]
+    assert {batch.ramp for batch in variant.batches(3)} == {1.0}
+    components, gradients = one_step(variant, epoch=0)
+    assert components["raw/consistency"] > 0
+    assert all(not gradient.any() for gradient in gradients.values())
+
+
+def test_stochastic_depth_touches_the_full_images_alone():
+    variant = build(backbone="convnext_atto", drop_path=0.5)
+    seen = []
+    variant.classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
+    one_step(variant)
+    images, depth = seen[0]
+    assert len(images) == len(depth) == 24
+    assert (depth[:8] != 1).any()
+    assert (depth[8:] == 1).all()
+
+
+def test_keep_and_drop_images_share_out_the_full_one():
+    variant = build()
+    seen = []
+    variant.classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    one_step(variant)
+    full, keep, drop = seen[0].detach().chunk(3)
+    torch.testing.assert_close(keep + drop, full)  # the reference is 0
+    assert ((keep == 0) | (drop == 0)).all()
+    kept = (keep != 0).float().mean(dim=(1, 2, 3))
+    assert kept.tolist() == pytest.approx([2 / 16] * 8, abs=0.01)  # round(0.1 · 16) of 16 cells
+
+
+def test_blurred_reference_fills_in_the_surroundings():
+    mean, blur = (build(reference=reference).evaluate("val") for reference in ("mean", "blur"))
+    assert mean["auroc_macro"] == blur["auroc_macro"]
+    assert mean["auroc_keep"] != blur["auroc_keep"]
+
+
+def test_batches_of_two_processes_are_those_of_one():
+    whole = next(build(augment="light").batches(1))
+    for rank in range(2):
+        part = next(build(augment="light", processes=Processes(rank, 2)).batches(1))
+        for name in ("images", "labels", "noise"):
+            assert torch.equal(getattr(part, name), getattr(whole, name)[rank::2])
+
+
+def test_batches_follow_from_seed_and_epoch():
+    variant = build()
+    first, again, later = (next(variant.batches(epoch)).noise for epoch in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)
+    assert not torch.equal(first, next(build(seed=1).batches(0)).noise)
+
+
+def test_plain_baseline_can_have_as_many_forward_passes():
+    assert build(mask_kind="none").steps_per_epoch == 3
+    repeated = build(mask_kind="none", plain_repeats=3)
+    assert repeated.steps_per_epoch == len(list(repeated.batches(0))) == 9
+    assert repeated.stage_ends == ()
+
+
+def test_coverage_of_the_maps_is_not_forced_by_projection():
+    values = build(keep_ratio=0.5).evaluate("val")
+    assert values["coverage"] == 0.5
+    assert values["health/coverage_error"] == pytest.approx(abs(values["coverage_expected"] - 0.5))
+    assert values["coverage_expected"] != 0.5
+
+
+def test_panels_are_pictures():
+    panels = build().panels()
+    assert len(panels) == 8
+    for picture in panels.values():
+        assert picture.dtype == np.uint8
+        assert picture.shape[1:] == (6 * 192, 3)
+    assert build(mask_kind="none").panels() == {}
+
+
+def test_a_split_that_was_not_asked_for_is_not_there():
+    with pytest.raises(ValueError, match="with the test split"):
+        build().evaluate("test")
+
+
+def test_thresholds_never_come_from_the_test_split():
+    variant = build(splits=("train", "val", "test"))
+    before = variant.evaluate("test")
+    test = variant.examples["test"]
+    assert not test.calibration.any()
+    variant.examples["test"] = test.only(np.arange(len(test)) % 2 == 0)
+    half = variant.evaluate("test")
+    val = variant.examples["val"]
+    variant.examples["val"] = dataclasses.replace(val, calibration=~val.calibration)
+    assert variant.evaluate("test")["f1_macro"] != half["f1_macro"]
+    assert half["loss_full"] != before["loss_full"]
+
+
+def test_defaults_are_the_published_command():
+    config = Config()
+    assert (config.epochs, config.batch_size, config.lr, config.image_size) == (20, 24, 1e-4, 224)
+    assert (config.alpha, config.beta, config.gamma, config.delta) == (1.0, 0.5, 5e-3, 5e-4)
+    assert (config.keep_ratio, config.volume_lambda) == (0.1, 5.0)
+    assert (config.temperature, config.temperature_min) == (0.7, 0.2)

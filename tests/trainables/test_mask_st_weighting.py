@@ -1,0 +1,89 @@
+"""GradNorm: the sign of its rule, its floor, its sum."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from trainables.mask_st.weighting import GradNorm, Group, renormalised
+from trainables.processes import Processes
+
+
+def gradnorm(tasks: tuple[str, ...], shared: nn.Parameter, **settings) -> GradNorm:
+    settings = {"alpha": 0.0, "lr": 0.025, "floor": 1e-3, **settings}
+    return GradNorm([Group(tasks, (shared,))], processes=Processes(), **settings)
+
+
+def steps(weigh: GradNorm, shared: nn.Parameter, scales: dict[str, float], count: int) -> dict[str, float]:
+    """Tasks whose gradients at the shared parameter have the given norms."""
+    for _ in range(count):
+        weigh.update({name: scale * shared.sum() for name, scale in scales.items()})
+    return {name: weight.item() for name, weight in weigh.named().items()}
+
+
+def test_the_weight_of_the_weak_gradient_rises():
+    shared = nn.Parameter(torch.ones(1))
+    weights = steps(gradnorm(("strong", "weak"), shared), shared, {"strong": 1.0, "weak": 0.1}, 20)
+    assert weights["weak"] > 1 > weights["strong"]  # the published rule multiplies by g / mean, and does the reverse
+
+
+def test_weighted_gradients_become_equal():
+    shared = nn.Parameter(torch.ones(1))
+    weights = steps(gradnorm(("a", "b"), shared), shared, {"a": 1.0, "b": 0.5}, 300)
+    assert weights["a"] * 1.0 == pytest.approx(weights["b"] * 0.5, rel=0.1)
+
+
+def test_a_task_that_lags_behind_is_favoured():
+    shared = nn.Parameter(torch.ones(1))
+    weigh = gradnorm(("fast", "slow"), shared, alpha=1.5)
+    weigh.update({"fast": shared.sum(), "slow": shared.sum()})
+    with torch.no_grad():
+        shared.fill_(1.0)
+    for _ in range(20):
+        weigh.update({"fast": shared.sum() - 0.8, "slow": shared.sum()})  # equal gradients, unequal progress
+    assert weigh.named()["slow"] > weigh.named()["fast"]
+
+
+def test_floor_and_sum_hold_even_for_gradients_of_very_different_size():
+    shared = nn.Parameter(torch.ones(1))
+    scales = {"a": 1.0, "b": 1e-1, "c": 1e-2, "d": 1e-3, "e": 1e-4}
+    weights = steps(gradnorm(tuple(scales), shared, lr=0.2), shared, scales, 100)
+    assert sum(weights.values()) == pytest.approx(5, rel=1e-5)
+    assert min(weights.values()) >= 1e-3 - 1e-9
+
+
+@pytest.mark.parametrize("weights", [[3.0, -2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1e6, 1.0, 1e-9]])
+def test_renormalised(weights):
+    got = renormalised(torch.tensor(weights), 0.01)
+    assert got.sum().item() == pytest.approx(3, rel=1e-5)
+    assert got.min().item() >= 0.01 - 1e-7
+
+
+def test_balanced_weights_stay_as_they_are():
+    np.testing.assert_allclose(renormalised(torch.tensor([0.5, 1.5]), 1e-3), [0.5, 1.5], rtol=1e-6)
+
+
+def test_each_group_asks_only_its_own_parameters():
+    seen, unseen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+    groups = [Group(("full", "keep"), (seen,)), Group(("keep", "drop"), (unseen,))]
+    weigh = GradNorm(groups, alpha=0.0, lr=0.025, floor=1e-3, processes=Processes())
+    weigh.update({"full": seen.sum(), "keep": seen.sum() + unseen.sum(), "drop": 0.1 * unseen.sum()})
+    assert weigh.tasks == ("full", "keep", "drop")
+    assert weigh.named()["drop"] > weigh.named()["full"]
+
+
+def test_without_any_gradient_nothing_moves():
+    shared = nn.Parameter(torch.ones(1))
+    weights = steps(gradnorm(("a", "b"), shared), shared, {"a": 0.0, "b": 0.0}, 5)
+    assert list(weights.values()) == pytest.approx([1, 1])
+
+
+def test_state_continues_exactly():
+    shared, scales = nn.Parameter(torch.ones(1)), {"a": 1.0, "b": 0.1}
+    whole, first, second = (gradnorm(("a", "b"), shared, alpha=1.0) for _ in range(3))
+    wanted = steps(whole, shared, scales, 7)
+    steps(first, shared, scales, 3)
+    second.load_state(first.state())
+    assert steps(second, shared, scales, 4) == wanted
