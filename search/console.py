@@ -26,13 +26,17 @@ def plan(request: Request, placement: Placement | None) -> str:
     space, budget = request.space, request.space.budget
     goals = " and ".join(f"{_verb(goal.mode)} {goal.metric}" for goal in space.objective.goals)
     kept = "".join(f", keeping {metric} ≤ {bound:g}" for metric, bound in space.objective.constraints.items())
-    compared = " and ".join(str(rung) for rung in budget.rungs) if space.scheduler.kind != "none" else "the end alone"
+    compared = {
+        "asha": f"at {' and '.join(map(str, budget.rungs))}",
+        "median": f"at every epoch from {budget.grace_epochs}",
+        "none": "at the end alone",
+    }[space.scheduler.kind]
     where = placement or f"placed on the cluster at {request.run.address}"
     cost = f"{budget.trials} trials × ≤ {budget.max_epochs} epochs"
     lines = [
         f"{space.name} · {space.entry.title} · {space.data.source} data    {_shown(request.folder)}",
         f"  {goals}{kept}",
-        f"  {cost}, compared at {compared} · {where} · default settings go first",
+        f"  {cost}, compared {compared} · {where} · default settings go first",
     ]
     outside = space.outside(space.default_params())
     if outside:
@@ -124,8 +128,10 @@ def card(board: Board, folder: RunFolder) -> str:
         return f"  no trial has a result.{note}\n" + "".join(
             f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3]
         )
-    shown = _front(board) if board.space.objective.several else [best]
-    lines = [line for number in shown for line in _trial_lines(board, folder.trial(number))]
+    several = board.space.objective.several
+    trials = [folder.trial(number) for number in (_front(board) if several else [best])]
+    reports = [trial.reports[-1] if several else board.space.objective.best(trial.reports) or {} for trial in trials]
+    lines = [line for trial, report in zip(trials, reports, strict=True) for line in _trial_lines(board, trial, report)]
     return "\n".join([*lines, *([note] if note else []), *_next_commands(folder, best)])
 
 
@@ -158,9 +164,8 @@ def _details(space: Space) -> list[str]:
     return lines
 
 
-def _trial_lines(board: Board, trial: TrialRecord) -> list[str]:
+def _trial_lines(board: Board, trial: TrialRecord, report: Mapping[str, Any]) -> list[str]:
     space = board.space
-    report = space.objective.best(trial.reports) or {}
     values = "   ".join(f"{each.metric} {report[each.metric]:.4g}" for each in space.objective.goals)
     default = board.best_report(0)
     against = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,8 +57,7 @@ class Dimension:
         """Whether the value is one that could be drawn."""
         if isinstance(self.distribution, CategoricalDistribution):
             return value in self.distribution.choices
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return number and self.distribution._contains(self.distribution.to_internal_repr(value))
+        return _is_number(value) and self.distribution._contains(self.distribution.to_internal_repr(value))
 
     def __str__(self) -> str:
         kind = self.distribution
@@ -117,9 +117,13 @@ def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribu
     values, log = spec[kind], spec.get("log", False)
     if not isinstance(values, list) or not values:
         raise UsageError(f"params.{name}.{kind}={values} is no list; write for example {_EXAMPLES[kind]}.")
+    if not isinstance(log, bool):
+        raise UsageError(f"params.{name}.log={log} is neither true nor false.")
     if kind == "choice":
+        if log:
+            raise UsageError(f"params.{name}.log=true does not go with choice; leave it out.")
         return CategoricalDistribution(values)
-    numbers = [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    numbers = [value for value in values if _is_number(value)]
     if len(numbers) != len(values) or len(values) != (3 if kind == "quniform" else 2):
         raise UsageError(f"params.{name}.{kind}={values} is not right; write for example {_EXAMPLES[kind]}.")
     low, high = numbers[:2]
@@ -132,8 +136,8 @@ def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribu
             raise UsageError(f"params.{name}.randint={values} takes whole numbers.")
         return IntDistribution(int(low), int(high) - 1, log=log)  # the upper end is not drawn, as in Ray and NumPy
     if kind == "quniform":
-        if numbers[2] <= 0 or log:
-            raise UsageError(f"params.{name}.quniform={values} needs a step above 0, and no log.")
+        if not 0 < numbers[2] <= high - low or log:
+            raise UsageError(f"params.{name}.quniform={values} needs a step above 0 that fits in it, and no log.")
         return FloatDistribution(low, high, step=numbers[2])
     return FloatDistribution(low, high, log=log or kind == "loguniform")
 
@@ -158,7 +162,14 @@ def _conditions(config: type[TrainingConfig], name: str, when: Any) -> dict[str,
         raise UsageError(f"params.{name}.when={when} is no condition; write for example {{weighting: gradnorm}}.")
     if name in when:
         raise UsageError(f"the conditions of {name} go in a circle; drop its `when`.")
+    for parent, values in when.items():
+        if values == []:
+            raise UsageError(f"params.{name}.when.{parent}=[] is never true; give the values under which it applies.")
     return {str(parent): tuple(values) if isinstance(values, list) else (values,) for parent, values in when.items()}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _step_text(distribution: FloatDistribution | IntDistribution) -> str:

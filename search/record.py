@@ -14,6 +14,7 @@ A run is resumed from these files alone, so that a kill at any moment loses at m
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import platform
@@ -26,10 +27,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from omegaconf import OmegaConf
-
 from search.space import Space
-from trainables.files import RESULT, read_lines, replace_text, trial_folder
+from trainables.files import RESULT, read_lines, read_yaml, replace_text, trial_folder, write_yaml
 from trainables.settings import UsageError
 
 Status = Literal["running", "finished", "stopped", "failed"]
@@ -86,7 +85,7 @@ class RunFolder:
             raise UsageError(f"{path} holds a run already: continue it with resume={path}, or choose another name=.")
         path.mkdir(parents=True, exist_ok=True)
         folder = cls(path)
-        replace_text(path / SPACE, OmegaConf.to_yaml(OmegaConf.create(space.source)))
+        write_yaml(path / SPACE, space.source)
         replace_text(
             path / ENVIRONMENT,
             json.dumps({**environment(), "devices": list(devices), "seed": settings.get("seed")}, indent=2),
@@ -110,19 +109,20 @@ class RunFolder:
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Save the command line's keys."""
-        replace_text(self.path / RUN, OmegaConf.to_yaml(OmegaConf.create(dict(settings))))
+        write_yaml(self.path / RUN, settings)
 
     def settings(self) -> dict[str, Any]:
         """The command line's keys."""
-        return _mapping(self.path / RUN)
+        return read_yaml(self.path / RUN)
 
-    def space(self, trials: int | None = None) -> Space:
+    def space(self, trials: Any = None) -> Space:
         """The space of the run; with another number of trials where the run is extended."""
-        source = _mapping(self.path / SPACE)
-        if trials is not None:
-            source["budget"] = {**(source.get("budget") or {}), "trials": trials}
-            replace_text(self.path / SPACE, OmegaConf.to_yaml(OmegaConf.create(source)))
-        return Space.of(str(self.settings()["space_name"]), source)
+        name, source = str(self.settings()["space_name"]), read_yaml(self.path / SPACE)
+        if trials is None:
+            return Space.of(name, source)
+        extended = Space.of(name, {**source, "budget": {**(source.get("budget") or {}), "trials": trials}})
+        write_yaml(self.path / SPACE, extended.source)
+        return extended
 
     def begin(self, trial: TrialRecord) -> TrialRecord:
         """Record that a trial has been given out; returns the record with the time."""
@@ -161,12 +161,13 @@ class RunFolder:
 
     def _write_failures(self) -> None:
         failed = [trial for trial in self.trials() if trial.status == "failed"]
-        with (self.path / FAILURES).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["trial", "epochs", "reason", "folder"])
-            writer.writerows(
-                [trial.number, len(trial.reports), trial.reason, self._folder(trial.number).name] for trial in failed
-            )
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(["trial", "epochs", "reason", "folder"])
+        writer.writerows(
+            [trial.number, len(trial.reports), trial.reason, self._folder(trial.number).name] for trial in failed
+        )
+        replace_text(self.path / FAILURES, text.getvalue())
 
 
 def environment(arguments: Sequence[str] | None = None) -> dict[str, Any]:
@@ -199,13 +200,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _mapping(path: Path) -> dict[str, Any]:
-    values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-    if not isinstance(values, dict):
-        raise UsageError(f"{path} holds no mapping; it is damaged.")
-    return {str(key): value for key, value in values.items()}
 
 
 def _read_trial(path: Path) -> TrialRecord:

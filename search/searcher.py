@@ -96,13 +96,18 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
     if space.outside(trial.params):
         return None  # the default config may lie outside what is searched; the model knows only the inside
     known: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
+    if trial.status == "failed":
+        return create_trial(**known, state=TrialState.PRUNED)
     report = trial.at(rung)
     if report is None and trial.status == "stopped" and trial.cause in ("patience", "health"):
         report = trial.reports[-1]
     if report is not None:
         return create_trial(**known, values=_values(space, report), constraints=_violations(space, report))
-    if trial.status == "failed":
-        return create_trial(**known, state=TrialState.PRUNED)
+    if trial.status == "stopped":
+        last = trial.reports[-1]
+        return create_trial(
+            **known, state=TrialState.PRUNED, intermediate_values={last["epoch"]: float(last["objective/value"])}
+        )
     if trial.status == "running":
         return create_trial(**known, state=TrialState.RUNNING)
     return None

@@ -89,8 +89,9 @@ def read(arguments: Sequence[str], now: str) -> Request:
         raise UsageError(f"space= says what to search; there is {', '.join(available())}.")
     _check_storage(run.storage)
     space = Space.load(run.space, overrides)
-    name = run.name or _free_name(Path(run.storage), f"{space.name}-{now}")
-    return Request(replace(run, name=name), space, (Path(run.storage).expanduser() / name).resolve())
+    storage = Path(run.storage).expanduser()
+    name = run.name or _free_name(storage, f"{space.name}-{now}")
+    return Request(replace(run, name=name), space, (storage / name).resolve())
 
 
 def help_page() -> str:
@@ -122,6 +123,8 @@ def help_page() -> str:
 def _resumed(run: Run, given: dict[str, Any], overrides: dict[str, Any]) -> Request:
     """The run in a folder, with what may change changed."""
     budget = overrides.pop("budget", {})
+    if not isinstance(budget, dict):
+        raise UsageError(f"budget={budget} is not a part of a space; write budget.trials=N.")
     for key in [*given, *overrides, *(f"budget.{each}" for each in budget)]:
         if key not in (*MAY_CHANGE, "budget.trials"):
             raise UsageError(f"{key} cannot change when a run is resumed; start a new run with it.")

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import optuna
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from search.dimensions import Dimension, in_order, read_dimension
 from trainables import contract
 from trainables.contract import DataConfig, Entry, TrainingConfig
+from trainables.files import read_yaml
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, UsageError, setting, unknown
 
@@ -37,9 +36,7 @@ class Budget(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.grace_epochs > self.max_epochs:
-            raise UsageError(
-                f"budget.grace_epochs={self.grace_epochs} is more than budget.max_epochs={self.max_epochs}."
-            )
+            raise UsageError(f"grace_epochs={self.grace_epochs} is more than budget.max_epochs={self.max_epochs}.")
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -106,21 +103,16 @@ class Space:
             raise UsageError(f"space={name} is no file; give the path of a space, or one of {', '.join(available())}.")
         if not path.is_file():
             raise UsageError(unknown(name, available(), what="space"))
-        try:
-            source = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-        except (OmegaConfBaseException, ValueError) as error:
-            raise UsageError(f"{path} is no YAML: {str(error).splitlines()[0]}.") from error
-        if not isinstance(source, dict):
-            raise UsageError(f"{path} holds no mapping; spaces/README.md shows what a space looks like.")
-        merged = _merge({str(key): value for key, value in source.items()}, overrides or {})
-        return cls.of(path.stem, merged)
+        return cls.of(path.stem, _merge(read_yaml(path), overrides or {}))
 
     @classmethod
     def of(cls, name: str, source: Mapping[str, Any]) -> Space:
         """The space that a merged mapping describes."""
-        for key in source:
+        for key, value in source.items():
             if key not in KEYS:
                 raise UsageError(unknown(key, KEYS, what=f"key of space {name}"))
+            if key in MAPPINGS and not isinstance(value, Mapping | None):
+                raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
         if "variant" not in source:
             raise UsageError(f"space {name} names no variant; accepted: {', '.join(contract.names())}.")
         entry = contract.load(str(source["variant"]))
@@ -203,6 +195,7 @@ def available() -> list[str]:
     return sorted(path.stem for path in SPACES.glob("*.yaml"))
 
 
+MAPPINGS = ("constraints", "budget", "data", "fixed", "params", "scheduler", "searcher")
 KEYS = (
     "variant",
     "objective",
@@ -240,6 +233,8 @@ def _merge(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]
         for name, each in value.items():
             part[name] = _override(part.get(name), each) if key == "params" else each
         merged[key] = part
+    for name in set(overrides.get("fixed") or {}) & set(overrides.get("params") or {}):
+        raise UsageError(f"{name} is both fixed and searched; keep fixed.{name} or params.{name}.")
     for here, there in (("fixed", "params"), ("params", "fixed")):  # the command line decides what a field is
         said = overrides.get(here) or {}
         merged[there] = {name: each for name, each in (merged.get(there) or {}).items() if name not in said}
@@ -277,7 +272,7 @@ def _fixed(entry: Entry, fixed: Mapping[str, Any], budget: Budget) -> dict[str, 
 
 def _objective(name: str, source: Mapping[str, Any]) -> Objective:
     given = source.get("objective")
-    parts: Sequence[Any] = given if isinstance(given, list) else [given]
+    parts: Sequence[Any] = given if isinstance(given, list) and given else [given]
     goals = []
     for part in parts:
         if not isinstance(part, Mapping) or "metric" not in part:

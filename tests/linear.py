@@ -99,5 +99,10 @@ def linear_loop(objective: Objective = MINIMISE, processes: Processes | None = N
     return Loop(Linear(Config(**config), processes or Processes()), objective)
 
 
+def figures(report: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers of a report, without the times."""
+    return {key: value for key, value in without_times(report).items() if isinstance(value, int | float)}
+
+
 def without_times(report: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in report.items() if not key.startswith("time/")}

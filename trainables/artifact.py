@@ -15,11 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
 from trainables.contract import DataConfig, Entry, TrainingConfig, load
-from trainables.files import replace_text
+from trainables.files import read_yaml, replace_text, write_yaml
 from trainables.objective import Objective
 from trainables.settings import UsageError, plain
 
@@ -49,7 +46,7 @@ class Recipe:
             "data": self.data.as_dict(),
             "objective": self.objective.as_dict(),
         }
-        replace_text(path, OmegaConf.to_yaml(OmegaConf.create(values)))
+        write_yaml(path, values)
 
     @classmethod
     def read(cls, path: Path, config: Mapping[str, Any], data: Mapping[str, Any], seed: int | None = None) -> Recipe:
@@ -60,13 +57,9 @@ class Recipe:
         """
         if not path.is_file():
             raise UsageError(f"config={path} is no file; `python -m analysis.export` writes one.")
-        try:
-            loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
-        except (OmegaConfBaseException, ValueError) as error:
-            raise UsageError(f"{path} is no YAML: {str(error).splitlines()[0]}.") from error
-        if not isinstance(loaded, dict) or not {"variant", "config", "data", "objective"} <= set(loaded):
+        values = read_yaml(path)
+        if not {"variant", "config", "data", "objective"} <= set(values):
             raise UsageError(f"{path} is no exported config; it lacks variant, config, data or objective.")
-        values: dict[str, Any] = {str(key): value for key, value in loaded.items()}
         entry = load(values["variant"])
         return cls(
             entry,

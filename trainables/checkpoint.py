@@ -6,9 +6,8 @@
     best.json          the report of that epoch
     events.out.*       TensorBoard
 
-Every file is replaced whole or appended by one line, in an order that makes a kill at any moment harmless: the report
-first, the checkpoint last. A report whose checkpoint is missing is dropped on resume and computed again, to the same
-figures.
+Every file is replaced whole or appended by one line. The checkpoint is written before the report's line and holds the
+report as well, so that a kill at any moment leaves no report without its weights, and none missing once it goes on.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ class TrainingFolder:
         self._events: Events | None = None  # of several processes, only the first one writes
         if loop.variant.processes.first:
             path.mkdir(parents=True, exist_ok=True)
-            self._forget_unfinished()
+            self._complete_record()
             self._events = Events(path, settings, first_epoch=loop.epoch_done + 1)
 
     def epoch(self, each_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
@@ -50,13 +49,13 @@ class TrainingFolder:
         report = self.loop.epoch(each_step)
         if self._events is None:
             return report
-        findings = [{"check": each.check, "message": each.message} for each in self.loop.findings]
-        append_line(self.path / RESULT, {**report, "findings": findings, "stop_reason": self.loop.stop_reason})
-        self._events.report(report, self.loop.findings)
         if self.loop.improved:
             self._keep_best(report)
-            self._events.pictures(self.loop.variant.panels(), self.loop.epoch_done)
         save_state(self.path / LAST, self.loop)
+        append_line(self.path / RESULT, report)
+        self._events.report(report)
+        if self.loop.improved:
+            self._events.pictures(self.loop.variant.panels(), self.loop.epoch_done)
         return report
 
     def close(self) -> None:
@@ -64,9 +63,11 @@ class TrainingFolder:
         if self._events is not None:
             self._events.close()
 
-    def _forget_unfinished(self) -> None:
-        """Drop reports that are younger than the checkpoint: their epochs are trained again."""
+    def _complete_record(self) -> None:
+        """Make the reports on disk those of the epochs that the checkpoint has, the last one included."""
         kept = [line for line in read_lines(self.path / RESULT) if line["epoch"] <= self.loop.epoch_done]
+        if self.loop.report is not None and len(kept) < self.loop.epoch_done:
+            kept.append(self.loop.report)
         replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in kept))
 
     def _keep_best(self, report: Mapping[str, Any]) -> None:

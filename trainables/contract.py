@@ -23,7 +23,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from trainables.settings import Settings, UsageError, setting, unknown
+from trainables.settings import Settings, UsageError, nearest, setting, unknown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,16 +70,16 @@ class DataConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.source not in self.SOURCES:
-            raise UsageError(unknown(self.source, self.SOURCES, what="value for data.source:"))
+            raise UsageError(f"source={self.source} is not possible; {nearest(self.source, list(self.SOURCES))}")
         if self.source != "synthetic" and self.root is None:
-            raise UsageError(f"data.source={self.source} reads files: say where with data.root=FOLDER.")
+            raise UsageError(f"source={self.source} reads files: say where with data.root=FOLDER.")
         if self.root is not None:
             absolute = (
                 Path(self.root).expanduser().resolve()
             )  # a trial does not run in the folder where it was asked for
             object.__setattr__(self, "root", str(absolute))
             if not absolute.is_dir():
-                raise UsageError(f"data.root={self.root} is no folder.")
+                raise UsageError(f"root={self.root} is no folder.")
 
 
 @dataclass(frozen=True)
@@ -250,7 +250,7 @@ def load(name: str) -> Entry:
         UsageError: there is none; the sentence says which there are.
     """
     package = name if "." in name else f"trainables.{name}"
-    if package == f"trainables.{name}" and name not in names():
+    if (package == f"trainables.{name}" and name not in names()) or name.startswith("."):
         raise UsageError(unknown(name, names(), what="variant"))
     try:
         config = importlib.import_module(f"{package}.config")

@@ -11,8 +11,6 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 
-from trainables.contract import Finding
-
 
 class Events:
     """Writes one folder's events; `flush` after every epoch, so that TensorBoard is live."""
@@ -24,16 +22,15 @@ class Events:
             session = hparams.hparams_pb({key: _typed(value) for key, value in settings.items()}, trial_id=folder.name)
             self._summary(session)
 
-    def report(self, report: Mapping[str, Any], findings: Sequence[Finding]) -> None:
+    def report(self, report: Mapping[str, Any]) -> None:
         """Every number of an epoch's report under its own name, and the findings as text."""
         epoch = report["epoch"]
         for key, value in report.items():
-            if key != "epoch":
+            if key != "epoch" and isinstance(value, int | float):
                 self._writer.add_scalar(key, value, epoch)
-        if findings:
-            self._writer.add_text(
-                "health", "\n\n".join(f"**{each.check}**: {each.message}" for each in findings), epoch
-            )
+        if report["findings"]:
+            sentences = [f"**{finding['check']}**: {finding['message']}" for finding in report["findings"]]
+            self._writer.add_text("health", "\n\n".join(sentences), epoch)
         self._writer.flush()
 
     def pictures(self, panels: Mapping[str, np.ndarray], epoch: int) -> None:

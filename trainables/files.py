@@ -8,6 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from trainables.settings import UsageError, one_line
+
 RESULT = "result.json"
 LAST = "last.pt"
 BEST_WEIGHTS = "best.safetensors"
@@ -38,21 +44,47 @@ def replace_text(path: Path, text: str) -> None:
 
 
 def append_line(path: Path, value: Mapping[str, Any]) -> None:
-    """Append one JSON object as a line that is on disk when this returns."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(value) + "\n")
+    """Append one JSON object as a line that is on disk when this returns; a torn line before it stays apart."""
+    with path.open("a+b") as file:
+        file.seek(0, os.SEEK_END)
+        if file.tell() > 0:
+            file.seek(-1, os.SEEK_END)
+            torn = file.read(1) != b"\n"
+        else:
+            torn = False
+        file.write((b"\n" if torn else b"") + json.dumps(value).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one per line; a missing file has none, and a torn last line is left out."""
+    """The JSON objects of a file, one per line; a missing file has none, and a torn line is left out."""
     if not path.exists():
         return []
     values = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             values.append(json.loads(line))
         except json.JSONDecodeError:
-            break  # only a kill in the middle of a write tears a line, and then it is the last
+            continue  # a kill in the middle of a write tears a line
     return values
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The mapping in a YAML file, as OmegaConf reads it (`1e-4` is a number).
+
+    Raises:
+        UsageError: it is no YAML, or holds no mapping.
+    """
+    try:
+        values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
+    except (OmegaConfBaseException, YAMLError, ValueError) as error:
+        raise UsageError(f"{path} is no YAML: {one_line(error)}.") from error
+    if not isinstance(values, dict):
+        raise UsageError(f"{path} holds no mapping of names to values.")
+    return {str(key): value for key, value in values.items()}
+
+
+def write_yaml(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a mapping as YAML, whole or not at all."""
+    replace_text(path, OmegaConf.to_yaml(OmegaConf.create(dict(values))))

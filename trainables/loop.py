@@ -1,7 +1,8 @@
 """The one training loop: epochs, precision, accumulation, clipping, schedules, guards, early stopping.
 
 `Loop(variant, objective).epoch()` trains and evaluates one epoch and returns its report, a flat dictionary with the
-same keys every epoch: `epoch`, `train/…`, `raw/…` (unweighted losses), `val/…`, `health/…`, `objective/…`, `time/…`.
+same keys every epoch: numbers under `epoch`, `train/…`, `raw/…` (unweighted losses), `val/…`, `health/…`, `objective/…`
+and `time/…`, and the words `findings` and `stop_reason`.
 A search calls it from a Ray actor (`trainables.tune`), full training from a command (`trainables.train`).
 """
 
@@ -32,6 +33,7 @@ class Loop:
     Attributes:
         epoch_done: epochs trained so far.
         improved: whether the last epoch is the best so far by the objective.
+        report: the last epoch's report, None before the first.
         best: the report of the best epoch, or None.
         findings: what the health checks said of the last epoch.
         stop_reason: why training ends before its budget, or None.
@@ -47,6 +49,7 @@ class Loop:
         self._peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
         self.epoch_done = 0
         self.improved = False
+        self.report: dict[str, Any] | None = None
         self.best: dict[str, Any] | None = None
         self.findings: list[Finding] = []
         self.stop_reason: str | None = None
@@ -79,6 +82,7 @@ class Loop:
         self.seconds += end - start
         report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self.seconds}
         self._judge(report)
+        self.report = report
         return report
 
     def state(self) -> dict[str, Any]:
@@ -89,6 +93,7 @@ class Loop:
             "optimizer": self.optimizer.state_dict(),
             "variant": self.variant.state(),
             "generators": _generators(self.variant.device),
+            "report": self.report,
             "best": self.best,
             "stop_reason": self.stop_reason,
             "fatal_epochs": self._fatal_epochs,
@@ -103,6 +108,7 @@ class Loop:
         self.variant.load_state(state["variant"])
         _restore_generators(self.variant.device, state["generators"])
         self.epoch_done = state["epoch_done"]
+        self.report = state["report"]
         self.best = state["best"]
         self.stop_reason = state["stop_reason"]
         self._fatal_epochs = state["fatal_epochs"]
@@ -187,20 +193,22 @@ class Loop:
         return {key if key.startswith("health/") else f"val/{key}": value for key, value in values.items()}
 
     def _judge(self, report: dict[str, Any]) -> None:
-        """Add the objective and the health verdict to the report; note the best epoch and reasons to stop."""
+        """Add objective, health and reasons to stop to the report; note the best epoch."""
+        goals = [goal.metric for goal in self.objective.goals]
+        for metric in [*goals, *self.objective.constraints]:
+            if not math.isfinite(report.get(metric, 0.0)):
+                raise DivergedError(f"{metric} is {report[metric]} in epoch {self.epoch_done}")
         report |= self.objective.score(report)
-        value = report["objective/value"]
-        if not math.isfinite(value):
-            metric = self.objective.first.metric
-            raise DivergedError(f"{metric} is {report['objective/raw']} in epoch {self.epoch_done}")
         self.findings = self.variant.health(report)
         fatal = [finding for finding in self.findings if finding.fatal]
         report |= {"health/findings": float(len(self.findings)), "health/fatal": float(len(fatal))}
         self.improved = self.best is None or self.objective.rank(report) > self.objective.rank(self.best)
         if self.improved:
-            self.best = dict(report)
+            self.best = report
         self._fatal_epochs = self._fatal_epochs + 1 if fatal else 0
         self.stop_reason = self._reason_to_stop(fatal)
+        report["findings"] = [{"check": each.check, "message": each.message} for each in self.findings]
+        report["stop_reason"] = self.stop_reason
 
     def _reason_to_stop(self, fatal: list[Finding]) -> str | None:
         if self.epoch_done >= self.config.epochs:

@@ -19,6 +19,7 @@ from typing import Any, Literal, Self, get_args, get_origin
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 
 class UsageError(ValueError):
@@ -60,7 +61,10 @@ class Settings:
         for each in fields(cls):
             if each.default is MISSING and each.name not in values:
                 raise UsageError(f"{where}{each.name} is required: {each.metadata['help']}.")
-        return cls(**values)
+        try:
+            return cls(**values)
+        except UsageError as error:
+            raise UsageError(f"{where}{error}") from error
 
     @classmethod
     def accepts(cls, name: str, value: Any) -> Any:
@@ -99,8 +103,9 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
             raise UsageError(f"'{word}' is no setting: write key=value, for example seed=1.")
         try:
             merged = OmegaConf.merge(merged, OmegaConf.from_dotlist([word]))
-        except (OmegaConfBaseException, ValueError, TypeError) as error:
-            raise UsageError(f"'{word}' cannot be read: {str(error).splitlines()[0]}.") from error
+            OmegaConf.to_container(merged, resolve=True)
+        except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+            raise UsageError(f"'{word}' cannot be read: {one_line(error)}.") from error
     return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
 
 
@@ -131,12 +136,22 @@ def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
     )
 
 
+def one_line(error: Exception) -> str:
+    """The first line of an error's message, without its full stop."""
+    return str(error).splitlines()[0].rstrip(".")
+
+
 def unknown(name: str, accepted: Iterable[str], what: str = "setting") -> str:
     """The sentence for a name that is not among the accepted ones, with the nearest of them."""
-    accepted = list(accepted)
-    close = difflib.get_close_matches(name, accepted, n=1, cutoff=0.5)
-    hint = f"did you mean '{close[0]}'?" if close else f"accepted: {', '.join(accepted)}."
-    return f"unknown {what} '{name}'; {hint}"
+    return f"unknown {what} '{name}'; {nearest(name, list(accepted))}"
+
+
+def nearest(name: str, accepted: list[str]) -> str:
+    """The nearest of the accepted names, or all of them; a prefix that all share does not make a name near."""
+    shared = name.rpartition(".")[0]
+    ends = {each.removeprefix(shared): each for each in accepted}
+    close = difflib.get_close_matches(name.removeprefix(shared), ends, n=1, cutoff=0.5)
+    return f"did you mean '{ends[close[0]]}'?" if close else f"accepted: {', '.join(accepted)}."
 
 
 def plain(value: Any) -> str:
@@ -170,7 +185,9 @@ def _checked(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> A
         if isinstance(value, str) or value is None or isinstance(value, bool):
             value = plain(value)
         if value not in choices:
-            raise UsageError(unknown(plain(value), map(str, choices), what=f"value for {name}:"))
+            raise UsageError(
+                f"{name}={plain(value)} is not possible; {nearest(plain(value), [str(each) for each in choices])}"
+            )
         return value
     value = _converted(name, value, kind)
     if isinstance(value, int | float) and not isinstance(value, bool):
@@ -179,16 +196,17 @@ def _checked(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> A
 
 
 def _checked_union(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
-    """`X | None` and `float | Literal[...]`: the first member that takes the value; else the last one's complaint."""
+    """`X | None` and `float | Literal[...]`: what the first member makes of it that takes it; else all complaints."""
     members = [member for member in get_args(kind) if member is not type(None)]
     if type(None) in get_args(kind) and (value is None or value == "none"):
         return None
-    for member in members[:-1]:
+    complaints = []
+    for member in members:
         try:
             return _checked(name, value, member, metadata)
-        except UsageError:
-            continue  # the next member may take it; the last one's error is raised below
-    return _checked(name, value, members[-1], metadata)
+        except UsageError as error:
+            complaints.append(str(error).rstrip("."))
+    raise UsageError(f"{', and '.join(complaints)}.")
 
 
 def _converted(name: str, value: Any, kind: type) -> Any:
@@ -203,7 +221,7 @@ def _converted(name: str, value: Any, kind: type) -> Any:
         if not math.isfinite(value):
             raise wrong
         return float(value)
-    if kind is int and isinstance(value, int | float) and value == int(value):
+    if kind is int and isinstance(value, int | float) and math.isfinite(value) and value == int(value):
         return int(value)
     if kind is str and isinstance(value, str | int | float):
         return str(value)

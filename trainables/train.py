@@ -84,6 +84,8 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     processes = Processes.from_environment()
+    if recipe.config.batch_size % processes.world:
+        raise UsageError(f"batch_size={recipe.config.batch_size} is no multiple of the {processes.world} processes.")
     if processes.first:
         recipe.entry.prepare(recipe.config, recipe.data)
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,7 @@ def _check_same(folder: Path, recipe: Recipe) -> None:
     if not (folder / LAST).exists():
         return
     begun = Recipe.read(folder / CONFIG, {}, {})
-    if (begun.config, begun.data, begun.seed) != (recipe.config, recipe.data, recipe.seed):
+    if begun != recipe:
         raise UsageError(f"{folder} holds a training with other settings; write elsewhere with to=FOLDER.")
 
 

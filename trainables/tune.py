@@ -71,9 +71,9 @@ class Trial(tune.Trainable):
             return self._failed(known)
         with _Watchdog(self.path / TIMEOUT, self._remaining()):
             try:
-                if self.training is None:
-                    self._build()
-                report = self.training.epoch()  # type: ignore[union-attr]
+                training = self.training or self._build()
+                # A trial that ended, unnoticed, when its run was killed has nothing left to train, only to report.
+                report = training.loop.report if training.loop.finished else training.epoch()
             except DivergedError as error:
                 return self._failed(str(error))
             except torch.OutOfMemoryError as error:
@@ -81,8 +81,7 @@ class Trial(tune.Trainable):
                 exit_actor()  # what it had reserved is free for sure only when its process has gone
             except Exception as error:  # noqa: BLE001  (the boundary of a trial: recorded, and the run goes on)
                 return self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
-        loop = self.training.loop  # type: ignore[union-attr]
-        return {**report, "done": loop.finished, "stop_reason": loop.stop_reason}
+        return {**(report or {}), "done": training.loop.finished}
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Make room for the next trial in this process."""
@@ -103,8 +102,7 @@ class Trial(tune.Trainable):
         """Continue from `save_checkpoint`'s file."""
         path = Path(checkpoint_dir) / LAST
         if path.exists():
-            self._build()
-            load_state(path, self.training.loop)  # type: ignore[union-attr]
+            load_state(path, self._build().loop)
 
     # -- one trial's life ----------------------------------------------------------------------------------------
 
@@ -115,13 +113,14 @@ class Trial(tune.Trainable):
         self.training: TrainingFolder | None = None
         self.began = time.monotonic()
 
-    def _build(self) -> None:
+    def _build(self) -> TrainingFolder:
         entry = self.entry
         config = entry.Config.of({**self.task.fixed, **self.params})
         data = entry.Data.of(self.task.data)
         variant = entry.build(config, data, device=self.device, seed=self.task.seed, splits=("train", "val"))
         self.training = TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
         self.began -= self.training.loop.seconds  # what an earlier process spent on this trial counts against its limit
+        return self.training
 
     def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
         if details or not (self.path / ERROR).exists():

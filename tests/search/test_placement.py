@@ -39,7 +39,6 @@ def test_a_share_is_never_lost_to_rounding_nor_given_twice(percent):
         assert gpu.concurrent == int(1 / exact) * devices  # a trial's share lies on one GPU
 
 
-@pytest.mark.xfail(reason="7 / 0.14 is a little below 50 in floating point", strict=True)
 def test_no_trial_is_lost_to_rounding_on_seven_cpus():
     assert place(Run(cpus_per_trial=0.14), Machine(7, 0)).concurrent == 50
 

@@ -62,7 +62,6 @@ def test_an_extended_run_stays_extended(tmp_path):
     assert RunFolder.open(tmp_path / "run").space().budget.trials == 30
 
 
-@pytest.mark.xfail(reason="the number is written into space.yaml before it is checked", strict=True)
 @pytest.mark.parametrize("trials", [0, "many"])
 def test_a_number_of_trials_that_cannot_be_leaves_the_run_as_it_was(tmp_path, trials):
     on = board(tmp_path / "run")

@@ -163,12 +163,7 @@ def test_so_many_trials_are_drawn_at_random(tmp_path, share):
 # -- that it helps -----------------------------------------------------------------------------------------------
 
 
-CENSORED = "stopped trials are unknown to higher rungs, so that the model proposes where trials are stopped"
-
-
-@pytest.mark.parametrize(
-    "scheduler", ["none", pytest.param("asha", marks=pytest.mark.xfail(reason=CENSORED, strict=True))]
-)
+@pytest.mark.parametrize("scheduler", ["none", "asha"])
 def test_the_model_proposes_better_trials_than_chance(tmp_path, scheduler):
     regrets: dict[str, list[float]] = {"model": [], "random": []}
     for seed in range(3):
@@ -181,7 +176,6 @@ def test_the_model_proposes_better_trials_than_chance(tmp_path, scheduler):
     assert np.mean(regrets["model"]) < 0.6 * np.mean(regrets["random"])
 
 
-@pytest.mark.xfail(reason=CENSORED, strict=True)
 def test_a_higher_rung_s_model_keeps_away_from_where_trials_are_stopped(tmp_path):
     on = told(tmp_path, lambda x: (3, "stopped") if abs(x - 0.3) > 0.2 else (9, "finished"), cause="scheduler")
     assert propose(on, 0, 1000)[1] == "model of epoch 9"

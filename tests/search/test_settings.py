@@ -37,7 +37,6 @@ def test_a_run_without_a_name_gets_one_that_is_free(words, tmp_path):
     assert names == ["small-0102-0304", "small-0102-0304-2", "small-0102-0304-3"]
 
 
-@pytest.mark.xfail(reason="the free name is looked for in a folder called ~", strict=True)
 def test_a_name_is_free_in_the_home_folder_too(words, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "runs" / "small-0102-0304").mkdir(parents=True)

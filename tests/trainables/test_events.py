@@ -38,7 +38,7 @@ def test_every_reported_figure_is_a_scalar_of_its_epoch(tmp_path):
 def test_an_epoch_that_is_trained_again_appears_once(tmp_path):
     train(tmp_path, 2).close()
     killed = TrainingFolder(tmp_path, linear_loop(epochs=4, sick=(2,)), {})
-    killed._events.report({"epoch": 3, "val/mse": 99.0}, [])  # killed before its checkpoint
+    killed._events.report({"epoch": 3, "val/mse": 99.0, "findings": []})  # killed before its checkpoint
     killed.close()
     train(tmp_path, 4).close()
     events = seen(tmp_path).Scalars("val/mse")

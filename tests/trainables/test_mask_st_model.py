@@ -88,6 +88,19 @@ def test_timm_convnext_takes_grey_images_and_any_number_of_classes():
     assert len(classifier.last_block()) > 3
 
 
+@pytest.mark.parametrize("backbone", ["micro", "convnext_atto", "convnext_atto_ols"])
+def test_gradient_at_masked_out_pixels_is_not_out_of_proportion(backbone):
+    """timm's zero biases make it 10¹⁰ times that at an ordinary image."""
+    torch.manual_seed(0)
+    classifier = Classifier(config(backbone=backbone), 1, 4)
+    ordinary, half = images(1, 64).requires_grad_(), images(1, 64)
+    half[..., 16:] = 0
+    half.requires_grad_()
+    for image in (ordinary, half):
+        (classifier(image) * torch.tensor([1.0, -2.0, 0.5, 3.0])).sum().backward()
+    assert half.grad.norm() < 5 * ordinary.grad.norm()
+
+
 def test_stochastic_depth_is_per_image():
     torch.manual_seed(0)
     classifier = Classifier(config(backbone="convnext_atto", drop_path=0.5), 1, 5)

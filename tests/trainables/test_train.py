@@ -99,7 +99,6 @@ def test_a_folder_is_not_continued_with_another_recipe(config, change):
     assert run(config) == 0
 
 
-@pytest.mark.xfail(reason="the objective is not compared, although it decides best weights and patience", strict=True)
 def test_a_folder_is_not_continued_with_another_objective(config):
     assert run(config) == 0
     write(config, Goal("val/cost", "min"))

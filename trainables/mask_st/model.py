@@ -148,7 +148,20 @@ def _convnext(config: Config, channels: int, classes: int) -> Any:
         raise UsageError(
             f"backbone={name} is no ConvNeXt of timm: take micro, or one of timm.list_models('convnext*')."
         )
-    return timm.create_model(name, in_chans=channels, num_classes=classes, **_weights(config))
+    net = timm.create_model(name, in_chans=channels, num_classes=classes, **_weights(config))
+    if config.weights == "none":
+        _open_stem(net.stem[0])
+    return net
+
+
+def _open_stem(convolution: nn.Conv2d) -> None:
+    """Give the first biases PyTorch's own first values in place of timm's zeros.
+
+    Masked-out pixels are 0. With biases of 0 so is every feature there, and each normalisation of a zero vector
+    multiplies the gradient by a thousand: it came out 10¹⁰ times too large, and clipping left nothing of the rest.
+    """
+    bound = 1 / math.sqrt(convolution.weight[0].numel())
+    nn.init.uniform_(convolution.get_parameter("bias"), -bound, bound)
 
 
 def _weights(config: Config) -> dict[str, Any]:
