@@ -6,7 +6,9 @@ Optuna's multivariate TPE in place of its kernel density). What each rung's mode
 
   * trials that reached the rung: their objective there, and by how much they violate the constraints;
   * trials that stopped themselves before (patience, collapse): their last objective, at which they had settled;
-  * trials still on their way: running, which the sampler counts as bad, so that it does not propose their like at once;
+  * trials still on their way, and trials stopped on it: running, which the sampler counts as bad without a result;
+    were the stopped ones left out, it would be drawn to where it knows nothing because everything there is stopped,
+    and as pruned trials they would enlarge its good group, a share of all results, beyond what deserves the name;
   * failed trials: pruned without a value, the worst there is, so that it keeps away from them.
 
 `propose` is a function of the board, the seed and the trial's number: no hidden state, so a resumed run proposes what
@@ -103,14 +105,7 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
         report = trial.reports[-1]
     if report is not None:
         return create_trial(**known, values=_values(space, report), constraints=_violations(space, report))
-    if trial.status == "stopped":
-        last = trial.reports[-1]
-        return create_trial(
-            **known, state=TrialState.PRUNED, intermediate_values={last["epoch"]: float(last["objective/value"])}
-        )
-    if trial.status == "running":
-        return create_trial(**known, state=TrialState.RUNNING)
-    return None
+    return create_trial(**known, state=TrialState.RUNNING)  # on its way, or stopped on it
 
 
 def _values(space: Space, report: Mapping[str, Any]) -> list[float]:

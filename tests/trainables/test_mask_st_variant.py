@@ -55,7 +55,8 @@ def test_every_kind_trains_and_reports_the_same_keys_in_every_epoch(kind):
     loop = Loop(build(mask_kind=kind), OBJECTIVE)
     reports = [loop.epoch() for _ in range(3)]
     assert reports[0].keys() == reports[1].keys() == reports[2].keys()
-    assert all(np.isfinite(value) for report in reports for value in report.values())
+    figures = [value for report in reports for value in report.values() if isinstance(value, int | float)]
+    assert np.isfinite(figures).all()
     assert {"val/auroc_macro", "val/loss_full", "val/f1_macro", "health/coverage_error", "raw/full"} <= reports[
         0
     ].keys()
