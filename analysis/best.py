@@ -6,7 +6,9 @@ seed, after choosing among many: it says what to try again, not what is proved.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -52,29 +54,24 @@ def main(arguments: list[str]) -> int:
 def ranked(folder: RunFolder) -> pd.DataFrame:
     """One row per trial that has a result and did not fail, the best first, indexed by trial number.
 
-    Columns: `status`, `epoch` (the best one), `epochs` (trained), the metrics of goals and constraints, with
-    constraints also `value` and `feasible`, `seconds` (to the trial's end), and the searched parameters.
+    Columns: `status`, `epoch` (the best one), `epochs` (trained), the metrics of goals and constraints, `feasible`,
+    `seconds` (to the trial's end), and the searched parameters.
     """
-    space = folder.space()
-    objective = space.objective
-    rows = [_row(trial, objective) for trial in folder.trials() if trial.reports and trial.status != "failed"]
-    frame = pd.DataFrame(rows)
-    if frame.empty:
-        return frame
-    down = objective.first.mode == "max"
-    ordered = frame.set_index("trial").sort_values(["feasible", "value"], ascending=[False, not down], kind="stable")
-    return ordered if objective.constraints else ordered.drop(columns=["value", "feasible"])
+    objective = folder.space().objective
+    trials = [trial for trial in folder.trials() if trial.status != "failed"]
+    best = [(trial, report) for trial in trials if (report := objective.best(trial.reports)) is not None]
+    best.sort(key=lambda pair: objective.rank(pair[1]), reverse=True)
+    frame = pd.DataFrame([_row(trial, report, objective) for trial, report in best])
+    return frame if frame.empty else frame.set_index("trial")
 
 
-def _row(trial: TrialRecord, objective: Objective) -> dict[str, object]:
-    report = objective.best(trial.reports) or {}
+def _row(trial: TrialRecord, report: Mapping[str, Any], objective: Objective) -> dict[str, Any]:
     metrics = [*(goal.metric for goal in objective.goals), *objective.constraints]
     return {
         "trial": trial.number,
         "status": trial.status,
         "epoch": int(report["epoch"]),
         "epochs": len(trial.reports),
-        "value": report["objective/value"],
         **{metric: report[metric] for metric in metrics},
         "feasible": bool(report["objective/feasible"]),
         "seconds": trial.reports[-1]["time/total_s"],

@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> int:
     if looks:
         origin += f" The test split of this run has been looked at {len(looks)} time{'s' if len(looks) > 1 else ''}."
     write_artifact(Path(export.to), recipe, weights, {**report, **tested}, facts, origin)
-    print(f"  trial {number} → {export.to}    {recipe.objective.first.metric} {report['objective/raw']:.4g}")
+    print(f"  trial {number} → {export.to}    {recipe.objective.first.metric} {report['objective/value']:.4g}")
     for key, value in tested.items():
         print(f"    {key:<28} {value:.4g}")
     print(f"  train it in full:  python -m trainables.train config={Path(export.to) / CONFIG}")

@@ -26,7 +26,7 @@ class Board:
         self.folder = folder
         self.space = space
         goals = [goal.metric for goal in space.objective.goals]
-        always = ("epoch", "objective/value", "objective/feasible", "train/stage", "stop_reason")
+        always = ("epoch", "objective/value", "objective/violation", "objective/feasible", "train/stage", "stop_reason")
         self._kept = (*always, *goals, *space.objective.constraints)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]

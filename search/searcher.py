@@ -4,7 +4,8 @@ A trial that was stopped at epoch 3 says nothing about epoch 9, so results of di
 config is asked of the highest rung that has enough results (the idea of BOHB, Falkner et al. 2018, section 3, with
 Optuna's multivariate TPE in place of its kernel density). What each rung's model sees:
 
-  * trials that reached the rung: their objective there, and by how much they violate the constraints;
+  * trials that reached the rung: their objective there, and by how much they violate the constraints, if it is their
+    end: a constraint is one on what a training ends with, and on the way there it may be violated;
   * trials that stopped themselves before (patience, collapse): their last objective, at which they had settled;
   * trials still on their way, and trials stopped on it: running, which the sampler counts as bad without a result;
     were the stopped ones left out, it would be drawn to where it knows nothing because everything there is stopped,
@@ -101,10 +102,12 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
     if trial.status == "failed":
         return create_trial(**known, state=TrialState.PRUNED)
     report = trial.at(rung)
-    if report is None and trial.status == "stopped" and trial.cause in ("patience", "health"):
+    settled = trial.status == "finished" or trial.cause in ("patience", "health")
+    if report is None and settled:
         report = trial.reports[-1]
     if report is not None:
-        return create_trial(**known, values=_values(space, report), constraints=_violations(space, report))
+        constraints = _violations(space, report) if settled and report is trial.reports[-1] else {}
+        return create_trial(**known, values=_values(space, report), constraints=constraints)
     return create_trial(**known, state=TrialState.RUNNING)  # on its way, or stopped on it
 
 

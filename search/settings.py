@@ -102,7 +102,6 @@ def help_page() -> str:
         ("objective.metric", "", "what is compared: a key of the reports, such as val/auroc_macro"),
         ("objective.mode", "max", "max or min"),
         ("constraints.METRIC", "", "largest feasible value of a reported metric; none drops the constraint"),
-        ("constraint_penalty", "1", "what a violation of 100 % costs in the objective's unit"),
         *_rows("budget", Budget),
         *_rows("scheduler", SchedulerChoice),
         *_rows("searcher", SearcherChoice),

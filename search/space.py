@@ -200,7 +200,6 @@ KEYS = (
     "variant",
     "objective",
     "constraints",
-    "constraint_penalty",
     "budget",
     "data",
     "fixed",
@@ -222,7 +221,7 @@ def _merge(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]
     for key, value in overrides.items():
         if key not in KEYS:
             raise UsageError(unknown(key, KEYS))
-        if key in ("variant", "constraint_penalty"):
+        if key == "variant":
             merged[key] = value
             continue
         if not isinstance(value, Mapping):
@@ -291,7 +290,4 @@ def _objective(name: str, source: Mapping[str, Any]) -> Objective:
         if isinstance(bound, bool) or not isinstance(bound, int | float):
             raise UsageError(f"constraints.{metric}={bound} is not a number; give the largest value that is feasible.")
         constraints[str(metric)] = float(bound)
-    penalty = source.get("constraint_penalty", 1.0)
-    if isinstance(penalty, bool) or not isinstance(penalty, int | float) or penalty < 0:
-        raise UsageError(f"constraint_penalty={penalty} is not a number of at least 0.")
-    return Objective(tuple(goals), constraints, float(penalty))
+    return Objective(tuple(goals), constraints)

@@ -31,13 +31,10 @@ class Objective:
     Attributes:
         goals: the first one is what early stopping and the best checkpoint look at.
         constraints: metric → bound; feasible when the metric is at most the bound.
-        penalty: how much of the objective's own unit a violation of 100 % of the bound costs in `objective/value`;
-            larger violations cost no more, so that a model of the objective meets a slope and no cliff.
     """
 
     goals: tuple[Goal, ...]
     constraints: Mapping[str, float] = field(default_factory=dict)
-    penalty: float = 1.0
 
     @property
     def first(self) -> Goal:
@@ -53,23 +50,20 @@ class Objective:
         """The objective's part of a report.
 
         Returns:
-            `objective/raw`, the first goal's metric; `objective/value`, the same less the penalty of violated
-            constraints; `objective/feasible`, 1 or 0.
+            `objective/value`, the first goal's metric; `objective/violation`, by how much the constraints are exceeded
+            in all, as shares of their bounds; `objective/feasible`, 1 where that is 0, else 0.
 
         Raises:
             KeyError: the report lacks the metric of a goal or constraint; the message lists what it has.
         """
-        raw = self._of(report, self.first.metric)
-        violations = self.violations(report)
-        cost = self.penalty * min(1.0, sum(max(0.0, violation) for violation in violations))
-        value = raw - cost if self.first.mode == "max" else raw + cost
-        feasible = all(violation <= 0 for violation in violations)
-        return {"objective/value": value, "objective/raw": raw, "objective/feasible": float(feasible)}
+        violation = sum(each for each in self.violations(report) if not each <= 0)  # NaN is no kept constraint
+        value = self._of(report, self.first.metric)
+        return {"objective/value": value, "objective/violation": violation, "objective/feasible": float(violation == 0)}
 
     def rank(self, report: Mapping[str, Any]) -> tuple[float, float]:
-        """A key under which larger is better: first whether the constraints are kept, then the value."""
+        """A key under which larger is better: the least violation first, then the value."""
         value = float(report["objective/value"])
-        return float(report["objective/feasible"]), value if self.first.mode == "max" else -value
+        return -float(report["objective/violation"]), value if self.first.mode == "max" else -value
 
     def best(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """The best of some reports, the earliest among equals; None of none."""
@@ -98,13 +92,13 @@ class Objective:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for YAML; `Objective.of` reads them back."""
         goals = [{"metric": goal.metric, "mode": goal.mode} for goal in self.goals]
-        return {"goals": goals, "constraints": dict(self.constraints), "penalty": self.penalty}
+        return {"goals": goals, "constraints": dict(self.constraints)}
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Objective:
         """The objective that `as_dict` wrote."""
         goals: Sequence[Mapping[str, Any]] = values["goals"]
-        return cls(tuple(Goal(**goal) for goal in goals), dict(values["constraints"]), values["penalty"])
+        return cls(tuple(Goal(**goal) for goal in goals), dict(values["constraints"]))
 
     @staticmethod
     def _of(report: Mapping[str, Any], metric: str) -> float:

@@ -136,7 +136,9 @@ def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
     ended = f"; ended early: {loop.stop_reason}." if loop.stop_reason else "."
     origin = f"Trained in full for {loop.epoch_done} epochs{ended}"
     write_artifact(folder, recipe, folder / BEST_WEIGHTS, report, loop.variant.describe(), origin)
-    print(f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/raw']:.4f}    {folder}")
+    print(
+        f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
+    )
 
 
 def _line(loop: Loop, report: dict[str, Any]) -> str:

@@ -30,13 +30,12 @@ def test_trials_are_ranked_by_their_best_epoch_feasible_ones_first(finished_run)
     best = {}
     for number, lines in reports(finished_run).items():
         if number not in failed:
-            feasible = [line for line in lines if line["val/cost"] <= 0.6]
-            best[number] = max((bool(feasible), line["objective/value"]) for line in feasible or lines)
+            best[number] = max((-max(0.0, line["val/cost"] - 0.6), line["val/score"]) for line in lines)
     assert list(frame.index) == sorted(best, key=lambda number: best[number], reverse=True)
     assert not failed & set(frame.index)
-    for number, (feasible, value) in best.items():
-        assert frame.loc[number, "value"] == value
-        assert frame.loc[number, "feasible"] == feasible
+    for number, (slack, value) in best.items():
+        assert frame.loc[number, "val/score"] == value
+        assert frame.loc[number, "feasible"] == (slack == 0)
 
 
 def test_a_row_says_where_the_trial_was_best_and_what_it_was(finished_run):
@@ -57,11 +56,11 @@ def test_the_direction_decides_and_equals_keep_their_order(tmp_path, mode):
     for x in (0.2, 0.5, 0.2):
         number = add(on, {"x": x, "y": 0.5}).number
         (tmp_path / "run" / f"trial_{number:04d}" / RESULT).write_text(
-            f'{{"epoch": 1, "val/cost": {x}, "objective/value": {x}, "objective/feasible": 1.0, "time/total_s": 1.0}}\n'
+            f'{{"epoch": 1, "val/cost": {x}, "objective/value": {x}, "objective/violation": 0.0, '
+            f'"objective/feasible": 1.0, "time/total_s": 1.0}}\n'
         )
     frame = ranked(on.folder)
     assert list(frame.index) == ([1, 0, 2] if mode == "max" else [0, 2, 1])
-    assert "feasible" not in frame.columns
     assert set(frame["status"]) == {"running"}  # a run is looked at while it goes on
 
 

@@ -53,7 +53,7 @@ def test_without_results_there_is_no_best(tmp_path):
 
 
 def test_feasible_trials_are_better_than_others(tmp_path):
-    on = board(tmp_path / "run", constraints={"val/cost": 0.25}, constraint_penalty=0.0)
+    on = board(tmp_path / "run", constraints={"val/cost": 0.25})
     add(on, X, epochs=9)
     add(on, {"x": 0.2, "y": 0.0}, epochs=2)
     assert on.best() == 1
@@ -76,7 +76,15 @@ def test_reports_in_memory_hold_what_decisions_need_and_no_more(tmp_path):
     on = board(tmp_path / "run", constraints={"val/cost": 0.5})
     config = {"trial": add(on, X).number, "params": X}
     on.report(0, {**next(by_formula(on, config)), "findings": [{"message": "long" * 999}], "train/total": 1.0})
-    kept = {"epoch", "val/score", "val/cost", "objective/value", "objective/feasible", "stop_reason"}
+    kept = {
+        "epoch",
+        "val/score",
+        "val/cost",
+        "objective/value",
+        "objective/violation",
+        "objective/feasible",
+        "stop_reason",
+    }
     assert set(on.trials[0].reports[0]) == kept
 
 

@@ -94,13 +94,11 @@ def test_every_part_can_be_overridden_without_losing_its_neighbours(load):
         "searcher.min_results=4",
         "constraints.health/excess=0.1",
         "data.bad_images=skip",
-        "constraint_penalty=2",
     )
     assert (read.budget.trials, read.budget.max_epochs) == (3, 4)
     assert (read.objective.first.metric, read.objective.first.mode) == ("val/score", "min")
     assert (read.scheduler.kind, read.searcher.kind, read.searcher.min_results) == ("median", "rung", 4)
     assert dict(read.objective.constraints) == {"val/cost": 0.5, "health/excess": 0.1}
-    assert read.objective.penalty == 2
     assert read.data.bad_images == "skip"
 
 
@@ -207,7 +205,6 @@ def test_every_space_that_comes_with_the_project_makes_configs(name):
         ({"objective": {"metric": "val/score", "mode": "up"}}, ["objective.mode=up", "max or min"]),
         ({"constraints": {"val/cost": True}}, ["constraints.val/cost=True", "number"]),
         ({"constraints": {"val/cost": "low"}}, ["constraints.val/cost=low", "number"]),
-        ({"constraint_penalty": -1}, ["constraint_penalty=-1", "at least 0"]),
         ({"budget": {"trails": 3}}, ["budget.trails", "did you mean 'budget.trials'?"]),
         ({"budget": {"trials": 0}}, ["trials=0", "at least 1"]),
         ({"budget": {"max_epochs": 2, "grace_epochs": 3}}, ["budget.grace_epochs=3", "budget.max_epochs=2"]),

@@ -1,4 +1,4 @@
-"""The objective against its definition: penalty, feasibility before value, Pareto front."""
+"""The objective against its definition: violations, feasibility before value, Pareto front."""
 
 import itertools
 
@@ -18,33 +18,31 @@ def scored(of: Objective, epoch: int = 1, **metrics: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("mode", "bound", "measured", "value", "feasible"),
-    [
-        ("max", 0.2, 0.2, 0.9, 1.0),
-        ("max", 0.2, 0.1, 0.9, 1.0),
-        ("max", 0.2, 0.3, 0.9 - 2 * 0.5, 0.0),
-        ("min", 0.2, 0.3, 0.9 + 2 * 0.5, 0.0),
-        ("max", 0.2, 99.0, 0.9 - 2, 0.0),
-        ("max", -0.2, -0.1, 0.9 - 2 * 0.5, 0.0),
-        ("max", 0.0, 1e-3, 0.9 - 2, 0.0),
-    ],
+    ("bound", "measured", "violation"),
+    [(0.2, 0.2, 0.0), (0.2, 0.1, 0.0), (0.2, 0.3, 0.5), (0.2, 1.2, 5.0), (-0.2, -0.1, 0.5)],
 )
-def test_a_violation_costs_its_share_of_the_bound_up_to_the_penalty(mode, bound, measured, value, feasible):
-    of = objective(mode, constraints={"val/b": bound}, penalty=2.0)
-    score = of.score({"val/a": 0.9, "val/b": measured})
-    assert score["objective/raw"] == 0.9
-    assert score["objective/value"] == pytest.approx(value)
-    assert score["objective/feasible"] == feasible
+def test_a_violation_is_a_share_of_its_bound_and_leaves_the_value_alone(bound, measured, violation):
+    score = objective(constraints={"val/b": bound}).score({"val/a": 0.9, "val/b": measured})
+    assert score["objective/value"] == 0.9
+    assert score["objective/violation"] == pytest.approx(violation)
+    assert score["objective/feasible"] == float(violation == 0)
 
 
 def test_slack_in_one_constraint_does_not_pay_for_another():
     of = objective(constraints={"val/b": 1.0, "val/c": 1.0})
-    assert of.score({"val/a": 0.0, "val/b": 0.0, "val/c": 1.5})["objective/value"] == pytest.approx(-0.5)
+    assert of.score({"val/a": 0.0, "val/b": 0.0, "val/c": 1.5})["objective/violation"] == pytest.approx(0.5)
+
+
+def test_of_epochs_that_violate_the_one_that_does_so_least_is_best():
+    of = objective(constraints={"val/b": 0.2})
+    assert (
+        of.best([scored(of, 1, a=0.9, b=0.5), scored(of, 2, a=0.1, b=0.3), scored(of, 3, a=0.2, b=0.4)])["epoch"] == 2
+    )
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_a_feasible_epoch_is_better_than_any_that_is_not(mode):
-    of = objective(mode, constraints={"val/b": 0.2}, penalty=0.0)
+    of = objective(mode, constraints={"val/b": 0.2})
     good, poor = (1.0, 0.0) if mode == "max" else (0.0, 1.0)
     reports = [scored(of, 1, a=good, b=0.3), scored(of, 2, a=poor, b=0.1)]
     assert of.best(reports)["epoch"] == 2
@@ -90,5 +88,5 @@ def test_a_metric_that_is_not_reported_is_named_with_those_that_are():
 
 
 def test_plain_values_are_read_back():
-    of = Objective((Goal("val/a"), Goal("val/b", "min")), {"val/c": 0.1}, penalty=3.0)
+    of = Objective((Goal("val/a"), Goal("val/b", "min")), {"val/c": 0.1})
     assert Objective.of(of.as_dict()) == of
