@@ -36,6 +36,7 @@ class Export(Settings):
     to: str = setting(help="folder to write")
     trial: int | None = setting(None, "number of the trial; none: the best, constraints kept first", low=0)
     test: bool = setting(False, "score the model on the test split; entered in the run's ledger")
+    device: str = setting("auto", "where the test split is scored: auto, cpu or cuda")
     again: bool = setting(False, "look at the test split although the ledger has an entry")
 
 
@@ -54,7 +55,7 @@ def main(arguments: list[str]) -> int:
             f"the test split of {folder.path.name} was looked at on {looks[0]['when']} for trial {looks[0]['trial']}; "
             f"again=true looks once more, and the model card counts it."
         )
-    facts, tested = _test(recipe, weights, looked=export.test)
+    facts, tested = _test(recipe, weights, export.device, looked=export.test)
     if export.test:
         append_line(folder.path / LEDGER, {"when": time.strftime("%Y-%m-%d %H:%M"), "trial": number, "result": tested})
         looks = read_lines(folder.path / LEDGER)
@@ -99,13 +100,14 @@ def _exported(folder: RunFolder, number: int) -> tuple[dict[str, Any], Recipe, P
     return dict(report), recipe, weights
 
 
-def _test(recipe: Recipe, weights: Path, *, looked: bool) -> tuple[dict[str, Any], dict[str, float]]:
+def _test(recipe: Recipe, weights: Path, device: str, *, looked: bool) -> tuple[dict[str, Any], dict[str, float]]:
     """What the variant says of itself, and, where asked for, its figures on the test split as `test/…`."""
     from trainables.checkpoint import load_weights  # noqa: PLC0415  (mistakes in the settings are told before torch loads)
     from trainables.loop import Loop  # noqa: PLC0415
+    from trainables.processes import pick  # noqa: PLC0415
 
     splits: tuple[Split, ...] = ("train", "val", "test") if looked else ("train", "val")
-    variant = recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed, splits=splits)
+    variant = recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, splits=splits)
     if not looked:
         return variant.describe(), {}
     load_weights(weights, Loop(variant, recipe.objective))

@@ -62,9 +62,8 @@ def search(request: Request, board: Board, machine: Machine, line: StatusLine) -
     placement = place(run, machine)
     if not request.run.resume:
         searched = [dimension.name for dimension in space.dimensions]
-        write_experiment(
-            request.folder, searched, ["objective/value", *(goal.metric for goal in space.objective.goals)]
-        )
+        shown = [*(goal.metric for goal in space.objective.goals), *space.objective.constraints]
+        write_experiment(request.folder, searched, shown)
     task = Task(
         variant=space.entry.name,
         fixed=space.fixed,

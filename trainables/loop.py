@@ -188,8 +188,7 @@ class Loop:
     # -- judging -------------------------------------------------------------------------------------------------
 
     def _evaluate(self) -> dict[str, float]:
-        with self._autocast():
-            values = self.variant.evaluate("val")
+        values = self.variant.evaluate("val")  # in float32 whatever the training's precision, as everyone else calls it
         return {key if key.startswith("health/") else f"val/{key}": value for key, value in values.items()}
 
     def _judge(self, report: dict[str, Any]) -> None:

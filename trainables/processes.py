@@ -84,3 +84,10 @@ class Processes:
         """Leave the group."""
         if self.world > 1:
             dist.destroy_process_group()
+
+
+def pick(device: str) -> torch.device:
+    """The device of a command line's word: `auto` is the GPU if there is one."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)

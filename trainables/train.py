@@ -74,15 +74,11 @@ def _read(arguments: list[str]) -> tuple[Training, Recipe]:
 
 def _train(recipe: Recipe, folder: Path, device: str) -> int:
     """Train to the end, or on to it, and write the folder; returns the exit code."""
-    import torch  # noqa: PLC0415  (mistakes in the settings are told before torch loads)
-
-    from trainables.checkpoint import TrainingFolder  # noqa: PLC0415
+    from trainables.checkpoint import TrainingFolder  # noqa: PLC0415  (mistakes are told before torch loads)
     from trainables.loop import DivergedError, Loop  # noqa: PLC0415
-    from trainables.processes import Processes  # noqa: PLC0415
+    from trainables.processes import Processes, pick  # noqa: PLC0415
 
     _check_same(folder, recipe)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     processes = Processes.from_environment()
     if recipe.config.batch_size % processes.world:
         raise UsageError(f"batch_size={recipe.config.batch_size} is no multiple of the {processes.world} processes.")
@@ -91,7 +87,7 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         recipe.write(folder / CONFIG)
     processes.barrier()
-    variant = recipe.entry.build(recipe.config, recipe.data, device=device, seed=recipe.seed, processes=processes)
+    variant = recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, processes=processes)
     loop = Loop(variant, recipe.objective)
     training = TrainingFolder(folder, loop, recipe.config.as_dict())
     try:

@@ -1,4 +1,4 @@
-"""Strips of pictures: what the mask keeps and drops of a few fixed validation examples, for people to look at."""
+"""Sheets of pictures: what the mask keeps and drops of a few fixed validation examples, for people to look at."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from PIL import Image, ImageDraw
 from trainables.mask_st.data import Examples
 from trainables.mask_st.views import blurred
 
-COUNT = 8
+COUNT = 6
 SIDE = 192  # pixels of a picture, at least
 HEADER = 16
-COLUMNS = ("image", "boxes", "probability", "mask", "keep", "drop")
+TITLES = ("image", "boxes", "probability", "mask", "keep", "drop")
 RED = (230, 60, 60)
 
 
@@ -25,10 +25,10 @@ def chosen(examples: Examples) -> np.ndarray:
     return np.argsort(-(2 * boxed + positive), kind="stable")[:COUNT]
 
 
-def strip(
+def sheet(
     examples: Examples, row: int, scores: Sequence[np.ndarray], saliency: np.ndarray, mask: np.ndarray, reference: str
 ) -> np.ndarray:
-    """One example's strip, uint8 `[H, W, 3]`, headed by name, labels and their probabilities.
+    """One example's six pictures in two rows, uint8 `[H, W, 3]`, headed by name, labels and their probabilities.
 
     Args:
         row: of the example.
@@ -50,8 +50,10 @@ def strip(
         np.where(pixels, fill, image),
     ]
     factor = -(-SIDE // size)
-    body = np.concatenate([_shown(picture, factor) for picture in pictures], axis=1)
-    return np.concatenate([_header(body.shape[1], _caption(examples, row, scores)), body])
+    width = factor * size
+    cells = [np.concatenate([_bar(width, t), _shown(p, factor)]) for t, p in zip(TITLES, pictures, strict=True)]
+    rows = [np.concatenate(cells[first : first + 3], axis=1) for first in (0, 3)]
+    return np.concatenate([_bar(3 * width, _caption(examples, row, scores)), *rows])
 
 
 def _fill(image: np.ndarray, mean: float, reference: str) -> np.ndarray:
@@ -66,17 +68,14 @@ def _caption(examples: Examples, row: int, scores: Sequence[np.ndarray]) -> str:
     """Each present class with its probability on the full, keep and drop image."""
     present = np.flatnonzero(examples.labels[row])
     said = [f"{examples.classes[k]} {' / '.join(f'{score[k]:.2f}' for score in scores)}" for k in present]
-    return f"{examples.names[row]}   {', '.join(said) or 'no finding'}"
+    return f"{examples.names[row]}   {', '.join(said) or 'no finding'}   (full / keep / drop)"
 
 
-def _header(width: int, caption: str) -> np.ndarray:
-    """Two lines of text, white on black: the caption, and what the columns are."""
-    header = Image.new("RGB", (width, 2 * HEADER))
-    draw = ImageDraw.Draw(header)
-    draw.text((4, 2), caption + "   (full / keep / drop)")
-    for index, column in enumerate(COLUMNS):
-        draw.text((4 + index * width // len(COLUMNS), HEADER), column)
-    return np.asarray(header)
+def _bar(width: int, text: str) -> np.ndarray:
+    """A line of text, white on black, uint8 `[HEADER, width, 3]`."""
+    bar = Image.new("RGB", (width, HEADER))
+    ImageDraw.Draw(bar).text((4, 2), text)
+    return np.asarray(bar)
 
 
 def _with_boxes(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:

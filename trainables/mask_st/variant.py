@@ -128,14 +128,14 @@ class MaskST(Variant):
         return health.findings(report, self.config)
 
     def panels(self) -> dict[str, np.ndarray]:
-        """A strip for each of a few validation examples; none without masks."""
+        """A sheet for each of a few validation examples; none without masks."""
         if "val" not in self.examples or self.config.mask_kind == "none":
             return {}
         examples = self.examples["val"]
         rows = panels.chosen(examples)
         *scores, saliency, masks = (each.cpu().numpy() for each in self._predict(examples, torch.from_numpy(rows)))
         return {
-            f"example_{index + 1}": panels.strip(
+            f"example_{index + 1}": panels.sheet(
                 examples, row, [score[index] for score in scores], saliency[index], masks[index], self.config.reference
             )
             for index, row in enumerate(rows.tolist())
