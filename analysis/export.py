@@ -13,9 +13,9 @@ from typing import Any
 
 from analysis.best import ranked
 from search.record import RunFolder
-from trainables.artifact import CONFIG, Recipe, write_artifact
+from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
 from trainables.contract import Split
-from trainables.files import BEST_WEIGHTS, RESULT, append_line, read_lines, trial_folder
+from trainables.files import BEST_WEIGHTS, append_line, read_lines, trial_folder
 from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting
 
 USAGE = """
@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
     export = Export.of(parse_arguments(arguments))
     folder = RunFolder.open(export.run)
     number = export.trial if export.trial is not None else best_trial(folder)
-    report, recipe, weights = _exported(folder, number)
+    weights, recipe = _weights(folder, number), recipe_of(folder, number)
     looks = read_lines(folder.path / LEDGER)
     if export.test and looks and not export.again:
         raise UsageError(
@@ -62,8 +62,10 @@ def main(arguments: list[str]) -> int:
     origin = f"Trial {number} of the run {folder.path.name}."
     if looks:
         origin += f" The test split of this run has been looked at {len(looks)} time{'s' if len(looks) > 1 else ''}."
-    write_artifact(Path(export.to), recipe, weights, {**report, **tested}, facts, origin)
-    print(f"  trial {number} → {export.to}    {recipe.objective.first.metric} {report['objective/value']:.4g}")
+    write_artifact(Path(export.to), recipe, weights, tested, facts, origin)
+    print(
+        f"  trial {number} → {export.to}    {recipe.objective.first.metric} {report_of(weights)['objective/value']:.4g}"
+    )
     for key, value in tested.items():
         print(f"    {key:<28} {value:.4g}")
     print(f"  train it in full:  python -m trainables.train config={Path(export.to) / CONFIG}")
@@ -82,35 +84,32 @@ def best_trial(folder: RunFolder) -> int:
     return int(frame.index[0])
 
 
-def _exported(folder: RunFolder, number: int) -> tuple[dict[str, Any], Recipe, Path]:
-    """The best report of a trial, its recipe, and the file of its weights."""
+def recipe_of(folder: RunFolder, number: int) -> Recipe:
+    """Everything that decided the training of a trial."""
+    space = folder.space()
+    config = space.config(folder.trial(number).params)
+    return Recipe(space.entry, config, space.data, space.objective, int(folder.settings()["seed"]))
+
+
+def _weights(folder: RunFolder, number: int) -> Path:
     weights = trial_folder(folder.path, number) / BEST_WEIGHTS
     if not weights.exists():
         raise UsageError(
-            f"trial {number} of {folder.path} has no weights; `python -m analysis.best` lists those that have."
+            f"trial={number} of {folder.path} has no weights; `python -m analysis.best` lists those that have."
         )
-    space = folder.space()
-    trial = folder.trial(number)
-    recipe = Recipe(
-        space.entry, space.config(trial.params), space.data, space.objective, int(folder.settings()["seed"])
-    )
-    report = space.objective.best(trial.reports)
-    if report is None:
-        raise UsageError(f"trial {number} of {folder.path} has weights but no report in {RESULT}; it is damaged.")
-    return dict(report), recipe, weights
+    return weights
 
 
 def _test(recipe: Recipe, weights: Path, device: str, *, looked: bool) -> tuple[dict[str, Any], dict[str, float]]:
     """What the variant says of itself, and, where asked for, its figures on the test split as `test/…`."""
     from trainables.checkpoint import load_weights  # noqa: PLC0415  (mistakes in the settings are told before torch loads)
-    from trainables.loop import Loop  # noqa: PLC0415
     from trainables.processes import pick  # noqa: PLC0415
 
     splits: tuple[Split, ...] = ("train", "val", "test") if looked else ("train", "val")
     variant = recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, splits=splits)
     if not looked:
         return variant.describe(), {}
-    load_weights(weights, Loop(variant, recipe.objective))
+    load_weights(weights, variant)
     return variant.describe(), {f"test/{key}": value for key, value in variant.evaluate("test").items()}
 
 

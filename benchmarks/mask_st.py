@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from analysis.export import best_trial, recipe_of
 from search.record import RunFolder
 from trainables.artifact import Recipe
 from trainables.loop import Loop
@@ -38,7 +39,7 @@ from trainables.mask_st import data as mask_data
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Data
 from trainables.metrics import auroc
-from trainables.settings import Settings, command, parse_arguments, setting
+from trainables.settings import Settings, UsageError, command, parse_arguments, setting
 
 THUMBNAIL = 32
 FIGURES = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")
@@ -101,20 +102,17 @@ def _search(measurement: Measurement, data: Mapping[str, Any]) -> RunFolder:
     words = [f"data.{key}={value}" for key, value in data.items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
     words += [f"seed={measurement.seed}", f"storage={measurement.storage}", f"name={name}"]
-    subprocess.run([sys.executable, "-m", "search.run", "space=mask_st", *words], check=True)
+    done = subprocess.run([sys.executable, "-m", "search.run", "space=mask_st", *words], check=False)
+    if done.returncode not in (0, 1):  # 1: a trial failed, which is a result
+        raise UsageError(f"the search ended with exit code {done.returncode}; what it printed says why.")
     return RunFolder.open(Path(measurement.storage) / name)
 
 
 def _best(folder: RunFolder) -> tuple[Mapping[str, Any], Mapping[str, Any], Recipe]:
     """The best report of the best trial and of the default one, and the best one's recipe."""
-    from analysis.export import best_trial  # noqa: PLC0415
-
-    space = folder.space()
-    trials = {trial.number: trial for trial in folder.trials()}
-    best, default = trials[best_trial(folder)], trials[0]
-    reports = [space.objective.best(trial.reports) or {} for trial in (best, default)]
-    seed = int(folder.settings()["seed"])
-    return reports[0], reports[1], Recipe(space.entry, space.config(best.params), space.data, space.objective, seed)
+    objective, number = folder.space().objective, best_trial(folder)
+    reports = [objective.best(folder.trial(each).reports) or {} for each in (number, 0)]
+    return reports[0], reports[1], recipe_of(folder, number)
 
 
 def _controls(recipe: Recipe) -> Iterator[tuple[str, Recipe, bool]]:

@@ -18,6 +18,7 @@ from search.scheduler import BoardScheduler, settle
 from search.searcher import BoardSearcher
 from search.settings import Request, Run
 from trainables.events import write_experiment
+from trainables.settings import UsageError, one_line
 from trainables.tune import Task, Trial
 
 
@@ -25,10 +26,16 @@ from trainables.tune import Task, Trial
 def connected(run: Run) -> Iterator[Machine]:
     """Ray, started on this machine or joined at an address, and left at the end; yields what it has to share out."""
     if run.address:
-        ray.init(address=run.address, log_to_driver=False, logging_level=logging.ERROR)
+        try:
+            ray.init(address=run.address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError) as error:
+            raise UsageError(
+                f"address={run.address}: {one_line(error)}; `ray status` shows what runs there."
+            ) from error
     else:
         machine = this_machine(run)
         ray.init(
+            address="local",  # not a cluster that happens to run here
             num_cpus=machine.cpus,
             num_gpus=machine.gpus,
             include_dashboard=False,
@@ -60,7 +67,7 @@ def search(request: Request, board: Board, machine: Machine, line: StatusLine) -
     if not board.left():
         return
     placement = place(run, machine)
-    if not request.run.resume:
+    if not board.trials:
         searched = [dimension.name for dimension in space.dimensions]
         shown = [*(goal.metric for goal in space.objective.goals), *space.objective.constraints]
         write_experiment(request.folder, searched, shown)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Mapping
@@ -67,7 +68,7 @@ class StatusLine:
         if self.run.table and now >= self.next_table:
             self.next_table = now + 60
             print(f"{self._start()}{table(self.board)}")
-        print(f"{self._start()}  {self.text()}", end="" if self.terminal else "\n", flush=True)
+        print(self._line(), end="" if self.terminal else "\n", flush=True)
 
     def text(self) -> str:
         """Trials so far, the best against the default, and the time left."""
@@ -88,7 +89,12 @@ class StatusLine:
     def close(self) -> None:
         """Leave the terminal's line as it is and go to the next."""
         if not self.run.quiet:
-            print(f"{self._start()}  {self.text()}")
+            print(self._line())
+
+    def _line(self) -> str:
+        """The line; on a terminal cut to its width, since one that wraps cannot be wiped."""
+        text = f"  {self.text()}"
+        return f"{self._start()}{text[: shutil.get_terminal_size().columns - 1]}" if self.terminal else text
 
     def _start(self) -> str:
         """What begins a line: on a terminal, wiping the one before."""
@@ -167,7 +173,7 @@ def _details(space: Space) -> list[str]:
 def _trial_lines(board: Board, trial: TrialRecord, report: Mapping[str, Any]) -> list[str]:
     space = board.space
     values = "   ".join(f"{each.metric} {report[each.metric]:.4g}" for each in space.objective.goals)
-    default = board.best_report(0)
+    default = board.best_report(0) if 0 in board.trials else None
     against = (
         "   ".join(f"{each.metric} {default[each.metric]:.4g}" for each in space.objective.goals) if default else "none"
     )

@@ -13,6 +13,7 @@ A run is resumed from these files alone, so that a kill at any moment loses at m
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -21,11 +22,13 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+
+from filelock import FileLock, Timeout
 
 from search.space import Space
 from trainables.files import RESULT, read_lines, read_yaml, replace_text, trial_folder, write_yaml
@@ -33,6 +36,7 @@ from trainables.settings import UsageError
 
 Status = Literal["running", "finished", "stopped", "failed"]
 RUN, SPACE, ENVIRONMENT, TRIAL, FAILURES = "run.yaml", "space.yaml", "environment.json", "trial.json", "failures.csv"
+LOCK = ".lock"
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,12 @@ class RunFolder:
         Raises:
             UsageError: there is a run of that name.
         """
-        if (path / RUN).exists():
-            raise UsageError(f"{path} holds a run already: continue it with resume={path}, or choose another name=.")
-        path.mkdir(parents=True, exist_ok=True)
+        try:
+            path.mkdir(parents=True)
+        except FileExistsError as error:
+            raise UsageError(f"{path} is there already: go on with resume={path}, or choose another name=.") from error
         folder = cls(path)
-        write_yaml(path / SPACE, space.source)
+        folder.write_space(space)
         replace_text(
             path / ENVIRONMENT,
             json.dumps({**environment(), "devices": list(devices), "seed": settings.get("seed")}, indent=2),
@@ -107,6 +112,23 @@ class RunFolder:
             raise UsageError(f"{path} is no run (it has no {RUN}); {hint}")
         return cls(path.resolve())
 
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Hold the run for this process.
+
+        Raises:
+            UsageError: another process holds it.
+        """
+        lock = FileLock(self.path / LOCK)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UsageError(f"{self.path} is being run by another process; wait for it, or stop it.") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Save the command line's keys."""
         write_yaml(self.path / RUN, settings)
@@ -115,14 +137,13 @@ class RunFolder:
         """The command line's keys."""
         return read_yaml(self.path / RUN)
 
-    def space(self, trials: Any = None) -> Space:
-        """The space of the run; with another number of trials where the run is extended."""
-        name, source = str(self.settings()["space_name"]), read_yaml(self.path / SPACE)
-        if trials is None:
-            return Space.of(name, source)
-        extended = Space.of(name, {**source, "budget": {**(source.get("budget") or {}), "trials": trials}})
-        write_yaml(self.path / SPACE, extended.source)
-        return extended
+    def space(self) -> Space:
+        """The space of the run."""
+        return Space.of(str(self.settings()["space_name"]), read_yaml(self.path / SPACE))
+
+    def write_space(self, space: Space) -> None:
+        """Save the space, resolved."""
+        write_yaml(self.path / SPACE, space.source)
 
     def begin(self, trial: TrialRecord) -> TrialRecord:
         """Record that a trial has been given out; returns the record with the time."""
@@ -145,8 +166,8 @@ class RunFolder:
         Raises:
             UsageError: a trial's file cannot be read; it is named.
         """
-        found = sorted(self.path.glob(f"trial_*/{TRIAL}"))
-        return [_read_trial(path) for path in found]
+        found = [_read_trial(path) for path in self.path.glob(f"trial_*/{TRIAL}")]
+        return sorted(found, key=lambda trial: trial.number)
 
     def trial(self, number: int) -> TrialRecord:
         """One trial as it stands on disk."""

@@ -10,10 +10,11 @@ import os
 import time
 from typing import Any
 
+from search.board import Board
 from search.console import StatusLine, card, interrupted, plan
 from search.placement import gpu_names, place, this_machine
 from search.record import RunFolder
-from search.settings import Request, help_page, read
+from search.settings import Request, Run, help_page, read
 from trainables.settings import command
 
 QUIET_RAY = {
@@ -50,19 +51,24 @@ def main(arguments: list[str]) -> int:
 def search(request: Request) -> int:
     """Run or continue the search that was asked for; returns the exit code."""
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
-    from search.board import Board  # noqa: PLC0415
 
     run, space = request.run, request.space
     space.entry.prepare(space.config(space.default_params()), space.data)
     folder = _open(request)
-    board = Board(folder, space)
-    began = time.monotonic()
-    with cluster.connected(run) as machine:
-        line = StatusLine(board, run, began)
-        cluster.search(request, board, machine, line)
-    line.close()
+    with folder.claimed():
+        board = Board(folder, space)
+        began = time.monotonic()
+        with cluster.connected(run) as machine:
+            line = StatusLine(board, run, began)
+            cluster.search(request, board, machine, line)
+        line.close()
+    return _ending(board, folder, run, time.monotonic() - began)
+
+
+def _ending(board: Board, folder: RunFolder, run: Run, seconds: float) -> int:
+    """Print how the search ended, and what is best; returns the exit code."""
     if board.left() or board.count("running"):
-        out_of_time = run.time_budget_s is not None and time.monotonic() - began >= run.time_budget_s
+        out_of_time = run.time_budget_s is not None and seconds >= run.time_budget_s
         print(interrupted(board, out_of_time))
         if not out_of_time:
             return 130
@@ -76,6 +82,7 @@ def _open(request: Request) -> RunFolder:
     if request.run.resume:
         folder = RunFolder.open(request.folder)
         folder.write_settings(settings)
+        folder.write_space(request.space)
         return folder
     return RunFolder.create(request.folder, settings, request.space, gpu_names())
 

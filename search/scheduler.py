@@ -117,7 +117,7 @@ class BoardScheduler(FIFOScheduler):
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
         """A trial's process died; Ray says so before every restart, and when it gives up."""
-        if trial.should_recover():
+        if trial.status == Trial.ERROR:  # stopped to be queued again; one that Ray gives up on is running or pending
             return
         number = trial.config["trial"]
         killed = "its process was killed from outside, perhaps for want of memory; try fewer trials at a time"

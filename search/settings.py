@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from search.record import RunFolder
-from search.space import KEYS, Budget, SchedulerChoice, SearcherChoice, Space, available
+from search.space import KEYS, Budget, SchedulerChoice, SearcherChoice, Space, available, with_trials
 from trainables import contract
 from trainables.settings import Settings, UsageError, parse_arguments, setting, table, unknown
 
@@ -48,15 +48,15 @@ class Run(Settings):
         "auto", "GPUs of one trial, a fraction to share one; auto: 1 where there are any", low=0
     )
     max_concurrent: int | None = setting(None, "trials at a time; none: as many as fit", low=1)
-    time_budget_s: float | None = setting(None, "stop the search after this many seconds, ready to resume", low=0)
+    time_budget_s: float | None = setting(None, "stop the search after this many seconds, ready to resume", low=1)
     trial_timeout_s: float | None = setting(None, "kill a trial that takes longer, hung or not", low=0.1)
     reuse_actors: bool = setting(True, "one process runs many trials; false: a fresh one for each, seconds slower")
     trial_restarts: int = setting(2, "how often a trial whose process died goes on from its checkpoint", low=0)
 
 
 MAY_CHANGE = (
-    "resume", "table", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial", "max_concurrent",
-    "time_budget_s", "trial_timeout_s", "reuse_actors", "trial_restarts",
+    "resume", "dry_run", "table", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial",
+    "max_concurrent", "time_budget_s", "trial_timeout_s", "reuse_actors", "trial_restarts",
 )  # fmt: skip
 """The keys that may differ when a run is resumed; with `budget.trials`."""
 
@@ -89,6 +89,7 @@ def read(arguments: Sequence[str], now: str) -> Request:
         raise UsageError(f"space= says what to search; there is {', '.join(available())}.")
     _check_storage(run.storage)
     space = Space.load(run.space, overrides)
+    space.data.check_root()
     storage = Path(run.storage).expanduser()
     name = run.name or _free_name(storage, f"{space.name}-{now}")
     return Request(replace(run, name=name), space, (storage / name).resolve())
@@ -127,10 +128,16 @@ def _resumed(run: Run, given: dict[str, Any], overrides: dict[str, Any]) -> Requ
     for key in [*given, *overrides, *(f"budget.{each}" for each in budget)]:
         if key not in (*MAY_CHANGE, "budget.trials"):
             raise UsageError(f"{key} cannot change when a run is resumed; start a new run with it.")
-    folder = RunFolder.open(run.resume)
+    folder = RunFolder.open(Path(run.resume).expanduser())
     saved = {key: value for key, value in folder.settings().items() if key in Run.names()}
     merged = Run.of({**saved, **given})
-    return Request(merged, folder.space(budget.get("trials")), folder.path)
+    space = folder.space()
+    if "trials" in budget:
+        space = with_trials(space, budget["trials"])
+        there = len(folder.trials())
+        if space.budget.trials < there:
+            raise UsageError(f"budget.trials={space.budget.trials}, but the run has {there} trials; ask for more.")
+    return Request(merged, space, folder.path)
 
 
 def _check_storage(storage: str) -> None:

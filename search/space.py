@@ -36,7 +36,9 @@ class Budget(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.grace_epochs > self.max_epochs:
-            raise UsageError(f"grace_epochs={self.grace_epochs} is more than budget.max_epochs={self.max_epochs}.")
+            raise UsageError(
+                f"grace_epochs={self.grace_epochs} is more than max_epochs={self.max_epochs}; lower it, or raise that."
+            )
 
     @property
     def rungs(self) -> tuple[int, ...]:
@@ -88,7 +90,7 @@ class Space:
     scheduler: SchedulerChoice
     searcher: SearcherChoice
     source: dict[str, Any]
-    """The merged YAML that this was read from; `Space.of` reads it back."""
+    """The merged YAML that this was read from, resolved; `Space.of` reads it back."""
 
     @classmethod
     def load(cls, name: str, overrides: Mapping[str, Any] | None = None) -> Space:
@@ -128,10 +130,10 @@ class Space:
             dimensions=in_order([read_dimension(entry.Config, key, value) for key, value in params.items()]),
             scheduler=SchedulerChoice.of(source.get("scheduler") or {}, where="scheduler."),
             searcher=SearcherChoice.of(source.get("searcher") or {}, where="searcher."),
-            source=copy.deepcopy(dict(source)),
+            source={},
         )
         space._check()
-        return space
+        return replace(space, source=space._resolved(source))
 
     def sample(self, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
         """Ask an Optuna trial for every dimension whose conditions hold: Config field → value."""
@@ -172,6 +174,11 @@ class Space:
         """The distributions of the given parameters."""
         return {each.name: each.distribution for each in self.dimensions if each.name in params}
 
+    def _resolved(self, source: Mapping[str, Any]) -> dict[str, Any]:
+        """The YAML with the defaults of its parts written out, and paths that hold from any folder."""
+        parts = {"budget": self.budget, "data": self.data, "scheduler": self.scheduler, "searcher": self.searcher}
+        return {**copy.deepcopy(dict(source)), **{name: part.as_dict() for name, part in parts.items()}}
+
     def _value_without(self, name: str) -> Any:
         """The value of a field that is not searched."""
         return self.fixed.get(name, getattr(self.entry.Config(), name))
@@ -209,10 +216,9 @@ KEYS = (
 )
 
 
-def with_trials(space: Space, trials: int) -> Space:
+def with_trials(space: Space, trials: Any) -> Space:
     """The same space with another number of trials, as an extended run has it."""
-    source = {**space.source, "budget": {**(space.source.get("budget") or {}), "trials": trials}}
-    return replace(space, budget=replace(space.budget, trials=trials), source=source)
+    return Space.of(space.name, {**space.source, "budget": {**space.source["budget"], "trials": trials}})
 
 
 def _merge(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:
@@ -262,11 +268,11 @@ def _split_params(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, 
 def _fixed(entry: Entry, fixed: Mapping[str, Any], budget: Budget) -> dict[str, Any]:
     if "epochs" in fixed:
         raise UsageError("fixed.epochs is set by budget.max_epochs; change that.")
-    for name, value in fixed.items():
+    for name in fixed:
         if name not in entry.Config.names():
             raise UsageError(unknown(name, entry.Config.names(), what=f"field of {entry.name}'s Config:"))
-        entry.Config.accepts(name, value)
-    return {**fixed, "epochs": budget.max_epochs}
+    accepted = {name: entry.Config.accepts(name, value) for name, value in fixed.items()}
+    return {**accepted, "epochs": budget.max_epochs}
 
 
 def _objective(name: str, source: Mapping[str, Any]) -> Objective:

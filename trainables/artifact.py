@@ -15,8 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from trainables.contract import DataConfig, Entry, TrainingConfig, load
-from trainables.files import read_yaml, replace_text, write_yaml
+from trainables.files import REPORT, read_yaml, replace_text, write_yaml
 from trainables.objective import Objective
 from trainables.settings import UsageError, plain
 
@@ -70,18 +72,26 @@ class Recipe:
         )
 
 
+def report_of(weights: Path) -> dict[str, Any]:
+    """The report of the epoch that a training's best weights are from, as it stands in their header."""
+    with safe_open(weights, framework="numpy") as file:
+        report: dict[str, Any] = json.loads(file.metadata()[REPORT])
+    return report
+
+
 def write_artifact(
-    folder: Path, recipe: Recipe, weights: Path, report: Mapping[str, Any], facts: Mapping[str, Any], origin: str
+    folder: Path, recipe: Recipe, weights: Path, tested: Mapping[str, float], facts: Mapping[str, Any], origin: str
 ) -> None:
     """Write the folder.
 
     Args:
         folder: made if it is not there.
-        weights: a safetensors file to copy.
-        report: the report of the epoch that the weights are from.
+        weights: the best weights of a training, to copy; their report is shown.
+        tested: figures on the test split, `test/…`, where it has been looked at.
         facts: what the variant says of itself and its data (`Variant.describe`).
         origin: a sentence for the card: which run and trial, or which training.
     """
+    report = {**report_of(weights), **tested}
     folder.mkdir(parents=True, exist_ok=True)
     recipe.write(folder / CONFIG)
     if weights.resolve() != (folder / WEIGHTS).resolve():

@@ -2,8 +2,7 @@
 
     result.json        one JSON object per epoch and line
     last.pt            everything that the training depends on; read with weights_only=True
-    best.safetensors   the weights of the best epoch by the objective
-    best.json          the report of that epoch
+    best.safetensors   the weights of the best epoch by the objective, with that epoch's report in its header
     events.out.*       TensorBoard
 
 Every file is replaced whole or appended by one line. The checkpoint is written before the report's line and holds the
@@ -20,8 +19,9 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from trainables.contract import Variant
 from trainables.events import Events
-from trainables.files import BEST_REPORT, BEST_WEIGHTS, LAST, RESULT, append_line, read_lines, replace_text
+from trainables.files import BEST_WEIGHTS, LAST, REPORT, RESULT, append_line, put_in_place, read_lines, replace_text
 from trainables.loop import Loop
 
 
@@ -66,22 +66,21 @@ class TrainingFolder:
     def _complete_record(self) -> None:
         """Make the reports on disk those of the epochs that the checkpoint has, the last one included."""
         kept = [line for line in read_lines(self.path / RESULT) if line["epoch"] <= self.loop.epoch_done]
-        if self.loop.report is not None and len(kept) < self.loop.epoch_done:
+        if self.loop.report is not None and (not kept or kept[-1]["epoch"] < self.loop.epoch_done):
             kept.append(self.loop.report)
         replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in kept))
 
     def _keep_best(self, report: Mapping[str, Any]) -> None:
         partial = self.path / f".{BEST_WEIGHTS}"
-        save_file(self.loop.weights(), partial)
-        partial.replace(self.path / BEST_WEIGHTS)
-        replace_text(self.path / BEST_REPORT, json.dumps(report, indent=2))
+        save_file(self.loop.weights(), partial, metadata={REPORT: json.dumps(report)})
+        put_in_place(partial, self.path / BEST_WEIGHTS)
 
 
 def save_state(path: Path, loop: Loop) -> None:
     """Write a loop's state, whole or not at all."""
     partial = path.with_name(f".{path.name}")
     torch.save(loop.state(), partial)
-    partial.replace(path)
+    put_in_place(partial, path)
 
 
 def load_state(path: Path, loop: Loop) -> None:
@@ -89,10 +88,10 @@ def load_state(path: Path, loop: Loop) -> None:
     loop.load_state(torch.load(path, map_location=loop.variant.device, weights_only=True))
 
 
-def load_weights(path: Path, loop: Loop) -> None:
-    """Put the weights of a safetensors file, as `Loop.weights` names them, into the loop's modules."""
+def load_weights(path: Path, variant: Variant) -> None:
+    """Put the weights of a safetensors file, as `Loop.weights` names them, into a variant's modules."""
     tensors = load_file(path)
-    for name, module in loop.variant.modules().items():
+    for name, module in variant.modules().items():
         prefix = f"{name}."
         module.load_state_dict(
             {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

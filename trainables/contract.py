@@ -73,13 +73,17 @@ class DataConfig(Settings):
             raise UsageError(f"source={self.source} is not possible; {nearest(self.source, list(self.SOURCES))}")
         if self.source != "synthetic" and self.root is None:
             raise UsageError(f"source={self.source} reads files: say where with data.root=FOLDER.")
-        if self.root is not None:
-            absolute = (
-                Path(self.root).expanduser().resolve()
-            )  # a trial does not run in the folder where it was asked for
-            object.__setattr__(self, "root", str(absolute))
-            if not absolute.is_dir():
-                raise UsageError(f"root={self.root} is no folder.")
+        if self.root is not None:  # made absolute, for a trial does not run in the folder where it was asked for
+            object.__setattr__(self, "root", str(Path(self.root).expanduser().resolve()))
+
+    def check_root(self) -> None:
+        """See that the data are there; a run can be read back without them.
+
+        Raises:
+            UsageError: the root is no folder.
+        """
+        if self.root is not None and not Path(self.root).is_dir():
+            raise UsageError(f"data.root={self.root} is no folder; give the one that holds the data.")
 
 
 @dataclass(frozen=True)
@@ -202,6 +206,7 @@ class Entry:
         Raises:
             UsageError: data that are missing or unreadable, named.
         """
+        data.check_root()
         importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
 
     def load(self) -> ModuleType:
@@ -224,9 +229,7 @@ class Entry:
         from trainables.processes import Processes  # noqa: PLC0415
 
         module = self.load()
-        torch.manual_seed(
-            seed
-        )  # layers draw their first weights, and stochastic depth its masks, from torch's own generator
+        torch.manual_seed(seed)  # of first weights and stochastic depth, which use torch's own generator
         variant: Variant = module.build(
             config,
             data,

@@ -17,7 +17,7 @@ from trainables.settings import UsageError, one_line
 RESULT = "result.json"
 LAST = "last.pt"
 BEST_WEIGHTS = "best.safetensors"
-BEST_REPORT = "best.json"
+REPORT = "report"
 ERROR = "error.txt"
 TIMEOUT = "timeout.txt"
 
@@ -30,7 +30,7 @@ def trial_folder(run: Path, number: int) -> Path:
 def why_it_died(trial: Path) -> str | None:
     """The reason that a trial's process left behind when it died; None where it was killed from outside."""
     if (trial / ERROR).exists():
-        return (trial / ERROR).read_text(encoding="utf-8").splitlines()[0]
+        return (trial / ERROR).read_text(encoding="utf-8").partition("\n")[0]
     if (trial / TIMEOUT).exists() and (trial / TIMEOUT).stat().st_size > 0:
         return f"took longer than trial_timeout_s; {TIMEOUT} in its folder says where it hung"
     return None
@@ -40,6 +40,13 @@ def replace_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     partial = path.with_name(f".{path.name}")
     partial.write_text(text, encoding="utf-8")
+    put_in_place(partial, path)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """Put a finished file in the place of another, once it is on disk: a power cut leaves the one or the other."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
     partial.replace(path)
 
 

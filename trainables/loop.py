@@ -37,7 +37,7 @@ class Loop:
         best: the report of the best epoch, or None.
         findings: what the health checks said of the last epoch.
         stop_reason: why training ends before its budget, or None.
-        seconds: spent in all, before an interruption too.
+        seconds: spent in all; seconds_before: the part of it before an interruption.
     """
 
     def __init__(self, variant: Variant, objective: Objective) -> None:
@@ -54,7 +54,7 @@ class Loop:
         self.findings: list[Finding] = []
         self.stop_reason: str | None = None
         self._fatal_epochs = 0
-        self.seconds = 0.0
+        self.seconds = self.seconds_before = 0.0
 
     @property
     def finished(self) -> bool:
@@ -112,7 +112,7 @@ class Loop:
         self.best = state["best"]
         self.stop_reason = state["stop_reason"]
         self._fatal_epochs = state["fatal_epochs"]
-        self.seconds = state["seconds"]
+        self.seconds = self.seconds_before = state["seconds"]
 
     def weights(self) -> dict[str, Tensor]:
         """The trained weights, `module.parameter` → tensor on the CPU, contiguous as safetensors wants them."""
@@ -174,9 +174,11 @@ class Loop:
             value = float(means.sums[name])
             if not math.isfinite(value):
                 what = "loss" if name == "train/total" else "gradient norm"
+                clip = self.config.clip_norm
+                remedy = f"or clip_norm ({clip:.3g})" if clip > 0 else "or set clip_norm=1"
                 raise DivergedError(
                     f"{what} became {value} in epoch {self.epoch_done + 1} by step {step + 1}; "
-                    f"lower lr ({self.config.lr:.3g}) or clip_norm ({self.config.clip_norm:.3g})"
+                    f"lower lr ({self.config.lr:.3g}) {remedy}"
                 )
 
     def _autocast(self) -> contextlib.AbstractContextManager[Any]:
@@ -196,7 +198,9 @@ class Loop:
         goals = [goal.metric for goal in self.objective.goals]
         for metric in [*goals, *self.objective.constraints]:
             if not math.isfinite(report.get(metric, 0.0)):
-                raise DivergedError(f"{metric} is {report[metric]} in epoch {self.epoch_done}")
+                raise DivergedError(
+                    f"{metric} is {report[metric]} in epoch {self.epoch_done}; lower lr ({self.config.lr:.3g})"
+                )
         report |= self.objective.score(report)
         self.findings = self.variant.health(report)
         fatal = [finding for finding in self.findings if finding.fatal]

@@ -117,6 +117,9 @@ def command(main: Callable[[list[str]], int]) -> None:
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        status = 130
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
@@ -138,7 +141,7 @@ def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
 
 def one_line(error: Exception) -> str:
     """The first line of an error's message, without its full stop."""
-    return str(error).splitlines()[0].rstrip(".")
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def unknown(name: str, accepted: Iterable[str], what: str = "setting") -> str:

@@ -6,7 +6,6 @@ Writes the same kind of folder as an export, goes on where it was interrupted, a
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from trainables.artifact import CONFIG, Recipe, write_artifact
-from trainables.files import BEST_REPORT, BEST_WEIGHTS, LAST
+from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
+from trainables.files import BEST_WEIGHTS, LAST
 from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting, unknown
 
 if TYPE_CHECKING:
@@ -128,10 +127,10 @@ def _epoch(training: TrainingFolder, *, show: bool) -> None:
 
 
 def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
-    report = json.loads((folder / BEST_REPORT).read_text(encoding="utf-8"))
+    report = report_of(folder / BEST_WEIGHTS)
     ended = f"; ended early: {loop.stop_reason}." if loop.stop_reason else "."
     origin = f"Trained in full for {loop.epoch_done} epochs{ended}"
-    write_artifact(folder, recipe, folder / BEST_WEIGHTS, report, loop.variant.describe(), origin)
+    write_artifact(folder, recipe, folder / BEST_WEIGHTS, {}, loop.variant.describe(), origin)
     print(
         f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
     )

@@ -9,6 +9,7 @@ it left word that going on is no use: it hung until it was killed, or it ran out
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import gc
 import time
@@ -23,11 +24,12 @@ import torch._dynamo  # the first optimiser would import it, for seconds of the 
 from ray import tune
 from ray.actor import exit_actor
 
-from trainables.checkpoint import TrainingFolder, load_state, save_state
+from trainables.checkpoint import TrainingFolder
 from trainables.contract import load
-from trainables.files import ERROR, LAST, TIMEOUT, replace_text, trial_folder, why_it_died
+from trainables.files import ERROR, TIMEOUT, replace_text, trial_folder, why_it_died
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Objective
+from trainables.settings import one_line
 
 
 @dataclass(frozen=True)
@@ -55,11 +57,14 @@ class Task:
 class Trial(tune.Trainable):
     """Trains the config of one trial, one epoch per `step`."""
 
+    training: TrainingFolder | None = None
+
     def setup(self, config: dict[str, Any], task: Task) -> None:
         """Take the trial's number and parameters; the work begins in the first step, where failures are reported."""
         self.task = task
         self.entry = load(task.variant)
-        self.entry.load()  # imports take seconds; better now than in the first trial's time
+        with contextlib.suppress(Exception):  # what is wrong with it, the first step will report
+            self.entry.load()  # imports take seconds; better now than in the first trial's time
         torch.set_num_threads(max(1, int(task.cpus)))
         self.device = _device(task.gpus)
         self._begin(config)
@@ -69,19 +74,19 @@ class Trial(tune.Trainable):
         known = why_it_died(self.path)
         if known is not None:
             return self._failed(known)
-        with _Watchdog(self.path / TIMEOUT, self._remaining()):
-            try:
-                training = self.training or self._build()
-                # A trial that ended, unnoticed, when its run was killed has nothing left to train, only to report.
-                report = training.loop.report if training.loop.finished else training.epoch()
-            except DivergedError as error:
-                return self._failed(str(error))
-            except torch.OutOfMemoryError as error:
-                self._failed(f"out of memory: {error}", traceback.format_exc())
-                exit_actor()  # what it had reserved is free for sure only when its process has gone
-            except Exception as error:  # noqa: BLE001  (the boundary of a trial: recorded, and the run goes on)
-                return self._failed(f"{type(error).__name__}: {error}", traceback.format_exc())
-        return {**(report or {}), "done": training.loop.finished}
+        try:
+            return self._advance()
+        except DivergedError as error:
+            return self._failed(str(error))
+        except torch.OutOfMemoryError as error:
+            failed = self._failed(f"out of memory: {one_line(error)}", traceback.format_exc())
+            exit_actor()  # what it had reserved is free for sure only when its process has gone
+            return failed
+        except Exception as error:  # noqa: BLE001  (the boundary of a trial: recorded, and the run goes on)
+            failed = self._failed(f"{type(error).__name__}: {one_line(error)}", traceback.format_exc())
+            if self.device.type == "cuda":
+                exit_actor()  # a fault on the device would outlive the trial
+            return failed
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Make room for the next trial in this process."""
@@ -93,24 +98,13 @@ class Trial(tune.Trainable):
         """Close files; called by Ray before the actor goes."""
         self._close()
 
-    def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """For schedulers that pause or clone trials; ordinary resume uses the trial's own folder."""
-        if self.training is not None:
-            save_state(Path(checkpoint_dir) / LAST, self.training.loop)
-
-    def load_checkpoint(self, checkpoint_dir: str) -> None:
-        """Continue from `save_checkpoint`'s file."""
-        path = Path(checkpoint_dir) / LAST
-        if path.exists():
-            load_state(path, self._build().loop)
-
     # -- one trial's life ----------------------------------------------------------------------------------------
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         self.params = dict(config["params"])
         self.path = trial_folder(self.task.folder, config["trial"])
         self.path.mkdir(parents=True, exist_ok=True)
-        self.training: TrainingFolder | None = None
+        self.training = None
         self.began = time.monotonic()
 
     def _build(self) -> TrainingFolder:
@@ -118,9 +112,7 @@ class Trial(tune.Trainable):
         config = entry.Config.of({**self.task.fixed, **self.params})
         data = entry.Data.of(self.task.data)
         variant = entry.build(config, data, device=self.device, seed=self.task.seed, splits=("train", "val"))
-        self.training = TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
-        self.began -= self.training.loop.seconds  # what an earlier process spent on this trial counts against its limit
-        return self.training
+        return TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
 
     def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
         if details or not (self.path / ERROR).exists():
@@ -128,10 +120,27 @@ class Trial(tune.Trainable):
         epoch = self.training.loop.epoch_done if self.training else 0
         return {"epoch": epoch, "failed": True, "done": True, "stop_reason": reason}
 
-    def _remaining(self) -> float | None:
-        if self.task.timeout_s is None:
-            return None
-        return max(0.1, self.task.timeout_s - (time.monotonic() - self.began))
+    def _advance(self) -> dict[str, Any]:
+        """One epoch's report; first of all that of the last epoch before a kill, which nobody may have heard."""
+        if self.training is None:
+            with self._watchdog():
+                self.training = self._build()
+            if self.training.loop.report is not None:
+                return self._told(self.training.loop)
+        with self._watchdog():
+            self.training.epoch()
+        return self._told(self.training.loop)
+
+    @staticmethod
+    def _told(loop: Loop) -> dict[str, Any]:
+        return {**(loop.report or {}), "done": loop.finished}
+
+    def _watchdog(self) -> _Watchdog:
+        """Guards what comes next with the time that the trial has left, that of earlier processes counted."""
+        limit = self.task.timeout_s
+        earlier = self.training.loop.seconds_before if self.training else 0.0
+        spent = time.monotonic() - self.began + earlier
+        return _Watchdog(self.path / TIMEOUT, None if limit is None else max(0.1, limit - spent))
 
     def _close(self) -> None:
         """Let go of the model, so that the next trial finds the memory free and no random state left over."""

@@ -13,7 +13,7 @@ from benchmarks.curves import variant
 from search.record import RunFolder
 from search.scheduler import settle
 from trainables import train
-from trainables.artifact import CARD, CONFIG, METRICS, WEIGHTS, Recipe
+from trainables.artifact import CARD, CONFIG, METRICS, WEIGHTS, Recipe, report_of
 from trainables.files import BEST_WEIGHTS, RESULT, read_lines, trial_folder
 from trainables.settings import UsageError
 
@@ -120,7 +120,7 @@ def test_without_a_look_no_test_split_is_built(run, tmp_path, monkeypatch):
 
 
 def test_a_trial_that_is_not_there_is_refused(run, tmp_path):
-    with pytest.raises(UsageError, match=r"trial 99 of .*mine has no weights; `python -m analysis\.best` lists"):
+    with pytest.raises(UsageError, match=r"trial=99 of .*mine has no weights; `python -m analysis\.best` lists"):
         export(run, tmp_path / "out", "trial=99")
     assert not (tmp_path / "out").exists()
 
@@ -146,5 +146,5 @@ def test_figures_are_those_of_the_exported_weights_after_a_kill_before_the_last_
     settle(again)
     assert again.trials[0].status == "finished"
     export(on.folder.path, tmp_path / "out")
-    weights = json.loads((trial_folder(on.folder.path, 0) / "best.json").read_text())
+    weights = report_of(trial_folder(on.folder.path, 0) / BEST_WEIGHTS)
     assert figures(tmp_path / "out")["report"]["epoch"] == weights["epoch"] == 3

@@ -14,7 +14,8 @@ from simulated import add, board, known, reopened, report, search, space
 
 from search.record import RunFolder, environment
 from search.scheduler import settle
-from search.space import Space
+from search.settings import read
+from search.space import Space, with_trials
 from trainables.files import RESULT, append_line, trial_folder
 from trainables.settings import UsageError
 
@@ -39,9 +40,7 @@ def test_the_space_in_a_run_is_a_space_file(tmp_path):
 
 def test_a_name_that_is_taken_is_refused_with_the_way_to_go_on(tmp_path):
     board(tmp_path / "run")
-    with pytest.raises(
-        UsageError, match=r"holds a run already: continue it with resume=.*run, or choose another name="
-    ):
+    with pytest.raises(UsageError, match=r"is there already: go on with resume=.*run, or choose another name="):
         board(tmp_path / "run")
 
 
@@ -58,16 +57,27 @@ def test_what_is_no_run_is_answered_with_the_runs_nearby(tmp_path):
 
 def test_an_extended_run_stays_extended(tmp_path):
     on = board(tmp_path / "run")
-    assert on.folder.space(trials=30).budget.trials == 30
+    on.folder.write_space(with_trials(on.folder.space(), 30))
     assert RunFolder.open(tmp_path / "run").space().budget.trials == 30
 
 
-@pytest.mark.parametrize("trials", [0, "many"])
-def test_a_number_of_trials_that_cannot_be_leaves_the_run_as_it_was(tmp_path, trials):
+@pytest.mark.parametrize(("trials", "named"), [(0, "trials=0"), ("many", "trials=many"), (1, "has 2 trials")])
+def test_a_number_of_trials_that_cannot_be_leaves_the_run_as_it_was(tmp_path, trials, named):
     on = board(tmp_path / "run")
-    with pytest.raises(UsageError, match=f"trials={trials}"):
-        on.folder.space(trials=trials)
+    on.folder.write_settings({"space": "curves", "space_name": "curves"})
+    for _ in range(2):
+        add(on, X)
+    with pytest.raises(UsageError, match=named):
+        read([f"resume={tmp_path / 'run'}", f"budget.trials={trials}"], now="")
     assert RunFolder.open(tmp_path / "run").space().budget.trials == 12
+
+
+def test_a_run_belongs_to_one_process_at_a_time(tmp_path):
+    on = board(tmp_path / "run")
+    with on.folder.claimed(), pytest.raises(UsageError, match="run by another process"), on.folder.claimed():
+        pass
+    with on.folder.claimed():  # and is free again
+        pass
 
 
 def test_a_trial_is_on_disk_from_its_beginning_to_its_end(tmp_path):
@@ -147,7 +157,7 @@ def test_a_run_that_is_killed_can_be_read_and_goes_on(tmp_path):
     assert len(left) >= 20
     assert len(on.waiting) <= 4
     again = reopened(tmp_path / "run")
-    again.space = on.folder.space(trials=len(left) + 2)
+    again.space = with_trials(on.folder.space(), len(left) + 2)
     settle(again)
     search(again, concurrent=4)
     assert again.count("running") == 0

@@ -183,9 +183,8 @@ def test_a_trial_whose_process_died_fails_when_ray_gives_up(tmp_path, left):
     add(on, X, epochs=1)
     if left:
         (trial_folder(on.folder.path, 0) / ERROR).write_text(f"{left}\n\ntraceback")
-    for again, status in ((True, "running"), (False, "failed")):
-        trial = SimpleNamespace(config={"trial": 0}, should_recover=lambda again=again: again)
-        BoardScheduler(on).on_trial_error(None, trial)
+    for rays, status in (("ERROR", "running"), ("RUNNING", "failed")):  # stopped to be queued again; given up
+        BoardScheduler(on).on_trial_error(None, SimpleNamespace(config={"trial": 0}, status=rays))
         assert on.trials[0].status == status
     assert on.trials[0].reason == (left or on.trials[0].reason)
     assert left or "killed from outside" in on.trials[0].reason

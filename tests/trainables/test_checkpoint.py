@@ -9,8 +9,9 @@ from linear import linear_loop, without_times
 from safetensors.torch import load_file
 
 from trainables import checkpoint, contract
+from trainables.artifact import report_of
 from trainables.checkpoint import TrainingFolder, load_weights
-from trainables.files import BEST_REPORT, BEST_WEIGHTS, LAST, RESULT, read_lines
+from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Goal, Objective
 
@@ -69,7 +70,7 @@ def test_a_kill_in_any_epoch_at_any_file_changes_nothing(tmp_path, monkeypatch, 
         assert torch.equal(resumed.loop.weights()[name], value)
     best, expected = (load_file(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight"))
     assert all(torch.equal(best[name], value) for name, value in expected.items())
-    best_reports = [json.loads((tmp_path / name / BEST_REPORT).read_text()) for name in ("killed", "straight")]
+    best_reports = [report_of(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight")]
     assert without_times(best_reports[0]) == without_times(best_reports[1])
 
 
@@ -98,13 +99,13 @@ def test_the_best_weights_are_those_of_the_best_epoch(tmp_path, mode, best):
         weights.append({name: value.clone() for name, value in loop.weights().items()})
     kept = load_file(tmp_path / BEST_WEIGHTS)
     assert [all(torch.equal(kept[name], each[name]) for name in kept) for each in weights].index(True) == best - 1
-    assert json.loads((tmp_path / BEST_REPORT).read_text())["epoch"] == best
+    assert report_of(tmp_path / BEST_WEIGHTS)["epoch"] == best
 
 
 def test_weights_go_back_where_they_came_from(tmp_path):
     trained = train(tmp_path, until=2)
     fresh = linear_loop(**NOISY)
-    load_weights(tmp_path / BEST_WEIGHTS, fresh)
+    load_weights(tmp_path / BEST_WEIGHTS, fresh.variant)
     best = trained.loop.best["val/mse"]
     assert fresh.variant.evaluate("val")["mse"] == pytest.approx(best, rel=1e-6)
 

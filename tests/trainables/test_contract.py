@@ -60,7 +60,6 @@ def test_data_root_is_an_absolute_folder(tmp_path, monkeypatch):
     ("given", "words"),
     [
         ({"source": "nih"}, ["data.source=nih", "data.root=FOLDER"]),
-        ({"source": "nih", "root": "/no/such"}, ["data.root=/no/such is no folder"]),
         ({"source": "nhi"}, ["data.source", "nhi", "did you mean 'nih'?"]),
         ({"bad_images": "drop"}, ["bad_images", "drop", "fatal"]),
     ],
@@ -80,3 +79,9 @@ def test_a_seed_gives_the_same_variant_whatever_was_drawn_before():
         weights.append(entry.build(entry.Config(), entry.Data(), seed=seed).modules()["weight"].weight)
     assert torch.equal(weights[0], weights[1])
     assert not torch.equal(weights[0], weights[2])
+
+
+def test_a_root_that_is_not_there_is_named_when_the_data_are_needed():
+    missing = Files.of({"source": "nih", "root": "/no/such"}, where="data.")  # a run is read back without its data
+    with pytest.raises(UsageError, match=r"data\.root=/no/such is no folder"):
+        missing.check_root()
