@@ -126,7 +126,7 @@ class Search:
         return max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
 
     def wait_for(self, condition: Callable[[], bool]) -> None:
-        until = time.monotonic() + 200
+        until = time.monotonic() + 300
         while not condition():
             if time.monotonic() > until or self.process.poll() is not None:
                 self.process.kill()

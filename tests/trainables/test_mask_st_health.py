@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trainables.mask_st.config import Config
-from trainables.mask_st.health import findings
+from trainables.mask_st.health import findings, plain_epochs
 
 HEALTHY = {
     "epoch": 5,
@@ -48,6 +48,18 @@ def test_nothing_is_judged_while_the_mask_is_untrained():
     config = Config(epochs=10, bce_fraction=0.45)
     assert findings({**report, "epoch": 5}, config) == []
     assert len(findings({**report, "epoch": 6}, config)) == 2
+
+
+def test_plain_epochs_are_not_one_more_by_rounding():
+    assert [plain_epochs(Config(epochs=100, bce_fraction=share)) for share in (0.07, 0.071, 0.0)] == [7, 8, 0]
+
+
+def test_a_map_on_target_whose_deployed_masks_are_empty_is_named_but_not_fatal():
+    report = {**HEALTHY, "val/collapsed_share": 1.0}
+    (found,) = findings(report, Config(project=False))
+    assert (found.check, found.fatal) == ("deployed mask empty", False)
+    (found,) = findings({**report, "val/coverage_expected": 0.001}, Config(project=False))
+    assert (found.check, found.fatal) == ("mask collapsed", True)
 
 
 def test_a_met_aim_is_no_dead_loss():

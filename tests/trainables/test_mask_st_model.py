@@ -58,20 +58,34 @@ def test_every_parameter_of_the_generator_gets_a_gradient():
     assert all(each.grad is not None and each.grad.abs().sum() > 0 for each in generator.parameters())
 
 
-@pytest.mark.parametrize("channels_last", [True, False])
-def test_channels_last_is_in_effect_inside_the_networks(channels_last):
+def test_logits_keep_float32_under_autocast():
+    """A head in bf16 has 8 bits: most of these logits would tie, and the projection would keep them by their place."""
+    torch.manual_seed(0)
+    generator = MaskGenerator(config(mask_stride=4, image_size=128), 1)
+    classifier = Classifier(config(image_size=128), 1, 4)
+    with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+        logits = generator(images(1, 128)).flatten()
+        scores = classifier(images(64, 32)).flatten()
+        rounded = generator.head(generator.body(images(1, 128))).flatten()
+    assert logits.dtype == scores.dtype == torch.float32
+    assert len(logits.unique()) > 0.99 * len(logits) > 2 * len(rounded.unique())
+    assert len(scores.unique()) > 0.99 * len(scores)
+
+
+@pytest.mark.parametrize(("backbone", "channels_last"), [("micro", True), ("micro", False), ("convnext_atto", True)])
+def test_channels_last_is_in_effect_inside_the_networks(backbone, channels_last):
     layouts = []
 
     def look(module, inputs, output):
         layouts.append(output.is_contiguous(memory_format=torch.channels_last))
 
-    settings = config(channels_last=channels_last)
+    settings = config(channels_last=channels_last, backbone=backbone)
     for network in (Classifier(settings, 1, 4), MaskGenerator(settings, 1)):
         convolutions = [each for each in network.modules() if isinstance(each, nn.Conv2d) and each.out_channels > 1]
         assert all(
             each.weight.is_contiguous(memory_format=torch.channels_last) == channels_last
             for each in convolutions
-            if each.in_channels > 1 and each.kernel_size != (1, 1)
+            if each.weight.shape[1] > 1 and each.kernel_size != (1, 1)
         )
         for each in convolutions[:-1]:
             each.register_forward_hook(look)
@@ -159,6 +173,8 @@ def test_what_cannot_be_built_is_named(values, says):
         ({"mask_kind": "ppo", "ppo_grid": 64}, "ppo_grid=64"),
         ({"drop_path": 0.1}, "backbone=micro"),
         ({"weights": "timm"}, "backbone=micro"),
+        ({"weights": "some.safetensors"}, "backbone=micro"),
+        ({"mask_arch": "literal", "mask_stride": 4}, "leave out mask_stride=4"),
     ],
 )
 def test_settings_that_contradict_each_other(values, says):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 
 import numpy as np
@@ -12,6 +11,7 @@ import torch
 from trainables.contract import load
 from trainables.loop import Loop
 from trainables.mask_st import sampling
+from trainables.mask_st import weighting as gradnorm
 from trainables.mask_st.config import Config
 from trainables.mask_st.sampling import Mask
 from trainables.mask_st.variant import MaskST
@@ -66,7 +66,8 @@ def test_every_kind_trains_and_reports_the_same_keys_in_every_epoch(kind):
 
 @pytest.mark.parametrize("weighting", ["static", "gradnorm"])
 @pytest.mark.parametrize("kind", ["straight_through", "ppo"])
-def test_stop_and_resume_equals_straight_through(kind, weighting):
+def test_stop_and_resume_equals_straight_through(kind, weighting, monkeypatch):
+    monkeypatch.setattr(gradnorm, "REFERENCE_UPDATES", 2)  # of the few updates there are
     settings = {"mask_kind": kind, "weighting": weighting, "augment": "light"}
     whole = Loop(build(**settings), OBJECTIVE)
     first = Loop(build(**settings), OBJECTIVE)
@@ -84,16 +85,6 @@ def test_stop_and_resume_equals_straight_through(kind, weighting):
         key: value for key, value in wanted.items() if not key.startswith("time/")
     }
     assert got["train/temperature"] == pytest.approx(0.2)  # the published code starts again at 0.7
-
-
-@pytest.mark.parametrize("kind", ["straight_through", "random", "ppo"])
-def test_evaluation_is_a_function_of_the_weights(kind):
-    variant = build(mask_kind=kind)
-    variant.train_mode(0)
-    first = variant.evaluate("val")
-    torch.rand(7)
-    variant.train_mode(2)  # another temperature
-    assert variant.evaluate("val") == first
 
 
 def test_every_parameter_of_the_generator_gets_a_gradient_from_the_task():
@@ -168,12 +159,6 @@ def test_keep_and_drop_images_share_out_the_full_one():
     assert kept.tolist() == pytest.approx([2 / 16] * 8, abs=0.01)  # round(0.1 · 16) of 16 cells
 
 
-def test_blurred_reference_fills_in_the_surroundings():
-    mean, blur = (build(reference=reference).evaluate("val") for reference in ("mean", "blur"))
-    assert mean["auroc_macro"] == blur["auroc_macro"]
-    assert mean["auroc_keep"] != blur["auroc_keep"]
-
-
 def test_batches_of_two_processes_are_those_of_one():
     whole = next(build(augment="light").batches(1))
     for rank in range(2):
@@ -194,41 +179,28 @@ def test_plain_baseline_can_have_as_many_forward_passes():
     assert build(mask_kind="none").steps_per_epoch == 3
     repeated = build(mask_kind="none", plain_repeats=3)
     assert repeated.steps_per_epoch == len(list(repeated.batches(0))) == 9
-    assert repeated.stage_ends == ()
+    assert {build(mask_kind=kind).stage_ends for kind in KINDS} == {(1,)}
 
 
-def test_coverage_of_the_maps_is_not_forced_by_projection():
-    values = build(keep_ratio=0.5).evaluate("val")
-    assert values["coverage"] == 0.5
-    assert values["health/coverage_error"] == pytest.approx(abs(values["coverage_expected"] - 0.5))
-    assert values["coverage_expected"] != 0.5
+def test_generator_has_its_own_rate_and_biases_and_norms_do_not_decay():
+    variant = build(lr=1e-3, mask_lr_mult=7.0, weight_decay=0.1)
+    groups = variant.parameter_groups()
+    settings = {id(each): (group["lr"], group["weight_decay"]) for group in groups for each in group["params"]}
+    for name, module in variant.modules().items():
+        for key, parameter in module.named_parameters():
+            lr, decay = settings.pop(id(parameter))
+            assert lr == pytest.approx(7e-3 if name == "generator" else 1e-3), key
+            assert decay == (0.0 if parameter.ndim == 1 else 0.1), key
+    assert not settings
+    assert len(groups) == 4
 
 
-def test_panels_are_pictures():
-    panels = build().panels()
-    assert len(panels) == 8
-    for picture in panels.values():
-        assert picture.dtype == np.uint8
-        assert picture.shape[1:] == (6 * 192, 3)
-    assert build(mask_kind="none").panels() == {}
-
-
-def test_a_split_that_was_not_asked_for_is_not_there():
-    with pytest.raises(ValueError, match="with the test split"):
-        build().evaluate("test")
-
-
-def test_thresholds_never_come_from_the_test_split():
-    variant = build(splits=("train", "val", "test"))
-    before = variant.evaluate("test")
-    test = variant.examples["test"]
-    assert not test.calibration.any()
-    variant.examples["test"] = test.only(np.arange(len(test)) % 2 == 0)
-    half = variant.evaluate("test")
-    val = variant.examples["val"]
-    variant.examples["val"] = dataclasses.replace(val, calibration=~val.calibration)
-    assert variant.evaluate("test")["f1_macro"] != half["f1_macro"]
-    assert half["loss_full"] != before["loss_full"]
+@pytest.mark.filterwarnings("error::FutureWarning", "error::DeprecationWarning")
+def test_bf16_epoch_uses_no_deprecated_interface():
+    loop = Loop(build(precision="bf16"), OBJECTIVE)
+    report = loop.epoch()
+    assert np.isfinite(report["train/total"])
+    assert all(parameter.dtype == torch.float32 for parameter in loop.variant.generator.parameters())
 
 
 def test_defaults_are_the_published_command():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from trainables.mask_st import weighting
 from trainables.mask_st.weighting import GradNorm, Group, renormalised
 from trainables.processes import Processes
 
@@ -14,6 +15,11 @@ from trainables.processes import Processes
 def gradnorm(tasks: tuple[str, ...], shared: nn.Parameter, **settings) -> GradNorm:
     settings = {"alpha": 0.0, "lr": 0.025, "floor": 1e-3, **settings}
     return GradNorm([Group(tasks, (shared,))], processes=Processes(), **settings)
+
+
+@pytest.fixture(autouse=True)
+def short_reference(monkeypatch):
+    monkeypatch.setattr(weighting, "REFERENCE_UPDATES", 1)
 
 
 def steps(weigh: GradNorm, shared: nn.Parameter, scales: dict[str, float], count: int) -> dict[str, float]:
@@ -56,22 +62,63 @@ def test_floor_and_sum_hold_even_for_gradients_of_very_different_size():
 
 @pytest.mark.parametrize("weights", [[3.0, -2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1e6, 1.0, 1e-9]])
 def test_renormalised(weights):
-    got = renormalised(torch.tensor(weights), 0.01)
+    got = renormalised(torch.tensor(weights), 0.01, torch.ones(len(weights), dtype=torch.bool))
     assert got.sum().item() == pytest.approx(3, rel=1e-5)
     assert got.min().item() >= 0.01 - 1e-7
 
 
 def test_balanced_weights_stay_as_they_are():
-    np.testing.assert_allclose(renormalised(torch.tensor([0.5, 1.5]), 1e-3), [0.5, 1.5], rtol=1e-6)
+    all_of_them = torch.ones(2, dtype=torch.bool)
+    np.testing.assert_allclose(renormalised(torch.tensor([0.5, 1.5]), 1e-3, all_of_them), [0.5, 1.5], rtol=1e-6)
+
+
+def test_what_takes_no_part_stays_at_one():
+    some = torch.tensor([True, False, True])
+    np.testing.assert_allclose(renormalised(torch.tensor([3.0, 9.0, 1.0]), 0.0, some), [1.5, 1.0, 0.5], rtol=1e-6)
+    assert renormalised(torch.tensor([3.0, 9.0]), 0.1, torch.tensor([False, False])).tolist() == [1, 1]
 
 
 def test_each_group_asks_only_its_own_parameters():
     seen, unseen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
     groups = [Group(("full", "keep"), (seen,)), Group(("keep", "drop"), (unseen,))]
     weigh = GradNorm(groups, alpha=0.0, lr=0.025, floor=1e-3, processes=Processes())
-    weigh.update({"full": seen.sum(), "keep": seen.sum() + unseen.sum(), "drop": 0.1 * unseen.sum()})
+    for _ in range(2):
+        weigh.update({"full": seen.sum(), "keep": seen.sum() + unseen.sum(), "drop": 0.1 * unseen.sum()})
     assert weigh.tasks == ("full", "keep", "drop")
     assert weigh.named()["drop"] > weigh.named()["full"]
+
+
+def test_progress_is_measured_from_the_mean_of_the_first_updates(monkeypatch):
+    monkeypatch.setattr(weighting, "REFERENCE_UPDATES", 10)
+    shared = nn.Parameter(torch.ones(1))
+    weigh = gradnorm(("a", "b"), shared, alpha=1.0)
+    for update in range(10):  # the first batch has a loss of 0, which as a reference would make any progress infinite
+        weigh.update({"a": update * shared.sum(), "b": 4.5 * shared.sum()})
+        assert list(weigh.named().values()) == [1, 1]
+    # a has come to a third of its mean of 4.5, b nowhere, and their gradients are the same
+    weigh.update({"a": 4.5 * shared.sum() - 3, "b": 4.5 * shared.sum()})
+    assert weigh.named()["b"] > 1 > weigh.named()["a"]
+
+
+def test_a_task_that_begins_at_zero_takes_no_part():
+    shared = nn.Parameter(torch.ones(1))
+    weigh = gradnorm(("silent", "a", "b"), shared, alpha=1.0)
+    for _ in range(20):
+        weigh.update({"silent": 50 * (shared.sum() - 1), "a": shared.sum(), "b": 0.5 * shared.sum()})
+    weights = weigh.named()
+    assert weights["silent"] == 1
+    assert weights["b"] > 1 > weights["a"]
+    assert weights["a"] + weights["b"] == pytest.approx(2, rel=1e-5)
+
+
+def test_state_holds_an_unfinished_reference(monkeypatch):
+    monkeypatch.setattr(weighting, "REFERENCE_UPDATES", 5)
+    shared, scales = nn.Parameter(torch.ones(1)), {"a": 1.0, "b": 0.1}
+    whole, first, second = (gradnorm(("a", "b"), shared, alpha=1.0) for _ in range(3))
+    wanted = steps(whole, shared, scales, 9)
+    steps(first, shared, scales, 3)
+    second.load_state(first.state())
+    assert steps(second, shared, scales, 6) == wanted != {"a": 1, "b": 1}
 
 
 def test_without_any_gradient_nothing_moves():

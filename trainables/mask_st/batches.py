@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
-from trainables.mask_st.data import Examples
+from trainables.mask_st.examples import Examples
 from trainables.mask_st.model import draw_depth
 from trainables.mask_st.policy import Rollout
 from trainables.processes import Processes

@@ -12,6 +12,8 @@ from typing import ClassVar, Literal
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.settings import UsageError, plain, setting
 
+DEFAULT_STRIDE: Literal[8] = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(TrainingConfig):
@@ -39,7 +41,7 @@ class Config(TrainingConfig):
         "straight_through", "where the mask comes from; none is the plain BCE baseline"
     )
     mask_arch: Literal["strided", "literal"] = setting("strided", "literal: the published two-conv, stride-1 network")
-    mask_stride: Literal[1, 4, 8, 16] = setting(8, "pixels per mask cell of the strided network")
+    mask_stride: Literal[1, 4, 8, 16] = setting(DEFAULT_STRIDE, "pixels per mask cell of the strided network")
     mask_lr_mult: float = setting(5.0, "the generator's learning rate, as a multiple of lr", low=0.0)
     keep_ratio: float = setting(
         0.1,
@@ -106,8 +108,8 @@ class Config(TrainingConfig):
         super().__post_init__()
         _check_temperatures(self)
         _check_sizes(self)
-        if self.backbone == "micro" and (self.drop_path > 0 or self.weights == "timm"):
-            raise UsageError("backbone=micro has neither drop_path nor weights=timm: take a timm convnext_* for those.")
+        if self.backbone == "micro" and (self.drop_path > 0 or self.weights != "none"):
+            raise UsageError("backbone=micro has neither drop_path nor weights: take a timm convnext_* for those.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,8 @@ def _check_temperatures(config: Config) -> None:
 
 
 def _check_sizes(config: Config) -> None:
+    if config.mask_arch == "literal" and config.mask_stride != DEFAULT_STRIDE:
+        raise UsageError(f"mask_arch=literal has stride 1: leave out mask_stride={config.mask_stride}.")
     stride = config.mask_stride if config.mask_arch == "strided" else 1
     if config.mask_kind not in ("none", "ppo") and config.image_size % stride:
         raise UsageError(f"image_size={config.image_size} is no multiple of mask_stride={stride}.")

@@ -25,7 +25,7 @@ def findings(report: Mapping[str, float], config: Config) -> list[Finding]:
 
 def plain_epochs(config: Config) -> int:
     """Epochs, begun ones included, in which the classification loss is alone."""
-    return math.ceil(config.bce_fraction * config.epochs)
+    return math.ceil(round(config.bce_fraction * config.epochs, 9))  # 0.07 · 100 is a little more than 7
 
 
 def _coverage(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
@@ -38,6 +38,13 @@ def _coverage(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
             f"{kept}, and nearly nothing of {report['val/collapsed_share']:.0%} of the images: raise volume_lambda "
             f"({config.volume_lambda:.3g}), or take volume_form=barrier, which still pulls at 0; lower delta.",
             fatal=True,
+        )
+    elif report["val/collapsed_share"] > 0.5 and not config.project:
+        yield Finding(
+            "deployed mask empty",
+            f"cells are kept with a probability of {coverage:.2f} on average, but in "
+            f"{report['val/collapsed_share']:.0%} of the images hardly one reaches 0.5: raise mask_lr_mult "
+            f"({config.mask_lr_mult:.3g}), or take project=true, which keeps the highest.",
         )
     if report["val/saturated_share"] > 0.5 and coverage > min(2 * wanted, (1 + wanted) / 2):
         yield Finding(

@@ -1,4 +1,4 @@
-"""The terms of the training loss, unweighted, one value per image so that PPO can take them as rewards.
+"""The terms of the training loss, unweighted, one value per image, and the rewards that PPO makes of two of them.
 
 `full` logits are the classifier's on the image, `keep` on what the mask keeps, `drop` on what it leaves, all
 `[B, K]`. Each term has the recommended form and, for ablation, the published code's literal one.
@@ -33,6 +33,17 @@ def classifier_terms(
         # The number of positives differs between processes: a mean of their means would weigh positives unequally.
         "drop": dropped * images / counted.clamp(min=1.0),
     }
+
+
+def rewards(config: Config, full_logits: Tensor, keep_logits: Tensor, drop_logits: Tensor, labels: Tensor) -> Tensor:
+    """What PPO's actions earn, `[B]`: −(alpha·consistency + beta·drop), each of the image alone, without gradient.
+
+    Here drop is the mean over the image's own entries: scaled by the batch's count, as the loss is, an image's reward
+    would depend on the findings of those that it happens to be drawn with.
+    """
+    dropped = drop(full_logits, drop_logits, labels, config.drop_margin, config.drop_form)
+    own = dropped / drop_count(labels, config.drop_form).clamp(min=1.0)
+    return -(config.alpha * consistency(full_logits, keep_logits, config.consistency_form) + config.beta * own).detach()
 
 
 def area_terms(config: Config, mask: Mask, logits: Tensor, processes: Processes) -> dict[str, Tensor]:

@@ -53,8 +53,11 @@ class Classifier(nn.Module):
         """Logits in float32; `depth` `[B, blocks]` multiplies each image's residual branches."""
         for index, branch in enumerate(self._branches):
             branch.scale = None if depth is None else depth[:, index]
-        logits: Tensor = self.net(images.contiguous(memory_format=self.layout))
-        return logits.float()
+        net: Any = self.net
+        features = net.forward_features(images.contiguous(memory_format=self.layout))
+        with _in_float32(images):
+            logits: Tensor = net.forward_head(features.float())
+        return logits
 
     def last_block(self) -> tuple[nn.Parameter, ...]:
         """The last parameters before the classes' own, in which GradNorm compares the tasks."""
@@ -82,9 +85,13 @@ class Micro(nn.Module):
         )
         self.head = nn.Linear(32, classes)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward_features(self, images: Tensor) -> Tensor:
+        """`[B, 32]` of images `[B, C, S, S]`; the two halves have timm's names."""
+        return self.body(images).flatten(1)
+
+    def forward_head(self, features: Tensor) -> Tensor:
         """Logits `[B, K]`."""
-        return self.head(self.body(images).flatten(1))
+        return self.head(features)
 
 
 class MaskGenerator(nn.Module):
@@ -111,8 +118,10 @@ class MaskGenerator(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """The logits, in float32."""
-        logits: Tensor = self.head(self.body(images.contiguous(memory_format=self.layout)))
-        return logits.float()
+        features = self.body(images.contiguous(memory_format=self.layout))
+        with _in_float32(images):
+            logits: Tensor = self.head(features.float())
+        return logits
 
 
 def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> Tensor | None:
@@ -125,6 +134,11 @@ def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> T
     kept = 1 - torch.tensor(rates, device=generator.device)
     draws = torch.rand(images, len(rates), generator=generator, device=generator.device)
     return (draws < kept).float() / kept
+
+
+def _in_float32(images: Tensor) -> torch.autocast:
+    """Heads are computed outside autocast: in bf16, logits have 8 bits, so that whole groups of cells tie."""
+    return torch.autocast(images.device.type, enabled=False)
 
 
 def _layout(config: Config) -> torch.memory_format:

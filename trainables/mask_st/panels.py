@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from trainables.mask_st.data import Examples
+from trainables.mask_st.examples import Examples
 from trainables.mask_st.views import blurred
 
 COUNT = 6

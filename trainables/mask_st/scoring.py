@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables import metrics
-from trainables.mask_st.data import Examples
+from trainables.mask_st.config import Config
+from trainables.mask_st.examples import Examples
 from trainables.mask_st.localisation import IOU_LEVELS, overlap, pointing_game
 
 COLLAPSED = 0.01
@@ -31,14 +32,11 @@ class Predictions:
     masks: np.ndarray | None = None
 
 
-def figures(
-    found: Predictions, examples: Examples, thresholds: np.ndarray, *, keep_ratio: float, learned: bool
-) -> dict[str, float]:
+def figures(found: Predictions, examples: Examples, thresholds: np.ndarray, config: Config) -> dict[str, float]:
     """All figures that there are; those of the saliency maps as such only where a generator learnt them.
 
     Args:
         thresholds: of F1, `[K]`; it is scored on the rows that did not choose them.
-        keep_ratio: the wanted coverage.
     """
     values = _classification(found.full, examples, thresholds)
     values["health/coverage_error"] = 0.0
@@ -49,9 +47,9 @@ def figures(
     values["sufficiency_gap"] = values["auroc_macro"] - values["auroc_keep"]
     values["necessity_gap"] = values["auroc_macro"] - values["auroc_drop"]
     values["coverage"] = float(found.masks.mean())
-    if learned:
+    if config.mask_kind != "random":
         values |= _map_figures(found.saliency)
-        values["health/coverage_error"] = abs(values["coverage_expected"] - keep_ratio)
+        values |= _coverage_figures(found.saliency, found.masks, config)
     if any(len(boxes) for boxes in examples.boxes):
         values |= _localisation(found.saliency, found.masks, examples)
     return values
@@ -79,11 +77,24 @@ def _map_figures(saliency: np.ndarray) -> dict[str, float]:
     return {
         "coverage_expected": float(coverage.mean()),
         "coverage_std": float(coverage.std()),
-        "collapsed_share": float((coverage < COLLAPSED).mean()),
-        "saturated_share": float((coverage > SATURATED).mean()),
         "mask_entropy_bits": float(bits.mean()),
         "mask_tv": float((vertical + horizontal).mean()),
         "mask_spread": float(saliency.std(axis=(1, 2)).mean()),
+    }
+
+
+def _coverage_figures(saliency: np.ndarray, masks: np.ndarray, config: Config) -> dict[str, float]:
+    """How far from the wanted coverage, and the shares of empty and of full masks.
+
+    Projection puts every deployed mask on target, so the maps are judged. Without it a map of 0.1 everywhere is on
+    target and yet deploys an empty mask, so both are.
+    """
+    maps, deployed = saliency.mean(axis=(1, 2)), masks.mean(axis=(1, 2))
+    judged = maps if config.project else deployed
+    return {
+        "health/coverage_error": max(abs(float(each.mean()) - config.keep_ratio) for each in (maps, judged)),
+        "collapsed_share": float((judged < COLLAPSED).mean()),
+        "saturated_share": float((judged > SATURATED).mean()),
     }
 
 

@@ -59,11 +59,11 @@ class MaskStep:
         logits = self.source.logits(batch.images)
         watched = self._watched(logits)
         mask = self._mask(batch, watched, temperature)
-        terms = self._look(batch, mask) if update == 0 else {}
+        terms = self._look(batch, watched, mask) if update == 0 else {}
         if self.source.generator is not None:
             terms |= losses.area_terms(self.config, mask, logits, self.processes)
         if self.config.mask_kind == "ppo":
-            terms["policy"] = self._policy_loss(batch, watched, mask, terms)
+            terms["policy"] = self._policy_loss(batch, watched)
         return self._weighed(batch, terms, temperature)
 
     def state(self) -> dict[str, Any]:
@@ -89,25 +89,30 @@ class MaskStep:
             return Mask(batch.rollout.actions, logits.sigmoid())
         return self.source.draw(logits, batch.noise, temperature)
 
-    def _look(self, batch: Batch, mask: Mask) -> dict[str, Tensor]:
-        """The classifier on the three versions of each image, and what they cost, `[b]` each."""
+    def _look(self, batch: Batch, logits: Tensor, mask: Mask) -> dict[str, Tensor]:
+        """The classifier on the three versions of each image, and what they cost, `[b]` each; PPO notes its rollout."""
         depth = batch.depth
         if depth is not None:  # stochastic depth would make full, keep and drop differ for no reason of the mask's
             depth = torch.cat([depth, torch.ones_like(depth).repeat(2, 1)])
         views = three_views(batch.images, mask.value, self.config.reference)
         full, keep, drop = self.classifier(views, depth).chunk(3)
+        if self.config.mask_kind == "ppo":
+            self._note_rollout(batch, logits, mask, losses.rewards(self.config, full, keep, drop, batch.labels))
         terms = losses.classifier_terms(self.config, full, keep, drop, batch.labels, self.processes)
         return {"full": losses.full(full, batch.labels, self.pos_weight), **terms}
 
-    def _policy_loss(self, batch: Batch, logits: Tensor, mask: Mask, terms: Mapping[str, Tensor]) -> Tensor:
-        """PPO's loss `[b]`; the first update of a batch rewards its actions with what they cost the classifier.
+    def _note_rollout(self, batch: Batch, logits: Tensor, mask: Mask, rewards: Tensor) -> None:
+        """Keep a batch's actions, their probabilities and advantages for its further updates.
 
         The area terms are no part of the reward: they can be differentiated, and a reward would only add noise.
         """
+        taken = policy.log_probs(logits, mask.value).detach()
+        batch.rollout = policy.Rollout(mask.value, taken, self.baseline.advantages(rewards))
+
+    def _policy_loss(self, batch: Batch, logits: Tensor) -> Tensor:
+        """PPO's loss `[b]` on the batch's rollout."""
         if batch.rollout is None:
-            rewards = -(self.config.alpha * terms["consistency"] + self.config.beta * terms["drop"]).detach()
-            taken = policy.log_probs(logits, mask.value).detach()
-            batch.rollout = policy.Rollout(mask.value, taken, self.baseline.advantages(rewards))
+            raise ValueError("a further update of a batch without its first")
         surrogate = policy.clipped_loss(logits, batch.rollout, self.config.ppo_clip)
         return surrogate - self.config.ppo_entropy * policy.entropy(logits)
 

@@ -14,7 +14,8 @@ from trainables.contract import Finding, Split, Step, Variant
 from trainables.mask_st import health, losses, panels, sampling, scoring
 from trainables.mask_st.batches import Batch, Batches, to_device
 from trainables.mask_st.config import Config, Data
-from trainables.mask_st.data import Examples, load
+from trainables.mask_st.data import load
+from trainables.mask_st.examples import Examples
 from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import Classifier, MaskGenerator
 from trainables.mask_st.step import MaskStep
@@ -57,9 +58,12 @@ class MaskST(Variant):
 
     @property
     def stage_ends(self) -> tuple[int, ...]:
-        """Where the mask losses set in: the end of the part with classification alone."""
+        """Where the mask losses set in: the end of the part with classification alone.
+
+        The plain baseline has the same border, or it would never be compared with the kinds that have one.
+        """
         first = health.plain_epochs(self.config)
-        return (first,) if self.config.mask_kind != "none" and 0 < first < self.config.epochs else ()
+        return (first,) if 0 < first < self.config.epochs else ()
 
     @property
     def updates_per_batch(self) -> int:
@@ -120,8 +124,7 @@ class MaskST(Variant):
         found = self._predictions(examples)
         chosen = found.full[val.calibration] if split == "val" else self._predictions(val.only(val.calibration)).full
         thresholds = metrics.choose_thresholds(val.labels[val.calibration], chosen)
-        learned = self.generator is not None
-        return scoring.figures(found, examples, thresholds, keep_ratio=self.config.keep_ratio, learned=learned)
+        return scoring.figures(found, examples, thresholds, self.config)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""
@@ -133,7 +136,8 @@ class MaskST(Variant):
             return {}
         examples = self.examples["val"]
         rows = panels.chosen(examples)
-        *scores, saliency, masks = (each.cpu().numpy() for each in self._predict(examples, torch.from_numpy(rows)))
+        predicted = self._predict(examples, torch.from_numpy(rows), self._random_noise(len(examples)))
+        *scores, saliency, masks = (each.cpu().numpy() for each in predicted)
         return {
             f"example_{index + 1}": panels.sheet(
                 examples, row, [score[index] for score in scores], saliency[index], masks[index], self.config.reference
@@ -151,29 +155,34 @@ class MaskST(Variant):
 
     def _predictions(self, examples: Examples) -> scoring.Predictions:
         """Of all examples, each process doing its share."""
-        own = self.processes.rows(torch.arange(len(examples)))
-        parts = [self._predict(examples, rows) for rows in own.split(EVALUATION_BATCH)]
+        own, noise = self.processes.rows(torch.arange(len(examples))), self._random_noise(len(examples))
+        parts = [self._predict(examples, rows, noise) for rows in own.split(EVALUATION_BATCH)]
         columns = [self.processes.gather_rows(torch.cat(column), len(examples)) for column in zip(*parts, strict=True)]
         return scoring.Predictions(*(column.cpu().numpy() for column in columns))
 
     @torch.no_grad()
-    def _predict(self, examples: Examples, rows: Tensor) -> tuple[Tensor, ...]:
-        """Without noise: the rows' probabilities `[b, K]` on full, keep and drop images, saliency and mask `[b, h, w]`.
+    def _predict(self, examples: Examples, rows: Tensor, noise: Tensor | None) -> tuple[Tensor, ...]:
+        """The rows' probabilities `[b, K]` on full, keep and drop images, saliency and mask `[b, h, w]`.
 
         Only the first of them where there are no masks.
+
+        Args:
+            noise: of the random masks of all examples, `[N, 1, h, w]`; None for all other kinds.
         """
         for module in self.modules().values():
             module.eval()
         images, _ = to_device(examples, rows, self.device)
         if self.config.mask_kind == "none":
             return (self.classifier(images).sigmoid(),)
-        noise = self._random_noise(len(examples))[rows].to(self.device) if self.generator is None else None
-        saliency, mask = self.source.deployed(self.source.logits(images), noise)
+        own = None if noise is None else noise[rows].to(self.device)
+        saliency, mask = self.source.deployed(self.source.logits(images), own)
         scores = self.classifier(three_views(images, mask, self.config.reference)).sigmoid().chunk(3)
         return (*scores, saliency[:, 0], mask[:, 0] > 0)
 
-    def _random_noise(self, count: int) -> Tensor:
-        """What draws the masks of mask_kind=random when they are scored, always the same."""
+    def _random_noise(self, count: int) -> Tensor | None:
+        """What draws the masks of mask_kind=random when they are scored, always the same; None for other kinds."""
+        if self.config.mask_kind != "random":
+            return None
         generator = torch.Generator().manual_seed(EVALUATION_SEED)
         return sampling.draw_noise("logistic", (count, 1, self.source.side, self.source.side), generator)
 

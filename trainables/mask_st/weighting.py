@@ -15,7 +15,9 @@ from torch import Tensor, nn
 
 from trainables.processes import Processes
 
-TINY = 1e-12  # below this a gradient norm or a loss counts as zero
+TINY = 1e-12  # below this a gradient norm counts as zero
+REFERENCE_UPDATES = 10  # whose mean losses are what progress is measured from; one mini-batch says little
+SILENT = 1e-6  # a task that begins below this has no progress to measure
 RATE_LIMITS = (0.1, 10.0)
 
 
@@ -31,7 +33,7 @@ class Group:
 
 
 class GradNorm:
-    """One weight per task, their sum always the number of tasks, none below the floor.
+    """One weight per task, their sum always the number of tasks, none below the floor; all 1 for the first updates.
 
     Args:
         groups: a task may be in several; its weight then answers to all of them.
@@ -47,34 +49,42 @@ class GradNorm:
         self.alpha, self.floor, self.processes = alpha, floor, processes
         self.weights = torch.ones(len(self.tasks), device=groups[0].parameters[0].device, requires_grad=True)
         self.optimizer = torch.optim.Adam([self.weights], lr=lr)
-        self._initial: Tensor | None = None
+        self._reference = torch.zeros(len(self.tasks), device=self.weights.device)
+        self._seen = 0
 
     def named(self) -> dict[str, Tensor]:
         """Task → present weight, without gradient."""
         return dict(zip(self.tasks, self.weights.detach().clone(), strict=True))
 
     def update(self, losses: Mapping[str, Tensor]) -> None:
-        """Move the weights by one step; the losses' graphs are kept.
+        """Move the weights by one step, or only note the losses while they make the reference; graphs are kept.
 
         Args:
             losses: every task's unweighted scalar loss, before anything was differentiated.
         """
         values = self.processes.mean(torch.stack([losses[task].detach().float() for task in self.tasks]))
-        if self._initial is None:
-            self._initial = values.clamp(min=TINY)
-        progress = values / self._initial
+        if self._seen < REFERENCE_UPDATES:
+            self._reference = self._reference + values / REFERENCE_UPDATES
+            self._seen += 1
+            return
+        takes_part = self._reference >= SILENT
+        progress = values / self._reference.clamp(min=SILENT)
         norms = self._gradient_norms(losses)
-        pulls = [self._pull(group, of_group, progress) for group, of_group in zip(self.groups, norms, strict=True)]
+        pulls = [
+            self._pull(group, of_group, progress, takes_part)
+            for group, of_group in zip(self.groups, norms, strict=True)
+        ]
         self.weights.grad = torch.stack(pulls).sum(dim=0)
         self.optimizer.step()
         with torch.no_grad():
-            self.weights.copy_(renormalised(self.weights, self.floor))
+            self.weights.copy_(renormalised(self.weights, self.floor, takes_part))
 
     def state(self) -> dict[str, Any]:
         """Weights, reference losses and Adam's moments."""
         return {
             "weights": self.weights.detach().clone(),
-            "initial": self._initial,
+            "reference": self._reference,
+            "seen": self._seen,
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -82,7 +92,8 @@ class GradNorm:
         """Restore what `state` returned."""
         with torch.no_grad():
             self.weights.copy_(state["weights"])
-        self._initial = None if state["initial"] is None else state["initial"].to(self.weights.device)
+        self._reference = state["reference"].to(self.weights.device)
+        self._seen = state["seen"]
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _gradient_norms(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
@@ -101,24 +112,29 @@ class GradNorm:
                 found[index, task] = self.processes.mean(torch.cat(parts)).norm()
         return [torch.stack([found[index, task] for task in group.tasks]) for index, group in enumerate(self.groups)]
 
-    def _pull(self, group: Group, norms: Tensor, progress: Tensor) -> Tensor:
-        """The gradient of Σ |w_i G_i − Ḡ r_i^α| / Ḡ with respect to all weights.
+    def _pull(self, group: Group, norms: Tensor, progress: Tensor, takes_part: Tensor) -> Tensor:
+        """The gradient of Σ |w_i G_i − Ḡ r_i^α| / Ḡ with respect to all weights, over the tasks that take part.
 
         The division by Ḡ is ours: it puts groups, whose gradients differ by orders of magnitude, on one scale.
         """
-        at = [self.tasks.index(task) for task in group.tasks]
+        at = torch.tensor([self.tasks.index(task) for task in group.tasks], device=norms.device)
+        takes_part = takes_part[at]
+        at, norms = at[takes_part], norms[takes_part]
         weighted = self.weights.detach()[at] * norms
+        if len(at) == 0 or weighted.mean() < TINY:
+            return torch.zeros_like(progress)  # nothing has a gradient here to balance
         mean = weighted.mean()
-        if mean < TINY:
-            return weighted.new_zeros(len(self.tasks))  # nothing has a gradient here to balance
-        # A loss that begins at its minimum (keep and full images alike) has a rate that means nothing.
         rate = (progress[at] / progress[at].mean().clamp(min=TINY)).clamp(*RATE_LIMITS)
         target = mean * rate**self.alpha
         gradient = torch.sign(weighted - target) * norms / mean
-        return torch.zeros_like(progress).index_add(0, torch.tensor(at, device=gradient.device), gradient)
+        return torch.zeros_like(progress).index_add(0, at, gradient)
 
 
-def renormalised(weights: Tensor, floor: float) -> Tensor:
-    """Weights of the same proportions above the floor, whose sum is their number and whose smallest is ≥ `floor`."""
-    above = (weights - floor).clamp(min=0.0) + TINY
-    return floor + above * (len(weights) * (1 - floor) / above.sum())
+def renormalised(weights: Tensor, floor: float, takes_part: Tensor) -> Tensor:
+    """Weights of the same proportions above the floor, whose sum is their number and whose smallest is ≥ `floor`.
+
+    Those that do not take part, bool `[tasks]`, are 1.
+    """
+    above = ((weights - floor).clamp(min=0.0) + TINY) * takes_part
+    shares = takes_part.sum() * (1 - floor) * above / above.sum().clamp(min=TINY)
+    return torch.where(takes_part, floor + shares, 1.0)
