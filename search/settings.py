@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from search.overrides import KEYS
 from search.record import RunFolder
-from search.space import KEYS, Budget, SchedulerChoice, SearcherChoice, Space, available, with_trials
+from search.space import Budget, SchedulerChoice, SearcherChoice, Space, available, with_trials
 from trainables import contract
 from trainables.settings import Settings, UsageError, parse_arguments, setting, table, unknown
 
