@@ -88,7 +88,7 @@ def search(request: Request, board: Board, machine: Machine, line: StatusLine) -
         tune_config=tune.TuneConfig(
             search_alg=BoardSearcher(board, run.seed),
             scheduler=BoardScheduler(board),
-            num_samples=board.left(),
+            num_samples=board.left() * (1 + run.trial_restarts),  # the searcher says when it is over
             max_concurrent_trials=placement.concurrent,
             time_budget_s=run.time_budget_s,
             reuse_actors=run.reuse_actors,

@@ -8,6 +8,7 @@ median stopping, Golovin et al. 2017, Google Vizier, section 3.2.1.
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -93,6 +94,7 @@ class BoardScheduler(FIFOScheduler):
     def __init__(self, board: Board) -> None:
         super().__init__()
         self.board = board
+        self._given_again: Counter[int] = Counter()
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
         """An epoch was reported; a trial that ends by itself is reported in `on_trial_complete` alone."""
@@ -120,6 +122,12 @@ class BoardScheduler(FIFOScheduler):
         if trial.status == Trial.ERROR:  # stopped to be queued again; one that Ray gives up on is running or pending
             return
         number = trial.config["trial"]
+        if trial.status == Trial.PENDING and self._given_again[number] < trial.max_failures:
+            self._given_again[number] += (
+                1  # its actor died before it began: Ray drops it, and the searcher gives it again
+            )
+            self.board.waiting.append(number)
+            return
         killed = "its process was killed from outside, perhaps for want of memory; try fewer trials at a time"
         reason = why_it_died(trial_folder(self.board.folder.path, number)) or killed
         self.board.end(number, "failed", "error", reason)

@@ -65,11 +65,13 @@ class BoardSearcher(Searcher):
         self.seed = seed
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """The next trial's number and parameters."""
+        """The next trial's number and parameters; None while there is none, though there may be one later."""
         if self.board.waiting:
             trial = self.board.trials[self.board.waiting.pop(0)]
         elif self.board.next_number < self.board.space.budget.trials:
             trial = self.board.begin(*propose(self.board, self.seed, self.board.next_number))
+        elif self.board.count("running"):
+            return None  # one of them may have to be given again
         else:
             return str(Searcher.FINISHED)  # type: ignore[return-value]
         return {"trial": trial.number, "params": trial.params}

@@ -9,6 +9,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from simulated import add, board, by_formula, known, reopened, report, search, space
 
 from search.scheduler import BoardScheduler, asha, median, settle, should_stop
+from search.searcher import BoardSearcher
 from trainables.files import ERROR, RESULT, append_line, trial_folder
 
 X = {"x": 0.3, "y": 0.7}
@@ -184,10 +185,23 @@ def test_a_trial_whose_process_died_fails_when_ray_gives_up(tmp_path, left):
     if left:
         (trial_folder(on.folder.path, 0) / ERROR).write_text(f"{left}\n\ntraceback")
     for rays, status in (("ERROR", "running"), ("RUNNING", "failed")):  # stopped to be queued again; given up
-        BoardScheduler(on).on_trial_error(None, SimpleNamespace(config={"trial": 0}, status=rays))
+        BoardScheduler(on).on_trial_error(None, SimpleNamespace(config={"trial": 0}, status=rays, max_failures=1))
         assert on.trials[0].status == status
     assert on.trials[0].reason == (left or on.trials[0].reason)
     assert left or "killed from outside" in on.trials[0].reason
+
+
+def test_a_trial_whose_actor_died_before_it_began_is_given_again_but_not_for_ever(tmp_path):
+    on = new(tmp_path)
+    add(on, X)
+    scheduler = BoardScheduler(on)
+    dropped = SimpleNamespace(config={"trial": 0}, status="PENDING", max_failures=2)
+    for _ in range(2):
+        scheduler.on_trial_error(None, dropped)
+        assert on.trials[0].status == "running"
+        assert BoardSearcher(on, 0).suggest("any") == {"trial": 0, "params": X}
+    scheduler.on_trial_error(None, dropped)
+    assert on.trials[0].status == "failed"
 
 
 # -- after a kill ------------------------------------------------------------------------------------------------
