@@ -195,12 +195,11 @@ def _trial_lines(board: Board, trial: TrialRecord, report: Mapping[str, Any]) ->
 
 
 def _changes(space: Space, params: Mapping[str, Any]) -> str:
-    """The settings that differ from the default, old → new."""
+    """The settings that differ from the default, old → new, four to a line."""
     default = space.config({})
-    changed = [
-        (name, getattr(default, name), value) for name, value in params.items() if getattr(default, name) != value
-    ]
-    return "   ".join(f"{name} {plain(old)} → {plain(new)}" for name, old, new in changed)
+    old = {name: getattr(default, name) for name in params}
+    changed = [f"{name} {plain(old[name])} → {plain(new)}" for name, new in params.items() if old[name] != new]
+    return "\n    ".join("   ".join(changed[first : first + 4]) for first in range(0, len(changed), 4))
 
 
 def _front(board: Board) -> list[int]:
