@@ -18,6 +18,7 @@ from search.scheduler import BoardScheduler, settle
 from search.searcher import BoardSearcher
 from search.settings import Request, Run
 from trainables.events import write_experiment
+from trainables.files import trial_folder
 from trainables.settings import UsageError, one_line
 from trainables.tune import Task, Trial
 
@@ -92,7 +93,7 @@ def search(request: Request, board: Board, machine: Machine, line: StatusLine) -
             max_concurrent_trials=placement.concurrent,
             time_budget_s=run.time_budget_s,
             reuse_actors=run.reuse_actors,
-            trial_dirname_creator=lambda trial: f"trial_{trial.config['trial']:04d}",
+            trial_dirname_creator=lambda trial: trial_folder(request.folder, trial.config["trial"]).name,
         ),
         run_config=tune.RunConfig(
             name=request.folder.name,

@@ -109,12 +109,8 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
         report = trial.reports[-1]
     if report is not None:
         constraints = _violations(space, report) if settled and report is trial.reports[-1] else {}
-        return create_trial(**known, values=_values(space, report), constraints=constraints)
+        return create_trial(**known, values=space.objective.values(report), constraints=constraints)
     return create_trial(**known, state=TrialState.RUNNING)  # on its way, or stopped on it
-
-
-def _values(space: Space, report: Mapping[str, Any]) -> list[float]:
-    return space.objective.values(report)
 
 
 def _violations(space: Space, report: Mapping[str, Any]) -> dict[str, float]:

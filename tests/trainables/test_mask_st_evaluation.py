@@ -7,27 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from tiny_masks import build
 
-from trainables.contract import load
 from trainables.mask_st import sampling
-from trainables.mask_st.variant import MaskST
-from trainables.processes import Processes
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def build(seed: int = 0, processes: Processes | None = None, splits=("train", "val"), **values) -> MaskST:
-    entry = load("mask_st")
-    settings = {"image_size": 32, "backbone": "micro", "batch_size": 8, "epochs": 3, "lr": 3e-3, "ppo_grid": 4}
-    config = entry.Config(**{**settings, **values})
-    data = entry.Data(train_size=24, val_size=16)
-    return entry.build(config, data, seed=seed, splits=splits, processes=processes)
 
 
 @pytest.mark.parametrize("kind", ["straight_through", "random", "ppo"])

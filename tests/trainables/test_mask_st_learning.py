@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from trainables.contract import load
@@ -10,14 +9,6 @@ from trainables.loop import Loop
 from trainables.mask_st import sampling
 from trainables.mask_st.sampling import Mask
 from trainables.objective import Goal, Objective
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def inverted(logits, noise, temperature, *, hard, kept):

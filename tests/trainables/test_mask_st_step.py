@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 import torch
+from tiny_masks import build
 
-from trainables.contract import load
 from trainables.mask_st import losses
 from trainables.mask_st.batches import Batch
 from trainables.mask_st.policy import Baseline
@@ -20,21 +20,6 @@ COEFFICIENTS = {
     "delta": "tv",
     "volume_lambda": "volume",
 }
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def build(**values) -> MaskST:
-    entry = load("mask_st")
-    settings = {"image_size": 32, "backbone": "micro", "batch_size": 8, "epochs": 3, "lr": 3e-3, "ppo_grid": 4}
-    config = entry.Config(**{**settings, **values})
-    return entry.build(config, entry.Data(train_size=24, val_size=16), seed=0, splits=("train",))
 
 
 def batch_of(variant: MaskST, ramp: float = 1.0) -> Batch:

@@ -7,8 +7,8 @@ import io
 import numpy as np
 import pytest
 import torch
+from tiny_masks import build
 
-from trainables.contract import load
 from trainables.loop import Loop
 from trainables.mask_st import sampling
 from trainables.mask_st import weighting as gradnorm
@@ -20,22 +20,6 @@ from trainables.processes import Processes
 
 KINDS = ("straight_through", "deterministic", "random", "ppo", "none")
 OBJECTIVE = Objective((Goal("val/auroc_macro"),), {"health/coverage_error": 0.03})
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def build(seed: int = 0, processes: Processes | None = None, splits=("train", "val"), **values) -> MaskST:
-    entry = load("mask_st")
-    settings = {"image_size": 32, "backbone": "micro", "batch_size": 8, "epochs": 3, "lr": 3e-3, "ppo_grid": 4}
-    config = entry.Config(**{**settings, **values})
-    data = entry.Data(train_size=24, val_size=16)
-    return entry.build(config, data, seed=seed, splits=splits, processes=processes)
 
 
 def one_step(variant: MaskST, epoch: int = 2, update: int = 0) -> tuple[dict, dict]:
