@@ -3,6 +3,7 @@
     result.json        one JSON object per epoch and line
     last.pt            everything that the training depends on; read with weights_only=True
     best.safetensors   the weights of the best epoch by the objective, with that epoch's report in its header
+    panels/*.png       the pictures of that epoch
     events.out.*       TensorBoard
 
 Every file is replaced whole or appended by one line. The checkpoint is written before the report's line and holds the
@@ -16,12 +17,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from trainables.contract import Variant
 from trainables.events import Events
-from trainables.files import BEST_WEIGHTS, LAST, REPORT, RESULT, append_line, put_in_place, read_lines, replace_text
+from trainables.files import (
+    BEST_WEIGHTS,
+    LAST,
+    PANELS,
+    REPORT,
+    RESULT,
+    append_line,
+    put_in_place,
+    read_lines,
+    replace_text,
+)
 from trainables.loop import Loop
 
 
@@ -55,7 +68,7 @@ class TrainingFolder:
         append_line(self.path / RESULT, report)
         self._events.report(report)
         if self.loop.improved:
-            self._events.pictures(self.loop.variant.panels(), self.loop.epoch_done)
+            self._show(self.loop.variant.panels())
         return report
 
     def close(self) -> None:
@@ -69,6 +82,17 @@ class TrainingFolder:
         if self.loop.report is not None and (not kept or kept[-1]["epoch"] < self.loop.epoch_done):
             kept.append(self.loop.report)
         replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in kept))
+
+    def _show(self, panels: Mapping[str, np.ndarray]) -> None:
+        """Pictures of the best epoch so far: in TensorBoard with their history, as files the latest alone."""
+        assert self._events is not None  # for the type checker: the first process has one
+        self._events.pictures(panels, self.loop.epoch_done)
+        if panels:
+            (self.path / PANELS).mkdir(exist_ok=True)
+        for title, picture in panels.items():
+            partial = self.path / PANELS / f".{title}.png"
+            Image.fromarray(picture).save(partial)
+            put_in_place(partial, self.path / PANELS / f"{title}.png")
 
     def _keep_best(self, report: Mapping[str, Any]) -> None:
         partial = self.path / f".{BEST_WEIGHTS}"

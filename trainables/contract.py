@@ -182,7 +182,7 @@ class Variant(ABC):
         return []
 
     def panels(self) -> dict[str, np.ndarray]:
-        """Pictures of the present model on fixed validation examples: title → uint8 array `[H, W, 3]`."""
+        """Pictures of the present model on fixed validation examples: title, fit for a file name → uint8 `[H, W, 3]`."""
         return {}
 
     def describe(self) -> dict[str, Any]:

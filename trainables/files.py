@@ -17,6 +17,7 @@ from trainables.settings import UsageError, one_line
 RESULT = "result.json"
 LAST = "last.pt"
 BEST_WEIGHTS = "best.safetensors"
+PANELS = "panels"
 REPORT = "report"
 ERROR = "error.txt"
 TIMEOUT = "timeout.txt"

@@ -1,0 +1,143 @@
+"""The `result.json` of many trials as one table: whole lines by Arrow, damaged ones left out and counted."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import json as arrow_json
+
+from trainables.files import RESULT
+
+BLOCK = 64 << 20  # bytes of lines that are parsed together
+KEYS = ("trial", "epoch")
+
+
+class Lines(NamedTuple):
+    """A trial's reports: the lines that end as a report does, and how many do not."""
+
+    trial: int
+    lines: list[bytes]
+    torn: int
+
+
+class Tables(NamedTuple):
+    """Reports and findings as frames, and the number of damaged lines of each trial that has some."""
+
+    reports: pd.DataFrame
+    findings: pd.DataFrame
+    torn: Counter[int]
+
+
+def lines_of(trial: int, folder: Path) -> Lines:
+    """The lines of a trial's file; none where there is no file."""
+    try:
+        found = (folder / RESULT).read_bytes().split(b"\n")
+    except FileNotFoundError:
+        return Lines(trial, [], 0)
+    whole = [line for line in found if line.startswith(b"{") and line.endswith(b"}")]
+    return Lines(trial, whole, sum(1 for line in found if line.strip()) - len(whole))
+
+
+def tables(trials: Sequence[Lines]) -> Tables:
+    """All reports (`trial`, `epoch`, and every number) and all findings (`trial`, `epoch`, `check`, `message`)."""
+    torn = Counter({each.trial: each.torn for each in trials if each.torn})
+    reports, findings = [], []
+    for block in _blocks(trials):
+        table = _by_arrow(block)
+        if table is None:
+            table, damaged = _by_line(block)
+            torn.update(damaged)
+        if len(table):
+            reports.append(_numbers(table))
+            findings.append(_findings(table))
+    return Tables(
+        pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=KEYS, dtype=int),
+        pd.concat(findings, ignore_index=True) if findings else pd.DataFrame(columns=[*KEYS, "check", "message"]),
+        torn,
+    )
+
+
+def _blocks(trials: Iterable[Lines]) -> Iterator[list[Lines]]:
+    block, size = [], 0
+    for each in trials:
+        block.append(each)
+        size += sum(map(len, each.lines))
+        if size > BLOCK:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def _by_arrow(block: Sequence[Lines]) -> pa.Table | None:
+    """The lines of some trials as a table; None if one of them only looks whole, or a key changes its type."""
+    lines = [line for each in block for line in each.lines]
+    if not lines:
+        return pa.table({})
+    try:
+        table = arrow_json.read_json(
+            io.BytesIO(b"\n".join(lines)), read_options=arrow_json.ReadOptions(block_size=16 << 20)
+        )
+    except pa.ArrowInvalid:
+        return None
+    if len(table) != len(lines) or "epoch" not in table.column_names:
+        return None
+    numbers = np.repeat([each.trial for each in block], [len(each.lines) for each in block])
+    return table.append_column("trial", pa.array(numbers))
+
+
+def _by_line(block: Sequence[Lines]) -> tuple[pa.Table, Counter[int]]:
+    """The same one line at a time, which is slow, without those that cannot be read; and how many these are."""
+    rows: list[dict[str, Any]] = []
+    damaged: Counter[int] = Counter()
+    for each in block:
+        for line in each.lines:
+            try:
+                values = json.loads(line)
+                epoch = int(values["epoch"])
+            except (ValueError, KeyError, TypeError):
+                damaged[each.trial] += 1
+                continue
+            numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float)}
+            findings = [finding for finding in values.get("findings") or [] if isinstance(finding, dict)]
+            rows.append({**numbers, "findings": findings, "trial": each.trial, "epoch": epoch})
+    return pa.Table.from_pylist(_same_keys(rows)), damaged
+
+
+def _same_keys(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Arrow takes the columns from the first row."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    return [{key: row.get(key) for key in keys} for row in rows]
+
+
+def _numbers(table: pa.Table) -> pd.DataFrame:
+    numeric = [
+        each.name
+        for each in table.schema
+        if each.name not in KEYS and (pa.types.is_floating(each.type) or pa.types.is_integer(each.type))
+    ]
+    frame = table.select([*KEYS, *numeric]).to_pandas()
+    return frame.astype({**dict.fromkeys(KEYS, int), **dict.fromkeys(numeric, float)}, copy=False)
+
+
+def _findings(table: pa.Table) -> pd.DataFrame:
+    """A row per finding; a table of reports without any has an untyped column."""
+    empty = pd.DataFrame(columns=[*KEYS, "check", "message"])
+    if "findings" not in table.column_names or not pa.types.is_list(table.schema.field("findings").type):
+        return empty
+    column = table["findings"].combine_chunks()
+    flat = pc.list_flatten(column)
+    if not pa.types.is_struct(flat.type):
+        return empty
+    rows = table.select(list(KEYS)).take(pc.list_parent_indices(column)).to_pandas()
+    said = pd.DataFrame(flat.to_pylist(), columns=["check", "message"])
+    return pd.concat([rows, said], axis=1)
