@@ -161,8 +161,12 @@ def _summary(trials: pd.DataFrame, reports: pd.DataFrame, objective: Objective) 
     if reports.empty:
         empty = dict.fromkeys(["seconds", "best_epoch", "value", "feasible", "violation", *metrics], np.nan)
         return kept.assign(epochs=0, **empty)
-    by_trial = reports.groupby("trial")
-    spent = pd.DataFrame({"epochs": by_trial.size(), "seconds": by_trial["time/total_s"].last()})
+    starts = _starts(reports)
+    ends = np.append(starts[1:], len(reports))
+    spent = pd.DataFrame(
+        {"epochs": ends - starts, "seconds": reports["time/total_s"].to_numpy()[ends - 1]},
+        index=pd.Index(reports["trial"].to_numpy()[starts], name="trial"),
+    )
     names = {"objective/value": "value", "objective/violation": "violation", "objective/feasible": "feasible"}
     best = _best_reports(reports, objective).rename(columns={**names, "epoch": "best_epoch"})
     best = best[[*dict.fromkeys(["best_epoch", *names.values(), *metrics])]]
@@ -173,6 +177,20 @@ def _summary(trials: pd.DataFrame, reports: pd.DataFrame, objective: Objective) 
 
 def _best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
     """Each trial's best report, as `Objective.best` chooses it: least violation, best value, earliest epoch."""
-    sign = -1 if objective.first.mode == "max" else 1
-    order = np.lexsort((reports["epoch"], sign * reports["objective/value"], reports["objective/violation"]))
-    return reports.iloc[order].drop_duplicates("trial").set_index("trial").sort_index()
+    starts = _starts(reports)
+    violation = reports["objective/violation"].to_numpy()
+    least = violation == _spread(np.minimum.reduceat(violation, starts), starts, len(reports))
+    value = reports["objective/value"].to_numpy() * (1 if objective.first.mode == "max" else -1)
+    value = np.where(least, value, -np.inf)
+    best = value == _spread(np.maximum.reduceat(value, starts), starts, len(reports))
+    return reports[best].drop_duplicates("trial").set_index("trial")
+
+
+def _starts(reports: pd.DataFrame) -> np.ndarray:
+    """Where each trial's reports begin; they are in the order of trials and epochs."""
+    return np.flatnonzero(np.diff(reports["trial"].to_numpy(), prepend=-1))
+
+
+def _spread(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+    """One value per trial as one per report."""
+    return np.repeat(values, np.diff(np.append(starts, length)))

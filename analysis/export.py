@@ -1,31 +1,34 @@
-"""Export a trial: `python -m analysis.export run=runs/NAME to=export/NAME`.
+"""Export a model: `python -m analysis.export run=runs/NAME to=export/NAME`.
 
-Writes the folder that `trainables.artifact` describes. With `test=true` the exported model is scored on the test split,
-once: the look is entered in the run's ledger, and a second one asks for `again=true` and is counted on the card.
+Writes the folder that `trainables.artifact` describes. Of a run that has been proved (`analysis.retrain`) it is the
+winner's model, with the proof on its card; before that, the best trial's. With `test=true` the exported model is
+scored on the test split, once: the look is entered in the run's ledger, and a second one asks for `again=true`.
 """
 
 from __future__ import annotations
 
-import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.best import ranked
+from analysis import ledger
+from analysis.card import sections
+from analysis.experiment import Experiment, load
+from analysis.proof import CONFIRMATION, read_proof
+from analysis.testing import LOOKED, recipe_of, score
 from search.record import RunFolder
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
-from trainables.contract import Split
-from trainables.files import BEST_WEIGHTS, append_line, read_lines, trial_folder
+from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting
 
 USAGE = """
-Export a trial of a run, by default the best one.
+Export the model of a run: the winner of its proof, or before there is one, of its best trial.
 
   python -m analysis.export run=runs/NAME to=export/NAME
-  python -m analysis.export run=runs/NAME trial=3 to=export/NAME-3
+  python -m analysis.export run=runs/NAME trial=3 to=export/NAME-3      trial=0 is the default settings
   python -m analysis.export run=runs/NAME to=export/NAME test=true      and score it on the test split, once
 """
-LEDGER = "test_ledger.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +37,38 @@ class Export(Settings):
 
     run: str = setting(help="folder of the run")
     to: str = setting(help="folder to write")
-    trial: int | None = setting(None, "number of the trial; none: the best, constraints kept first", low=0)
+    trial: int | None = setting(None, "number of the trial; none: the proof's winner, or the best", low=0)
     test: bool = setting(False, "score the model on the test split; entered in the run's ledger")
     device: str = setting("auto", "where the test split is scored: auto, cpu or cuda")
     again: bool = setting(False, "look at the test split although the ledger has an entry")
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is exported: a training, in the run's folder or in that of its confirmation.
+
+    Attributes:
+        trial: of the search.
+        seed: that it was trained on again; None for the search's own training.
+    """
+
+    folder: RunFolder
+    number: int
+    trial: int
+    seed: int | None
+
+    @property
+    def origin(self) -> str:
+        """A sentence for the card."""
+        if self.seed is None:
+            return (
+                f"Trial {self.trial} of the run {self.folder.path.name}; not trained again, so one seed speaks for it."
+            )
+        what = f"trial {self.trial}" if self.trial else "the default settings"
+        return (
+            f"Settings of {what} of the run {self.folder.path.parent.name}, trained again with seed {self.seed}, "
+            "the best of its seeds by validation."
+        )
 
 
 def main(arguments: list[str]) -> int:
@@ -46,71 +77,86 @@ def main(arguments: list[str]) -> int:
         print(command_help(USAGE, Export))
         return 0
     export = Export.of(parse_arguments(arguments))
-    folder = RunFolder.open(export.run)
-    number = export.trial if export.trial is not None else best_trial(folder)
-    weights, recipe = _weights(folder, number), recipe_of(folder, number)
-    looks = read_lines(folder.path / LEDGER)
-    if export.test and looks and not export.again:
-        raise UsageError(
-            f"the test split of {folder.path.name} was looked at on {looks[0]['when']} for trial {looks[0]['trial']}; "
-            f"again=true looks once more, and the model card counts it."
-        )
-    facts, tested = _test(recipe, weights, export.device, looked=export.test)
+    search = load(export.run)
+    proof = read_proof(search.path)
     if export.test:
-        append_line(folder.path / LEDGER, {"when": time.strftime("%Y-%m-%d %H:%M"), "trial": number, "result": tested})
-        looks = read_lines(folder.path / LEDGER)
-    origin = f"Trial {number} of the run {folder.path.name}."
-    if looks:
-        origin += f" The test split of this run has been looked at {len(looks)} time{'s' if len(looks) > 1 else ''}."
-    write_artifact(Path(export.to), recipe, weights, tested, facts, origin)
-    print(
-        f"  trial {number} → {export.to}    {recipe.objective.first.metric} {report_of(weights)['objective/value']:.4g}"
-    )
-    for key, value in tested.items():
-        print(f"    {key:<28} {value:.4g}")
-    print(f"  train it in full:  python -m trainables.train config={Path(export.to) / CONFIG}")
+        ledger.check_unseen(search.path, again=export.again)
+    chosen = choose(search, proof, export.trial)
+    weights, recipe = _weights(chosen), recipe_of(chosen.folder, chosen.number)
+    tested = _known(chosen, proof)
+    if export.test:
+        tested = score(recipe, [weights], export.device)[0]
+        ledger.enter(search.path, f"trial {chosen.trial}", tested)
+    evidence = sections(search, proof, chosen.trial)
+    write_artifact(Path(export.to), recipe, weights, tested, _facts(recipe), chosen.origin, evidence)
+    print(_said(chosen, recipe, weights, tested, proof, Path(export.to)))
     return 0
 
 
-def best_trial(folder: RunFolder) -> int:
-    """The number of the best trial.
+def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | None) -> Chosen:
+    """The training to export.
 
     Raises:
-        UsageError: no trial has a result.
+        UsageError: no trial has a result, or the one asked for has not.
     """
-    frame = ranked(folder)
-    if frame.empty:
-        raise UsageError(f"{folder.path} has no trial with a result; failures.csv there says why, if any failed.")
-    return int(frame.index[0])
+    if trial is None and proof is not None and proof["winner"] is not None:
+        trial = int(proof["winner"])
+    repeated = {each["trial"]: each for each in (*proof["candidates"], proof["default"])} if proof else {}
+    if trial in repeated and repeated[trial]["values"]:
+        assert proof is not None  # for the type checker: it has the trial
+        values = repeated[trial]["values"]
+        seed = (max if proof["mode"] == "max" else min)(values, key=values.__getitem__)
+        confirmation = RunFolder.open(search.path / CONFIRMATION)
+        return Chosen(confirmation, int(repeated[trial]["trainings"][seed]), int(trial or 0), int(seed))
+    if trial is None:
+        trial = search.best
+    if trial is None:
+        raise UsageError(f"{search.path} has no trial with a result; failures.csv there says why, if any failed.")
+    return Chosen(search.folder, trial, trial, None)
 
 
-def recipe_of(folder: RunFolder, number: int) -> Recipe:
-    """Everything that decided the training of a trial."""
-    space = folder.space()
-    config = space.config(folder.trial(number).params)
-    return Recipe(space.entry, config, space.data, space.objective, int(folder.settings()["seed"]))
-
-
-def _weights(folder: RunFolder, number: int) -> Path:
-    weights = trial_folder(folder.path, number) / BEST_WEIGHTS
+def _weights(chosen: Chosen) -> Path:
+    weights = trial_folder(chosen.folder.path, chosen.number) / BEST_WEIGHTS
     if not weights.exists():
         raise UsageError(
-            f"trial={number} of {folder.path} has no weights; `python -m analysis.best` lists those that have."
+            f"trial={chosen.number} of {chosen.folder.path} has no weights; "
+            f"`python -m analysis.best` lists those that have."
         )
     return weights
 
 
-def _test(recipe: Recipe, weights: Path, device: str, *, looked: bool) -> tuple[dict[str, Any], dict[str, float]]:
-    """What the variant says of itself, and, where asked for, its figures on the test split as `test/…`."""
-    from trainables.checkpoint import load_weights  # noqa: PLC0415  (mistakes in the settings are told before torch loads)
-    from trainables.processes import pick  # noqa: PLC0415
+def _known(chosen: Chosen, proof: Mapping[str, Any] | None) -> dict[str, float]:
+    """What the proof's look at the test split showed of these very weights."""
+    if proof is None or not proof["test"] or chosen.seed is None:
+        return {}
+    name = {0: "default", proof["winner"]: "winner"}.get(chosen.trial, "")
+    values = proof["test"].get(name, {})
+    return {proof["test"]["metric"]: values[str(chosen.seed)]} if str(chosen.seed) in values else {}
 
-    splits: tuple[Split, ...] = ("train", "val", "test") if looked else ("train", "val")
-    variant = recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, splits=splits)
-    if not looked:
-        return variant.describe(), {}
-    load_weights(weights, variant)
-    return variant.describe(), {f"test/{key}": value for key, value in variant.evaluate("test").items()}
+
+def _facts(recipe: Recipe) -> dict[str, Any]:
+    """What the variant says of its data, the fingerprint of the test split among it, and of itself."""
+    recipe.entry.prepare(recipe.config, recipe.data, LOOKED)
+    return recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed, splits=LOOKED).describe()
+
+
+def _said(
+    chosen: Chosen,
+    recipe: Recipe,
+    weights: Path,
+    tested: Mapping[str, float],
+    proof: Mapping[str, Any] | None,
+    to: Path,
+) -> str:
+    value = f"{recipe.objective.first.metric} {report_of(weights)['objective/value']:.4g}"
+    seed = "" if chosen.seed is None else f", seed {chosen.seed}"
+    lines = [f"  trial {chosen.trial}{seed} → {to}    {value}"]
+    lines += [f"    {key:<28} {figure:.4g}" for key, figure in tested.items()]
+    if proof is None:
+        lines.append(f"  is it really better?  python -m analysis.retrain run={chosen.folder.path} top=3 seeds=5")
+    elif proof["verdict"] != "better" and chosen.trial:
+        lines.append(f"  {proof['sentence']}\n  the default settings:  python -m analysis.export … trial=0")
+    return "\n".join([*lines, f"  train it in full:  python -m trainables.train config={to / CONFIG}"])
 
 
 if __name__ == "__main__":

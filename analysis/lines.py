@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,10 +21,11 @@ KEYS = ("trial", "epoch")
 
 
 class Lines(NamedTuple):
-    """A trial's reports: the lines that end as a report does, and how many do not."""
+    """A trial's file: its bytes up to the last line break, the number of lines, and whether something came after."""
 
     trial: int
-    lines: list[bytes]
+    data: bytes
+    total: int
     torn: int
 
 
@@ -37,21 +37,16 @@ class Tables(NamedTuple):
     torn: Counter[int]
 
 
-def lines_of(trial: int, folder: Path) -> Lines:
-    """The lines of a trial's file; none where there is no file."""
-    try:
-        found = (folder / RESULT).read_bytes().split(b"\n")
-    except FileNotFoundError:
-        return Lines(trial, [], 0)
-    whole = [line for line in found if line.startswith(b"{") and line.endswith(b"}")]
-    return Lines(trial, whole, sum(1 for line in found if line.strip()) - len(whole))
+def tables(folders: Mapping[int, Path]) -> Tables:
+    """What trials reported: every number (with `trial` and `epoch`, in their order), and every health finding.
 
-
-def tables(trials: Sequence[Lines]) -> Tables:
-    """All reports (`trial`, `epoch`, and every number) and all findings (`trial`, `epoch`, `check`, `message`)."""
-    torn = Counter({each.trial: each.torn for each in trials if each.torn})
+    Args:
+        folders: of the trials, by number.
+    """
+    torn: Counter[int] = Counter()
     reports, findings = [], []
-    for block in _blocks(trials):
+    for block in _blocks(folders):
+        torn.update({each.trial: each.torn for each in block if each.torn})
         table = _by_arrow(block)
         if table is None:
             table, damaged = _by_line(block)
@@ -60,17 +55,28 @@ def tables(trials: Sequence[Lines]) -> Tables:
             reports.append(_numbers(table))
             findings.append(_findings(table))
     return Tables(
-        pd.concat(reports, ignore_index=True) if reports else pd.DataFrame(columns=KEYS, dtype=int),
+        in_order(pd.concat(reports, ignore_index=True)) if reports else pd.DataFrame(columns=KEYS, dtype=int),
         pd.concat(findings, ignore_index=True) if findings else pd.DataFrame(columns=[*KEYS, "check", "message"]),
         torn,
     )
 
 
-def _blocks(trials: Iterable[Lines]) -> Iterator[list[Lines]]:
-    block, size = [], 0
-    for each in trials:
-        block.append(each)
-        size += sum(map(len, each.lines))
+def in_order(reports: pd.DataFrame) -> pd.DataFrame:
+    """By trial and epoch; of an epoch that is there twice, the later line."""
+    step = reports["trial"].to_numpy() * 1_000_000.0 + reports["epoch"].to_numpy()
+    if (np.diff(step) > 0).all():
+        return reports
+    ordered = reports.sort_values(list(KEYS), kind="stable")
+    return ordered.drop_duplicates(list(KEYS), keep="last").reset_index(drop=True)
+
+
+def _blocks(folders: Mapping[int, Path]) -> Iterator[list[Lines]]:
+    """The files in portions that fit into memory beside the tables."""
+    block: list[Lines] = []
+    size = 0
+    for trial, folder in folders.items():
+        block.append(_lines(trial, folder))
+        size += len(block[-1].data)
         if size > BLOCK:
             yield block
             block, size = [], 0
@@ -78,20 +84,28 @@ def _blocks(trials: Iterable[Lines]) -> Iterator[list[Lines]]:
         yield block
 
 
+def _lines(trial: int, folder: Path) -> Lines:
+    """A trial's file; nothing where there is none."""
+    try:
+        found = (folder / RESULT).read_bytes()
+    except FileNotFoundError:
+        return Lines(trial, b"", 0, 0)
+    end = found.rfind(b"\n") + 1
+    return Lines(trial, found[:end], found.count(b"\n"), int(end < len(found)))
+
+
 def _by_arrow(block: Sequence[Lines]) -> pa.Table | None:
-    """The lines of some trials as a table; None if one of them only looks whole, or a key changes its type."""
-    lines = [line for each in block for line in each.lines]
-    if not lines:
+    """The lines of some trials as a table; None if one of them is damaged, or a key changes its type."""
+    data = b"".join(each.data for each in block)
+    if not data:
         return pa.table({})
     try:
-        table = arrow_json.read_json(
-            io.BytesIO(b"\n".join(lines)), read_options=arrow_json.ReadOptions(block_size=16 << 20)
-        )
+        table = arrow_json.read_json(pa.BufferReader(data), read_options=arrow_json.ReadOptions(block_size=16 << 20))
     except pa.ArrowInvalid:
         return None
-    if len(table) != len(lines) or "epoch" not in table.column_names:
+    if len(table) != sum(each.total for each in block) or "epoch" not in table.column_names:
         return None
-    numbers = np.repeat([each.trial for each in block], [len(each.lines) for each in block])
+    numbers = np.repeat([each.trial for each in block], [each.total for each in block])
     return table.append_column("trial", pa.array(numbers))
 
 
@@ -100,7 +114,7 @@ def _by_line(block: Sequence[Lines]) -> tuple[pa.Table, Counter[int]]:
     rows: list[dict[str, Any]] = []
     damaged: Counter[int] = Counter()
     for each in block:
-        for line in each.lines:
+        for line in filter(bytes.strip, each.data.split(b"\n")):
             try:
                 values = json.loads(line)
                 epoch = int(values["epoch"])

@@ -10,7 +10,6 @@ import json
 import os
 import struct
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from analysis.lines import lines_of, tables
+from analysis.lines import in_order, tables
 from search.record import TRIAL
 from trainables.files import BEST_WEIGHTS, LAST, RESULT, put_in_place, trial_folder
 from trainables.settings import one_line
@@ -84,12 +83,11 @@ def _stamps(run: Path) -> dict[int, str]:
 
 def _read(run: Path, stamps: dict[int, str]) -> Frames:
     """Read the files of some trials."""
-    with ThreadPoolExecutor(4) as pool:  # waiting for a network's disk, not for the processor
-        paths = {trial: trial_folder(run, trial) for trial in stamps}
-        records = list(pool.map(_record, paths.values()))
-        read = tables(list(pool.map(lines_of, paths, paths.values())))
+    paths = {trial: trial_folder(run, trial) for trial in stamps}
+    read = tables(paths)
     rows = []
-    for (trial, stamp), (values, problems) in zip(stamps.items(), records, strict=True):
+    for trial, stamp in stamps.items():
+        values, problems = _record(paths[trial])
         said = [*problems, *_torn(paths[trial], read.torn[trial])]
         said += _checkpoint_problems(paths[trial], stamp, values["status"])
         rows.append({"trial": trial, "stamp": stamp, **values, "problems": "\n".join(said)})
@@ -161,7 +159,8 @@ def _cached(folder: Path) -> tuple[Frames | None, list[str]]:
         schema = parquet.read_schema(folder / TABLES[0])
         if (schema.metadata or {}).get(b"version") != VERSION:
             return None, []
-        return Frames(*(parquet.read_table(folder / name).to_pandas() for name in TABLES)), []
+        read = [parquet.read_table(folder / name) for name in TABLES]
+        return Frames(*(table.to_pandas(split_blocks=True, self_destruct=True) for table in read)), []
     except (OSError, pa.ArrowInvalid) as error:
         return None, [f"{folder} cannot be used ({one_line(error)}): everything was read anew."]
 
@@ -193,4 +192,4 @@ def _joined(one: Frames, other: Frames) -> Frames:
     trials = pd.concat([one.trials, other.trials], ignore_index=True).sort_values("trial", ignore_index=True)
     reports = pd.concat([one.reports, other.reports], ignore_index=True)
     findings = pd.concat([one.findings, other.findings], ignore_index=True)
-    return Frames(trials, reports.sort_values(["trial", "epoch"], kind="stable", ignore_index=True), findings)
+    return Frames(trials, in_order(reports), findings)

@@ -31,7 +31,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from analysis.export import best_trial, recipe_of
+from analysis.experiment import load
+from analysis.testing import recipe_of
 from search.record import RunFolder
 from trainables.artifact import Recipe
 from trainables.loop import Loop
@@ -110,7 +111,9 @@ def _search(measurement: Measurement, data: Mapping[str, Any]) -> RunFolder:
 
 def _best(folder: RunFolder) -> tuple[Mapping[str, Any], Mapping[str, Any], Recipe]:
     """The best report of the best trial and of the default one, and the best one's recipe."""
-    objective, number = folder.space().objective, best_trial(folder)
+    objective, number = folder.space().objective, load(folder.path).best
+    if number is None:
+        raise UsageError(f"{folder.path} has no trial with a result; failures.csv there says why, if any failed.")
     reports = [objective.best(folder.trial(each).reports) or {} for each in (number, 0)]
     return reports[0], reports[1], recipe_of(folder, number)
 

@@ -33,9 +33,9 @@ class Board:
 
     # -- what happens --------------------------------------------------------------------------------------------
 
-    def begin(self, params: Mapping[str, Any], origin: str) -> TrialRecord:
-        """A new trial with the next number."""
-        trial = self.folder.begin(TrialRecord(self.next_number, dict(params), origin))
+    def begin(self, params: Mapping[str, Any], origin: str, seed: int | None = None) -> TrialRecord:
+        """A new trial with the next number, and a seed of its own if it is given one."""
+        trial = self.folder.begin(TrialRecord(self.next_number, dict(params), origin, seed=seed))
         self.trials[trial.number] = trial
         return trial
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import ray
@@ -15,8 +16,8 @@ from search.board import Board
 from search.console import StatusLine
 from search.placement import Machine, place, this_machine
 from search.scheduler import BoardScheduler, settle
-from search.searcher import BoardSearcher
-from search.settings import Request, Run
+from search.searcher import BoardSearcher, Proposal, propose
+from search.settings import Run
 from trainables.events import write_experiment
 from trainables.files import trial_folder
 from trainables.settings import UsageError, one_line
@@ -61,43 +62,60 @@ class Watcher(Callback):
         self.line.tick()
 
 
-def search(request: Request, board: Board, machine: Machine, line: StatusLine) -> None:
-    """Run the board's unfinished and remaining trials; returns when they have ended, at Ctrl-C, or out of time."""
-    run, space = request.run, request.space
+def search(
+    run: Run,
+    board: Board,
+    machine: Machine,
+    line: StatusLine,
+    proposal: Callable[[int], Proposal] | None = None,
+    processes: int = 1,
+) -> None:
+    """Run the board's unfinished and remaining trials; returns when they have ended, at Ctrl-C, or out of time.
+
+    Args:
+        proposal: what trial N is to be; None: what the space's searcher proposes.
+        processes: of each trial; several train it together, in one go.
+    """
+    space, folder = board.space, board.folder.path
     settle(board)
     if not board.left():
         return
-    placement = place(run, machine)
-    if not board.trials:
+    placement = place(run, machine, processes)
+    if not board.trials and proposal is None:  # planned trials are shown in the table of the run that they repeat
         searched = [dimension.name for dimension in space.dimensions]
         shown = [*(goal.metric for goal in space.objective.goals), *space.objective.constraints]
-        write_experiment(request.folder, searched, shown)
+        write_experiment(folder, searched, shown)
     task = Task(
         variant=space.entry.name,
         fixed=space.fixed,
         data=space.data.as_dict(),
         objective=space.objective,
-        folder=request.folder,
+        folder=folder,
         seed=run.seed,
         cpus=placement.cpus_per_trial,
         gpus=placement.gpus_per_trial,
         timeout_s=run.trial_timeout_s,
+        processes=processes,
     )
-    resources = {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
+    trainable, resources = Trial, {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
+    if processes > 1:
+        from trainables.group import GroupTrial  # noqa: PLC0415  (ray.train takes seconds to import)
+
+        trainable, resources = GroupTrial, {"memory": 1 << 20}  # its processes ask for CPUs and GPUs themselves
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(Trial, task=task), resources),
+        tune.with_resources(tune.with_parameters(trainable, task=task), resources),
         tune_config=tune.TuneConfig(
-            search_alg=BoardSearcher(board, run.seed),
+            search_alg=BoardSearcher(board, proposal or partial(propose, board, run.seed)),
             scheduler=BoardScheduler(board),
             num_samples=board.left() * (1 + run.trial_restarts),  # the searcher says when it is over
             max_concurrent_trials=placement.concurrent,
             time_budget_s=run.time_budget_s,
             reuse_actors=run.reuse_actors,
-            trial_dirname_creator=lambda trial: trial_folder(request.folder, trial.config["trial"]).name,
+            trial_dirname_creator=lambda trial: trial_folder(folder, trial.config["trial"]).name,
         ),
         run_config=tune.RunConfig(
-            name=request.folder.name,
-            storage_path=str(request.folder.parent),
+            name=folder.name,
+            storage_path=str(folder.parent),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
             failure_config=tune.FailureConfig(max_failures=run.trial_restarts),
             callbacks=[Watcher(line)],

@@ -105,13 +105,13 @@ class StatusLine:
         done_here = ended - self.at_start
         waiting = self.board.space.budget.trials - ended
         if waiting <= 0:
-            return f"done in {_clock(spent)}"
+            return f"done in {clock(spent)}"
         if done_here == 0:
-            return f"{_clock(spent)} so far"
+            return f"{clock(spent)} so far"
         left = spent / done_here * waiting
         if self.run.time_budget_s is not None:
             left = min(left, self.run.time_budget_s - spent)
-        return f"about {_clock(left)} left"
+        return f"about {clock(left)} left"
 
 
 def table(board: Board, best: int = 5) -> str:
@@ -190,7 +190,7 @@ def _trial_lines(board: Board, trial: TrialRecord, report: Mapping[str, Any]) ->
         f"  best trial #{trial.number}   {values} at epoch {report['epoch']}        default {against}",
         f"    {changed or 'the default settings'}",
         f"    health: {'; '.join(findings) or 'fine'}{''.join(' · ' + limit for limit in limits)}",
-        f"    cost {_clock(report['time/total_s'])} to that epoch · weights {weights}",
+        f"    cost {clock(report['time/total_s'])} to that epoch · weights {weights}",
     ]
 
 
@@ -230,7 +230,8 @@ def _pairs(params: Mapping[str, Any]) -> str:
     return "   ".join(f"{name} {plain(value)}" for name, value in params.items())
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """Seconds as people read them: 2:28, or 1:02:28."""
     minutes, rest = divmod(max(0, round(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

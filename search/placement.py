@@ -47,15 +47,19 @@ def gpu_names() -> list[str]:
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def place(run: Run, machine: Machine) -> Placement:
-    """Share the machine out.
+def place(run: Run, machine: Machine, processes: int = 1) -> Placement:
+    """Share the machine out; a trial of several processes has `cpus_per_trial` for each.
 
     Raises:
         UsageError: one trial asks for more than there is.
     """
     gpus = float(machine.gpus > 0) if run.gpus_per_trial == "auto" else float(run.gpus_per_trial)
-    if run.cpus_per_trial > machine.cpus:
-        raise UsageError(f"cpus_per_trial={run.cpus_per_trial:g}, but there are {machine.cpus}; ask for at most that.")
+    cpus = run.cpus_per_trial * processes
+    if cpus > machine.cpus:
+        each = f" for each of {processes} processes" if processes > 1 else ""
+        raise UsageError(
+            f"cpus_per_trial={run.cpus_per_trial:g}{each}, but there are {machine.cpus}; ask for at most that."
+        )
     if gpus > machine.gpus:
         raise UsageError(
             f"gpus_per_trial={gpus:g}, but there are {machine.gpus}; ask for at most that, "
@@ -63,7 +67,7 @@ def place(run: Run, machine: Machine) -> Placement:
         )
     if gpus > 1 and gpus != int(gpus):
         raise UsageError(f"gpus_per_trial={gpus:g} is not possible: a trial has a share of one GPU, or whole ones.")
-    fit = _whole(machine.cpus / run.cpus_per_trial)
+    fit = _whole(machine.cpus / cpus)
     if gpus:
         fit = min(fit, _whole(1 / gpus) * machine.gpus if gpus < 1 else machine.gpus // int(gpus))
     return Placement(run.cpus_per_trial, gpus, min(fit, run.max_concurrent or fit))

@@ -45,10 +45,11 @@ class TrialRecord:
 
     Attributes:
         params: the searched parameters; the default trial has the values of `Config()` for them.
-        origin: `default`, `random`, or `model of epoch 3`.
+        origin: `default`, `random`, or `model of epoch 3`; in a confirmation the trial that is repeated: `trial 21`.
         status: `finished` used its budget, `stopped` ended early on purpose, `failed` did not work.
         cause: what ended it: budget, scheduler, patience, health or error; None while it runs.
         reason: the cause in words.
+        seed: its own; None where it has that of the run.
         reports: one per epoch, in order.
     """
 
@@ -60,6 +61,7 @@ class TrialRecord:
     reason: str | None = None
     started: float = 0.0
     ended: float | None = None
+    seed: int | None = None
     reports: tuple[dict[str, Any], ...] = field(default=(), compare=False)
 
     @property

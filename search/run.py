@@ -6,30 +6,16 @@ stops, watch them, and say at the end what is best against the default settings 
 
 from __future__ import annotations
 
-import os
 import time
 from typing import Any
 
 from search.board import Board
 from search.console import StatusLine, card, interrupted, plan
 from search.placement import gpu_names, place, this_machine
+from search.ray_environment import quiet_ray
 from search.record import RunFolder
 from search.settings import Request, Run, help_page, read
 from trainables.settings import command
-
-QUIET_RAY = {
-    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else `uv run` makes Ray build an environment for every worker
-    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the command line are relative to where it was given
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_AIR_NEW_OUTPUT": "0",
-    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",  # a failure's reason is in the record and on the status line
-    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # trials write their own record, live, into the run's folder
-    "TUNE_RESULT_BUFFER_LENGTH": "1",  # a trial that is to stop must not train on meanwhile
-    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",  # a failed trial reports its reason and no metric
-    "TUNE_GLOBAL_CHECKPOINT_S": "600",  # runs are resumed from their own record, not from Ray's snapshots
-    "TUNE_WARN_THRESHOLD_S": "10",
-}
 
 
 def main(arguments: list[str]) -> int:
@@ -38,8 +24,7 @@ def main(arguments: list[str]) -> int:
         print(help_page())
         return 0
     request = read(arguments, now=time.strftime("%m%d-%H%M"))
-    for key, value in QUIET_RAY.items():
-        os.environ.setdefault(key, value)
+    quiet_ray()
     placement = place(request.run, this_machine(request.run)) if not request.run.address else None
     if request.run.dry_run or not request.run.quiet:
         print(plan(request, placement), flush=True)
@@ -60,7 +45,7 @@ def search(request: Request) -> int:
         began = time.monotonic()
         with cluster.connected(run) as machine:
             line = StatusLine(board, run, began)
-            cluster.search(request, board, machine, line)
+            cluster.search(run, board, machine, line)
         line.close()
     return _ending(board, folder, run, time.monotonic() - began)
 

@@ -19,8 +19,8 @@ an uninterrupted one would have.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
@@ -33,21 +33,29 @@ from search.record import TrialRecord
 from search.space import Space
 
 
-def propose(board: Board, seed: int, number: int) -> tuple[dict[str, Any], str]:
+class Proposal(NamedTuple):
+    """A new trial: its parameters, where they come from, and its seed where that is not the run's."""
+
+    params: dict[str, Any]
+    origin: str
+    seed: int | None = None
+
+
+def propose(board: Board, seed: int, number: int) -> Proposal:
     """The parameters of trial `number`, and where they come from: `default`, `random` or `model of epoch E`."""
     space = board.space
     if number == 0:
-        return space.default_params(), "default"
+        return Proposal(space.default_params(), "default")
     generator = np.random.default_rng([seed, number])
     draw, sampler_seed = generator.random(), int(generator.integers(2**31))
     rung = _highest_rung(board)
     if space.searcher.kind == "random" or rung is None or draw < space.searcher.random_share:
-        return _ask(space, RandomSampler(sampler_seed), []), "random"
+        return Proposal(_ask(space, RandomSampler(sampler_seed), []), "random")
     conditional = any(dimension.when for dimension in space.dimensions)
     with warnings.catch_warnings():  # `group` is marked experimental; without it conditions fall out of the joint model
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = TPESampler(n_startup_trials=0, multivariate=True, group=conditional, seed=sampler_seed)
-    return _ask(space, sampler, observations(board, rung)), f"model of epoch {rung}"
+    return Proposal(_ask(space, sampler, observations(board, rung)), f"model of epoch {rung}")
 
 
 def observations(board: Board, rung: int) -> list[FrozenTrial]:
@@ -59,22 +67,23 @@ def observations(board: Board, rung: int) -> list[FrozenTrial]:
 class BoardSearcher(Searcher):
     """Gives Ray first the trials that an earlier process left unfinished, then new ones."""
 
-    def __init__(self, board: Board, seed: int) -> None:
+    def __init__(self, board: Board, proposal: Callable[[int], Proposal]) -> None:
+        """`proposal` says what trial N is to be."""
         super().__init__()
         self.board = board
-        self.seed = seed
+        self.proposal = proposal
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
         """The next trial's number and parameters; None while there is none, though there may be one later."""
         if self.board.waiting:
             trial = self.board.trials[self.board.waiting.pop(0)]
         elif self.board.next_number < self.board.space.budget.trials:
-            trial = self.board.begin(*propose(self.board, self.seed, self.board.next_number))
+            trial = self.board.begin(*self.proposal(self.board.next_number))
         elif self.board.count("running"):
             return None  # one of them may have to be given again
         else:
             return str(Searcher.FINISHED)  # type: ignore[return-value]
-        return {"trial": trial.number, "params": trial.params}
+        return {"trial": trial.number, "params": trial.params, "origin": trial.origin, "seed": trial.seed}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         """Nothing: the board hears of it from the scheduler."""

@@ -208,6 +208,12 @@ def with_trials(space: Space, trials: Any) -> Space:
     return Space.of(space.name, {**space.source, "budget": {**space.source["budget"], "trials": trials}})
 
 
+def without_stopping(space: Space, epochs: int) -> Space:
+    """The same space with a full budget of so many epochs, which every trial may use up."""
+    budget = {**space.source["budget"], "max_epochs": epochs, "grace_epochs": min(space.budget.grace_epochs, epochs)}
+    return Space.of(space.name, {**space.source, "budget": budget, "scheduler": {"kind": "none"}})
+
+
 def _split_params(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """The searched parameters, and the fixed ones together with those that were given a plain value."""
     params = dict(source.get("params") or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ from ray.tune.schedulers import TrialScheduler
 from search.board import Board
 from search.record import RunFolder, TrialRecord
 from search.scheduler import BoardScheduler
-from search.searcher import BoardSearcher
+from search.searcher import BoardSearcher, propose
 from search.space import Space
 from trainables.checkpoint import TrainingFolder
 from trainables.files import RESULT, append_line, trial_folder
@@ -98,7 +99,7 @@ def by_training(on: Board, config: Mapping[str, Any]) -> Results:
 def search(on: Board, *, seed: int = 0, concurrent: int = 1, reports: float = float("inf"), train: Train = by_formula):
     """Run a board's unfinished and remaining trials as Ray would, `concurrent` at a time, each report from one of them
     by chance; return when all have ended, or after so many reports, as a kill would."""
-    searcher, scheduler = BoardSearcher(on, seed), BoardScheduler(on)
+    searcher, scheduler = BoardSearcher(on, partial(propose, on, seed)), BoardScheduler(on)
     running: list[tuple[Any, Results]] = []
     chance = random.Random(seed)
     while reports > 0:

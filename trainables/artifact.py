@@ -80,7 +80,13 @@ def report_of(weights: Path) -> dict[str, Any]:
 
 
 def write_artifact(
-    folder: Path, recipe: Recipe, weights: Path, tested: Mapping[str, float], facts: Mapping[str, Any], origin: str
+    folder: Path,
+    recipe: Recipe,
+    weights: Path,
+    tested: Mapping[str, float],
+    facts: Mapping[str, Any],
+    origin: str,
+    evidence: Mapping[str, str] | None = None,
 ) -> None:
     """Write the folder.
 
@@ -90,6 +96,7 @@ def write_artifact(
         tested: figures on the test split, `test/…`, where it has been looked at.
         facts: what the variant says of itself and its data (`Variant.describe`).
         origin: a sentence for the card: which run and trial, or which training.
+        evidence: more sections for the card, title → Markdown: how well it is known that this model is good.
     """
     report = {**report_of(weights), **tested}
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,61 +105,57 @@ def write_artifact(
         shutil.copyfile(weights, folder / WEIGHTS)
     metrics = {"origin": origin, "facts": dict(facts), "report": dict(report)}
     replace_text(folder / METRICS, json.dumps(metrics, indent=2))
-    replace_text(folder / CARD, _card(folder, recipe, report, facts, origin))
+    replace_text(folder / CARD, _card(folder, recipe, report, facts, origin, evidence or {}))
 
 
-def _card(folder: Path, recipe: Recipe, report: Mapping[str, Any], facts: Mapping[str, Any], origin: str) -> str:
-    default = type(recipe.config)()
-    changed = [
-        f"| {name} | {plain(getattr(default, name))} | {plain(value)} |"
-        for name, value in recipe.config.as_dict().items()
-        if value != getattr(default, name)
-    ]
-    figures = [
+def _card(
+    folder: Path,
+    recipe: Recipe,
+    report: Mapping[str, Any],
+    facts: Mapping[str, Any],
+    origin: str,
+    evidence: Mapping[str, str],
+) -> str:
+    own = recipe.entry.card_sections(str(folder), recipe.config, recipe.data, facts)
+    sections = {
+        **evidence,
+        "Figures of these weights": _figures(recipe, report),
+        "Health": "\n".join(f"- {each['check']}: {each['message']}" for each in report.get("findings", [])) or "Fine.",
+        "Settings that differ from the default": _changed(recipe.config),
+        "Data and model": _facts(recipe, facts),
+        "Use it": _snippet(folder),
+        "Train it in full": f"    python -m trainables.train config={folder / CONFIG} epochs={recipe.config.epochs}",
+        **own,
+    }
+    text = "".join(f"## {title}\n\n{body}\n\n" for title, body in sections.items())
+    return f"# {recipe.entry.name}: {recipe.entry.title}\n\n{origin}\n\n{text.rstrip()}\n"
+
+
+def _figures(recipe: Recipe, report: Mapping[str, Any]) -> str:
+    rows = [
         f"| {key} | {value:.4g} |"
         for key, value in sorted(report.items())
         if key.startswith(("val/", "test/", "health/")) and isinstance(value, int | float)
     ]
-    findings = [f"- {finding['check']}: {finding['message']}" for finding in report.get("findings", [])]
-    return "\n".join(
-        [
-            f"# {recipe.entry.name}: {recipe.entry.title}",
-            "",
-            origin,
-            "",
-            f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, best by {recipe.objective.first.metric}.",
-            "Validation figures of a trial that was chosen by them are optimistic.",
-            "",
-            "## Figures",
-            "",
-            "| figure | value |",
-            "|---|---|",
-            *figures,
-            "",
-            "## Health",
-            "",
-            *(findings or ["No finding."]),
-            "",
-            "## Settings that differ from the default",
-            "",
-            "| setting | default | here |",
-            "|---|---|---|",
-            *(changed or ["| none | | |"]),
-            "",
-            "## Data and model",
-            "",
-            f"Source: {recipe.data.source}"
-            + (f", {recipe.data.root}" if recipe.data.root else "")
-            + f". Seed {recipe.seed}.",
-            "",
-            *(f"- {name}: {_fact(value)}" for name, value in facts.items()),
-            "",
-            "## Train it in full",
-            "",
-            f"    python -m trainables.train config={folder / CONFIG} epochs={recipe.config.epochs}",
-            "",
-        ]
-    )
+    best = f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, best by {recipe.objective.first.metric}. "
+    note = "Validation chose that epoch (and trial, or seed), so its figures are optimistic."
+    return "\n".join([best + note, "", "| figure | value |", "|---|---|", *rows])
+
+
+def _changed(config: TrainingConfig) -> str:
+    default = type(config)()
+    rows = [
+        f"| {name} | {plain(getattr(default, name))} | {plain(value)} |"
+        for name, value in config.as_dict().items()
+        if value != getattr(default, name)
+    ]
+    return "\n".join(["| setting | default | here |", "|---|---|---|", *rows]) if rows else "None."
+
+
+def _facts(recipe: Recipe, facts: Mapping[str, Any]) -> str:
+    root = f", {recipe.data.root}" if recipe.data.root else ""
+    said = [f"- {name}: {_fact(value)}" for name, value in facts.items()]
+    return "\n".join([f"Source: {recipe.data.source}{root}. Seed {recipe.seed}.", "", *said])
 
 
 def _fact(value: Any) -> str:
@@ -161,3 +164,19 @@ def _fact(value: Any) -> str:
     if isinstance(value, list | tuple):
         return ", ".join(map(_fact, value))
     return plain(value)
+
+
+def _snippet(folder: Path) -> str:
+    """Python that works for every variant: the model on the data that it was validated on."""
+    return f"""```python
+from pathlib import Path
+
+from trainables.artifact import CONFIG, WEIGHTS, Recipe
+from trainables.checkpoint import load_weights
+
+folder = Path("{folder}")
+recipe = Recipe.read(folder / CONFIG, {{}}, {{}})
+variant = recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed)
+load_weights(folder / WEIGHTS, variant)
+print(variant.evaluate("val"))
+```"""

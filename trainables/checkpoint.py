@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from trainables.contract import Variant
 from trainables.events import Events
@@ -114,8 +115,13 @@ def load_state(path: Path, loop: Loop) -> None:
 
 def load_weights(path: Path, variant: Variant) -> None:
     """Put the weights of a safetensors file, as `Loop.weights` names them, into a variant's modules."""
+    load_modules(path, variant.modules())
+
+
+def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
+    """The same for modules by name."""
     tensors = load_file(path)
-    for name, module in variant.modules().items():
+    for name, module in modules.items():
         prefix = f"{name}."
         module.load_state_dict(
             {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}

@@ -6,6 +6,7 @@ A variant is a folder under `trainables/` with:
     config.py     Config (a `TrainingConfig`) and Data (a `DataConfig`); imports no torch, so that settings check fast
     data.py       prepare(config, data, splits): decode, download nothing, say what is missing
     variant.py    build = the `Variant` subclass
+    card.py       sections(folder, config, data, facts): what it adds to a model card; a variant need not have one
 
 Nothing else registers it: `names()` lists the folders, `load(name)` gives an `Entry`. A variant in a package of its own
 is loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
@@ -15,6 +16,7 @@ is loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows not
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -182,7 +184,7 @@ class Variant(ABC):
         return []
 
     def panels(self) -> dict[str, np.ndarray]:
-        """Pictures of the present model on fixed validation examples: title, fit for a file name → uint8 `[H, W, 3]`."""
+        """Pictures of the model on fixed validation examples: title, fit for a file name → uint8 array `[H, W, 3]`."""
         return {}
 
     def describe(self) -> dict[str, Any]:
@@ -208,6 +210,19 @@ class Entry:
         """
         data.check_root()
         importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
+
+    def card_sections(
+        self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """What the variant adds to the model card of an exported `folder`: title → Markdown.
+
+        Args:
+            facts: what `Variant.describe` said when the folder was written.
+        """
+        if importlib.util.find_spec(f"{self.package}.card") is None:
+            return {}
+        sections: dict[str, str] = importlib.import_module(f"{self.package}.card").sections(folder, config, data, facts)
+        return sections
 
     def load(self) -> ModuleType:
         """Import the variant and all that it needs, torch first, which takes seconds in a new process."""

@@ -94,6 +94,18 @@ def decode_once(
     return decoded
 
 
+def read_image(file: Path, size: int, channels: int) -> np.ndarray:
+    """One image as `decode_once` would have it: uint8 `[size, size, channels]`.
+
+    Raises:
+        UsageError: it is missing or damaged.
+    """
+    square = _decoded(file, _content(file), size, channels)
+    if isinstance(square, str):
+        raise UsageError(f"{file} cannot be read: {square}; give an image file.")
+    return square.pixels.reshape(size, size, channels)
+
+
 def split_by_group(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
     """Hold out about `share` of the groups, each with all its rows; either side gets at least one.
 

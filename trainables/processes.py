@@ -25,10 +25,12 @@ class Processes:
 
     @classmethod
     def from_environment(cls) -> Processes:
-        """Join the group that `torchrun` describes in the environment (nccl on GPUs, gloo on CPUs)."""
+        """Join the group that `torchrun` or ray.train describes in the environment (nccl on GPUs, gloo on CPUs)."""
         world = int(os.environ.get("WORLD_SIZE", "1"))
         if world == 1:
             return cls()
+        if dist.is_initialized():  # ray.train has done so
+            return cls(dist.get_rank(), world)
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")

@@ -29,6 +29,7 @@ from trainables.contract import load
 from trainables.files import ERROR, TIMEOUT, replace_text, trial_folder, why_it_died
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Objective
+from trainables.processes import Processes
 from trainables.settings import one_line
 
 
@@ -41,6 +42,7 @@ class Task:
         fixed: Config fields that every trial shares; `data`: the fields of the variant's Data.
         cpus, gpus: what one trial is given; a fraction of a GPU caps the process's share of its memory.
         timeout_s: a trial that takes longer, in all, is killed, wherever it hangs.
+        processes: of one trial (`trainables.group`); they have `cpus` each, and share `gpus`, one for each.
     """
 
     variant: str
@@ -52,6 +54,22 @@ class Task:
     cpus: float
     gpus: float
     timeout_s: float | None = None
+    processes: int = 1
+
+    def training(
+        self,
+        params: Mapping[str, Any],
+        seed: int,
+        path: Path,
+        device: torch.device,
+        origin: str,
+        processes: Processes | None = None,
+    ) -> TrainingFolder:
+        """A trial's training in its folder, as far as it has got; `origin` is shown in TensorBoard."""
+        entry = load(self.variant)
+        config, data = entry.Config.of({**self.fixed, **params}), entry.Data.of(self.data)
+        variant = entry.build(config, data, device=device, seed=seed, processes=processes)
+        return TrainingFolder(path, Loop(variant, self.objective), settings={**params, "seed": seed, "origin": origin})
 
 
 class Trial(tune.Trainable):
@@ -62,9 +80,8 @@ class Trial(tune.Trainable):
     def setup(self, config: dict[str, Any], task: Task) -> None:
         """Take the trial's number and parameters; the work begins in the first step, where failures are reported."""
         self.task = task
-        self.entry = load(task.variant)
         with contextlib.suppress(Exception):  # what is wrong with it, the first step will report
-            self.entry.load()  # imports take seconds; better now than in the first trial's time
+            load(task.variant).load()  # imports take seconds; better now than in the first trial's time
         torch.set_num_threads(max(1, int(task.cpus)))
         self.device = _device(task.gpus)
         self._begin(config)
@@ -102,17 +119,12 @@ class Trial(tune.Trainable):
 
     def _begin(self, config: Mapping[str, Any]) -> None:
         self.params = dict(config["params"])
+        self.seed = self.task.seed if config.get("seed") is None else int(config["seed"])
+        self.origin = str(config.get("origin", ""))
         self.path = trial_folder(self.task.folder, config["trial"])
         self.path.mkdir(parents=True, exist_ok=True)
         self.training = None
         self.began = time.monotonic()
-
-    def _build(self) -> TrainingFolder:
-        entry = self.entry
-        config = entry.Config.of({**self.task.fixed, **self.params})
-        data = entry.Data.of(self.task.data)
-        variant = entry.build(config, data, device=self.device, seed=self.task.seed, splits=("train", "val"))
-        return TrainingFolder(self.path, Loop(variant, self.task.objective), settings=self.params)
 
     def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
         if details or not (self.path / ERROR).exists():
@@ -123,11 +135,11 @@ class Trial(tune.Trainable):
     def _advance(self) -> dict[str, Any]:
         """One epoch's report; first of all that of the last epoch before a kill, which nobody may have heard."""
         if self.training is None:
-            with self._watchdog():
-                self.training = self._build()
+            with self.watchdog():
+                self.training = self.task.training(self.params, self.seed, self.path, self.device, self.origin)
             if self.training.loop.report is not None:
                 return self._told(self.training.loop)
-        with self._watchdog():
+        with self.watchdog():
             self.training.epoch()
         return self._told(self.training.loop)
 
@@ -135,7 +147,7 @@ class Trial(tune.Trainable):
     def _told(loop: Loop) -> dict[str, Any]:
         return {**(loop.report or {}), "done": loop.finished}
 
-    def _watchdog(self) -> _Watchdog:
+    def watchdog(self) -> _Watchdog:
         """Guards what comes next with the time that the trial has left, that of earlier processes counted."""
         limit = self.task.timeout_s
         earlier = self.training.loop.seconds_before if self.training else 0.0

@@ -17,6 +17,7 @@ class Config(TrainingConfig):
     y: float = setting(0.1, "best at 0.7", low=0.0, high=1.0)
     kind: Literal["plain", "shifted"] = setting("plain", "shifted: 0.1 worse")
     shift: float = setting(0.0, "of kind shifted; lowers the value", low=0.0, high=1.0)
+    noise: float = setting(0.0, "standard deviation of what the seed adds to the value", low=0.0)
     epoch_s: float = setting(0.0, "seconds that an epoch takes", low=0.0)
     goes_wrong: Literal["never", "raises", "nan", "hangs", "memory"] = setting("never", "what happens at wrong_epoch")
     wrong_epoch: int = setting(2, "the epoch at which it goes wrong", low=1)

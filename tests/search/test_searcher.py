@@ -1,5 +1,6 @@
 """The rung-aware searcher: what each rung's model is told, that it helps, and that it is a function of the record."""
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -81,7 +82,7 @@ def test_unfinished_trials_are_given_out_before_new_ones(tmp_path):
     for _ in range(2):
         add(on, {"x": 0.5, "y": 0.5})
     again = reopened(tmp_path / "run")
-    searcher = BoardSearcher(again, seed=0)
+    searcher = BoardSearcher(again, partial(propose, again, 0))
     given = [searcher.suggest("any") for _ in range(4)]
     assert [each["trial"] for each in given[:3]] == [0, 1, 2]
     assert given[0]["params"] == {"x": 0.5, "y": 0.5}
@@ -248,7 +249,7 @@ def test_a_running_trial_is_not_proposed_again(tmp_path):
 
 def test_what_ray_says_of_an_end_changes_nothing(tmp_path):
     on = board(tmp_path / "run")
-    searcher = BoardSearcher(on, seed=0)
+    searcher = BoardSearcher(on, partial(propose, on, 0))
     config = searcher.suggest("any")
     for result in by_formula(on, config):
         on.report(0, result)

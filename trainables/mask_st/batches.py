@@ -20,6 +20,7 @@ from trainables.mask_st.config import Config
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.model import draw_depth
 from trainables.mask_st.policy import Rollout
+from trainables.mask_st.views import normalised
 from trainables.processes import Processes
 
 SMALLEST_CROP = 0.8  # of the area
@@ -122,8 +123,7 @@ def to_device(examples: Examples, rows: Tensor, device: torch.device) -> tuple[T
     The pixels travel as bytes.
     """
     pixels, labels = (torch.from_numpy(array).to(device) for array in examples.batch(rows.numpy()))
-    images = pixels.permute(0, 3, 1, 2).float() / 255
-    return (images - examples.mean) / examples.std, labels
+    return normalised(pixels, examples.mean, examples.std), labels
 
 
 def draw_crops(count: int, generator: torch.Generator) -> Tensor:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from trainables.fingerprint import fingerprint
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -68,11 +70,15 @@ class Examples:
         )
 
     def describe(self) -> dict[str, Any]:
-        """Counts of the split: images, patients, positives per class, boxes, images left out."""
+        """Counts of the split: images, patients, positives per class, boxes, images left out; and its fingerprint."""
         return {
             "images": len(self),
             "patients": len(set(self.patients)),
             "positives": dict(zip(self.classes, self.labels.sum(axis=0).astype(int).tolist(), strict=True)),
             "boxes": sum(map(len, self.boxes)),
             "left_out": len(self.bad),
+            "fingerprint": fingerprint(self.images, self.rows, self._truth()),
         }
+
+    def _truth(self) -> list[Any]:
+        return [self.names, self.patients, self.labels.tolist(), [each.tolist() for each in self.boxes], self.findings]

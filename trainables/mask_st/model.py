@@ -124,6 +124,22 @@ class MaskGenerator(nn.Module):
         return logits
 
 
+def networks(
+    config: Config, channels: int, classes: int, device: torch.device
+) -> tuple[Classifier, MaskGenerator | None]:
+    """The classifier, and the generator where masks are learnt, with their first weights."""
+    classifier = Classifier(config, channels, classes).to(device)
+    if config.mask_kind in ("none", "random"):
+        return classifier, None
+    return classifier, MaskGenerator(config, channels).to(device)
+
+
+def trained(classifier: Classifier, generator: MaskGenerator | None) -> dict[str, nn.Module]:
+    """The networks by the names under which their weights are saved."""
+    found: dict[str, nn.Module] = {"classifier": classifier}
+    return found if generator is None else {**found, "generator": generator}
+
+
 def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> Tensor | None:
     """Stochastic depth's factors `[images, blocks]`: 0 with the block's rate, else 1 / (1 − rate); None without any.
 

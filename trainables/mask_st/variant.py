@@ -17,7 +17,7 @@ from trainables.mask_st.config import Config, Data
 from trainables.mask_st.data import load
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.masks import MaskSource
-from trainables.mask_st.model import Classifier, MaskGenerator
+from trainables.mask_st.model import networks, trained
 from trainables.mask_st.step import MaskStep
 from trainables.mask_st.views import three_views
 from trainables.processes import Processes
@@ -44,10 +44,7 @@ class MaskST(Variant):
         self.examples: dict[Split, Examples] = {split: load(config, data, split) for split in splits}
         some = next(iter(self.examples.values()))
         channels, self.classes = some.images.shape[-1], some.classes
-        self.classifier = Classifier(config, channels, len(self.classes)).to(device)
-        self.generator: MaskGenerator | None = None
-        if config.mask_kind not in ("none", "random"):
-            self.generator = MaskGenerator(config, channels).to(device)
+        self.classifier, self.generator = networks(config, channels, len(self.classes), device)
         self.source = MaskSource(config, self.generator)
         self.temperature = config.temperature
         if "train" in self.examples:
@@ -77,8 +74,7 @@ class MaskST(Variant):
 
     def modules(self) -> Mapping[str, nn.Module]:
         """The classifier and, where masks are learnt, the generator."""
-        found: dict[str, nn.Module] = {"classifier": self.classifier}
-        return found if self.generator is None else {**found, "generator": self.generator}
+        return trained(self.classifier, self.generator)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights of each network and, without decay, its biases and norms; the generator at its own rate."""
@@ -146,9 +142,11 @@ class MaskST(Variant):
         }
 
     def describe(self) -> dict[str, Any]:
-        """Splits, classes, and the networks' parameters."""
+        """Splits, classes, how pixels are normalised, and the networks' parameters."""
+        some = next(iter(self.examples.values()))
         return {
             "classes": list(self.classes),
+            "pixels": {"channels": some.images.shape[-1], "mean": some.mean, "std": some.std},
             "splits": {split: examples.describe() for split, examples in self.examples.items()},
             "parameters": {name: sum(map(Tensor.numel, each.parameters())) for name, each in self.modules().items()},
         }

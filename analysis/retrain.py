@@ -1,0 +1,200 @@
+"""The proof: `python -m analysis.retrain run=runs/NAME top=3 seeds=5`.
+
+Trains the best trials of a run and the untouched default settings again, in full, on seeds that the search never used;
+judges by validation which is best and whether it is better than the default; and then looks, once, at the test split.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from analysis import ledger
+from analysis.experiment import Experiment, load
+from analysis.proof import CONFIRMATION, Candidate, Proof, judge, with_earlier_test
+from analysis.statistics import default_repeats, gain
+from analysis.testing import tested
+from search.confirm import confirm
+from search.record import RunFolder
+from search.searcher import Proposal
+from search.settings import Run
+from trainables.objective import Goal
+from trainables.settings import Settings, UsageError, command, command_help, nearest, parse_arguments, setting
+
+USAGE = """
+Train the best trials of a run and the default settings again, over fresh seeds, and say which is better.
+
+  python -m analysis.retrain run=runs/NAME top=3 seeds=5
+  python -m analysis.retrain run=runs/NAME top=3 seeds=5 epochs=50 gpus_per_trial=0.5
+  python -m analysis.retrain run=runs/NAME seeds=10 test=false        more seeds; the test split is left alone
+
+The default is trained on √top times as many seeds, for every candidate is compared with it. The same command goes on
+where it was interrupted. At the end the winner and the default are scored on the test split, once.
+
+Exit code: 0, whoever wins; 1 if nothing could be judged; 2 for input that cannot be used; 130 after Ctrl-C.
+"""
+FIRST_SEED = 1000
+"""Fresh seeds count from here, the same ones for every run, so that runs can be compared seed by seed."""
+PLACEMENT = (
+    "address",
+    "cpus",
+    "gpus",
+    "cpus_per_trial",
+    "gpus_per_trial",
+    "max_concurrent",
+    "trial_timeout_s",
+    "quiet",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraining(Settings):
+    """The keys of the command line."""
+
+    run: str = setting(help="folder of the run, finished or not")
+    top: int = setting(3, "how many of the best trials", low=1)
+    seeds: int = setting(5, "fresh seeds for each of them", low=1)
+    epochs: int | None = setting(None, "full budget; none: that of the run", low=1)
+    goal: str = setting("", "metric to judge by, where the run has several objectives; empty: the first")
+    test: bool = setting(True, "score winner and default on the test split at the end; entered in the run's ledger")
+    again: bool = setting(False, "look at the test split although the ledger has an entry")
+    processes: int | Literal["auto"] = setting(
+        "auto", "processes of one training, with ray.train; auto: one per GPU", low=1
+    )
+    device: str = setting("auto", "where the test split is scored: auto, cpu or cuda")
+    address: str = setting("", "a Ray cluster to join (auto, or host:port); empty: this machine alone")
+    cpus: int | None = setting(None, "CPUs of this machine that may be used; none: all", low=1)
+    gpus: int | None = setting(None, "GPUs of this machine; none: those found", low=0)
+    cpus_per_trial: float = setting(1.0, "CPUs of one process, and its torch threads", low=0.1)
+    gpus_per_trial: float | Literal["auto"] = setting(
+        "auto", "GPUs of one training: a fraction to share one, more than 1 for as many processes", low=0
+    )
+    max_concurrent: int | None = setting(None, "trainings at a time; none: as many as fit", low=1)
+    trial_timeout_s: float | None = setting(None, "kill a training that takes longer, hung or not", low=0.1)
+    quiet: bool = setting(False, "print the result alone")
+
+
+def main(arguments: list[str]) -> int:
+    """Retrain and judge; returns the exit code."""
+    if not arguments or {"--help", "-h", "help"} & set(arguments):
+        print(command_help(USAGE, Retraining))
+        return 0
+    keys = Retraining.of(parse_arguments(arguments))
+    search = load(keys.run)
+    goal = _goal(search, keys.goal)
+    if keys.test:
+        ledger.check_unseen(search.path, again=keys.again)
+    plan = planned(search, keys.top, keys.seeds)
+    if not keys.quiet:
+        print(_opening(search, plan), flush=True)
+    if not _trained(search, plan, keys):
+        print("  interrupted; nothing is lost.")
+        print(f"  go on:  python -m analysis.retrain {' '.join(arguments)}")
+        return 130
+    proof = with_earlier_test(judge(search, load(search.path / CONFIRMATION), goal), search.path)
+    proof.write(search.path)
+    if proof.winner is not None and keys.test:
+        proof = _with_test(search, proof, keys.device)
+        proof.write(search.path)
+    print("\n".join(lines(proof, search)))
+    return 0 if proof.winner is not None else 1
+
+
+def planned(search: Experiment, top: int, seeds: int) -> list[Proposal]:
+    """The trainings: seed by seed, the default first, which has further seeds at the end.
+
+    Raises:
+        UsageError: the run has no trial with a result but the default.
+    """
+    best = [trial for trial in search.ranked if trial != 0][:top]
+    if not best:
+        raise UsageError(f"{search.path} has no trial with a result yet but the default; let it go on.")
+    unused = (seed for seed in itertools.count(FIRST_SEED) if seed != search.run.get("seed"))
+    default = search.space.default_params()
+    params = {trial: search.folder.trial(trial).params for trial in best}
+    plan = []
+    for place, seed in enumerate(itertools.islice(unused, default_repeats(seeds, len(best)))):
+        plan.append(Proposal(default, "default", seed))
+        if place < seeds:
+            plan += [Proposal(params[trial], f"trial {trial}", seed) for trial in best]
+    return plan
+
+
+def lines(proof: Proof, search: Experiment) -> list[str]:
+    """The result for people: its first line is the answer."""
+    said = [f"  {proof.sentence}"]
+    if proof.winner is not None:
+        said.append(f"  {proof.optimism}")
+    for each in (*proof.candidates, proof.default):
+        said.append(f"    {_row(each)}")
+    if proof.test:
+        said.append(f"  test split, look {proof.test['looks']}: {_tested(proof.test)}")
+    name = search.name
+    return [
+        *said,
+        f"  next:   python -m analysis.report  run={search.path}",
+        f"          python -m analysis.export  run={search.path} to=export/{name}",
+    ]
+
+
+def _goal(search: Experiment, metric: str) -> Goal:
+    goals = {goal.metric: goal for goal in search.objective.goals}
+    if metric and metric not in goals:
+        raise UsageError(f"goal={metric} is no objective of {search.name}; {nearest(metric, list(goals))}")
+    return goals[metric] if metric else search.objective.first
+
+
+def _opening(search: Experiment, plan: list[Proposal]) -> str:
+    origins = list(dict.fromkeys(each.origin for each in plan))
+    counts = ", ".join(f"{origin} × {sum(each.origin == origin for each in plan)}" for origin in origins)
+    return (
+        f"{search.name} · {len(plan)} trainings in full over fresh seeds: {counts}\n"
+        f"  watch:  tensorboard --logdir {search.path}"
+    )
+
+
+def _trained(search: Experiment, plan: list[Proposal], keys: Retraining) -> bool:
+    """Run the confirmation; whether all of it has ended."""
+    run = Run.of({**{key: getattr(keys, key) for key in PLACEMENT}, "storage": str(search.path)})
+    gpus = keys.gpus_per_trial
+    processes = keys.processes
+    if processes == "auto":
+        processes = int(gpus) if gpus != "auto" and gpus > 1 else 1
+    epochs = keys.epochs or search.space.budget.max_epochs
+    return confirm(run, search.space, search.path / CONFIRMATION, plan, epochs, processes)
+
+
+def _with_test(search: Experiment, proof: Proof, device: str) -> Proof:
+    """Score every training of the winner and the default on the test split, and enter that as one look."""
+    confirmation = RunFolder.open(search.path / CONFIRMATION)
+    results: dict[str, Mapping[int, dict[str, float]]] = {
+        name: tested(confirmation, candidate.values, candidate.trainings, device)
+        for name, candidate in (("winner", proof.best), ("default", proof.default))
+    }
+    metric = proof.goal.metric.replace("val/", "test/", 1)
+    values = {name: {seed: figures[metric] for seed, figures in each.items()} for name, each in results.items()}
+    sign = 1 if proof.goal.mode == "max" else -1
+    signed = {name: {seed: sign * value for seed, value in each.items()} for name, each in values.items()}
+    shown: dict[str, Any] = {"metric": metric, **values, "gain": gain(signed["winner"], signed["default"]).as_dict()}
+    looks = ledger.enter(search.path, f"trial {proof.winner} and the default, retrained", {**shown, "figures": results})
+    return replace(proof, test={**shown, "looks": looks})
+
+
+def _row(candidate: Candidate) -> str:
+    values = " ".join(f"{value:.4g}" for value in candidate.values.values())
+    failed = f"   failed on {', '.join(map(str, candidate.failed))}" if candidate.failed else ""
+    kept = "" if candidate.feasible else "   violates a constraint"
+    return f"{candidate.name:<12} {candidate.mean:.4g}   ({values}){failed}{kept}"
+
+
+def _tested(test: Mapping[str, Any]) -> str:
+    means = {name: sum(test[name].values()) / len(test[name]) for name in ("winner", "default")}
+    by = test["gain"]
+    bounds = "" if by["low"] is None else f", {by['confidence']:.0%} interval {by['low']:+.3g} to {by['high']:+.3g}"
+    return f"{test['metric']} {means['winner']:.4g} against {means['default']:.4g}, gain {by['value']:+.3g}{bounds}"
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,104 @@
+"""Confirm: train given settings again over given seeds, in full and in parallel on Ray.
+
+A confirmation is a run of its own, below the run that it confirms: trials that are planned instead of proposed, that
+nothing stops before their budget, and that are gone on with when they were interrupted.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from search.board import Board
+from search.console import StatusLine, clock
+from search.placement import gpu_names
+from search.ray_environment import quiet_ray
+from search.record import RunFolder
+from search.searcher import Proposal
+from search.settings import Run
+from search.space import Space, with_trials, without_stopping
+from trainables.settings import UsageError
+
+
+def confirm(run: Run, space: Space, folder: Path, plan: Sequence[Proposal], epochs: int, processes: int = 1) -> bool:
+    """Train what is planned and not yet there; returns whether all of it has ended, well or not.
+
+    Args:
+        run: where to train; its seed is not used, for every planned trial has its own.
+        folder: of the confirmation; a first call makes it, later ones go on and may plan more.
+        epochs: full budget of every trial.
+        processes: of every trial.
+
+    Raises:
+        UsageError: the folder holds a confirmation of other settings or epochs.
+    """
+    quiet_ray()
+    from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
+
+    space = without_stopping(space, epochs)
+    space.entry.prepare(space.config(space.default_params()), space.data)
+    there = _open(folder, run, space)
+    with there.claimed():
+        known = [Proposal(trial.params, trial.origin, trial.seed) for trial in there.trials()]
+        whole = [*known, *(each for each in plan if each not in known)]
+        space = with_trials(space, len(whole))
+        there.write_space(space)
+        board = Board(there, space)
+        line = ConfirmationLine(board, run, time.monotonic())
+        if board.left():
+            with cluster.connected(run) as machine:
+                cluster.search(run, board, machine, line, whole.__getitem__, processes)
+        line.close()
+    return not (board.left() or board.count("running"))
+
+
+class ConfirmationLine(StatusLine):
+    """The line about a confirmation: trainings ended, the mean of each config so far, and the time left."""
+
+    def __init__(self, board: Board, run: Run, began: float) -> None:
+        super().__init__(board, run, began)
+        epochs = board.space.budget.max_epochs
+        self.epochs_before = sum(epochs if trial.done else board.epochs(n) for n, trial in board.trials.items())
+
+    def text(self) -> str:
+        """As the class says."""
+        board = self.board
+        values = defaultdict(list)
+        for number in board.ranked():
+            report = board.best_report(number)
+            if report is not None:
+                values[board.trials[number].origin].append(float(report["objective/value"]))
+        means = [f"{origin} {statistics.fmean(each):.4g} ({len(each)})" for origin, each in sorted(values.items())]
+        failed = [f"{len(board.failures())} failed ({board.failures()[-1].reason})"] if board.failures() else []
+        ended = board.count("finished", "stopped", "failed")
+        return " · ".join([f"{ended}/{board.space.budget.trials} trainings", *failed, *means, self._left()])
+
+    def _left(self) -> str:
+        """By epochs, for a training in full may be most of the time."""
+        budget, spent = self.board.space.budget, time.monotonic() - self.began
+        ended = {number for number, trial in self.board.trials.items() if trial.done}
+        done = sum(budget.max_epochs if n in ended else self.board.epochs(n) for n in self.board.trials)
+        whole = budget.trials * budget.max_epochs
+        here = done - self.epochs_before
+        if done >= whole:
+            return f"done in {clock(spent)}"
+        return f"about {clock(spent / here * (whole - done))} left" if here else f"{clock(spent)} so far"
+
+
+def _open(folder: Path, run: Run, space: Space) -> RunFolder:
+    """The confirmation's folder, new or as it was left."""
+    if not folder.exists():
+        settings = {**replace(run, name=folder.name).as_dict(), "space_name": space.name}
+        return RunFolder.create(folder, settings, space, gpu_names())
+    there = RunFolder.open(folder)
+    begun = with_trials(there.space(), space.budget.trials)
+    if begun.source != space.source:
+        raise UsageError(
+            f"{folder} holds a confirmation with {begun.budget.max_epochs} epochs or other settings; "
+            f"choose another name=, or move it away."
+        )
+    return there

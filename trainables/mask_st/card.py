@@ -1,0 +1,110 @@
+"""What mask_st adds to a model card: how to use the model, and its settings as the method's notes spell them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from trainables.mask_st.config import Config, Data
+from trainables.settings import plain
+
+SCRIPT = "train_roi_consistency.py"
+_UNKNOWN = (  # settings that the notes' command has no flag for, and the value that its script always has
+    ("mask_kind", "straight_through"),
+    ("mask_arch", "literal"),
+    ("reference", "mean"),
+    ("augment", "none"),
+    ("consistency_form", "literal"),
+    ("drop_form", "literal"),
+    ("area_form", "literal"),
+    ("volume_form", "literal"),
+    ("mask_lr_mult", 1.0),
+    ("bce_fraction", 0.0),
+    ("ramp_fraction", 0.0),
+)
+
+
+def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
+    """Title → Markdown."""
+    return {"Use it": snippet(folder, config), "The notes' spelling": notes_spelling(config, data)}
+
+
+def snippet(folder: str, config: Config) -> str:
+    """Python that classifies an image and, where there is a generator, shows what its mask keeps."""
+    lines = [
+        "```python",
+        "import sys",
+        "",
+        "from trainables.mask_st.inference import Predictor",
+        "",
+        f'model = Predictor.load("{folder}")',
+        "found = model(sys.argv[1:])  # image files of any size",
+        "for name, probabilities in zip(sys.argv[1:], found.probabilities, strict=True):",
+        "    print(name, *(f'{k} {p:.3f}' for k, p in zip(found.classes, probabilities, strict=True)))",
+    ]
+    if config.mask_kind not in ("none", "random"):
+        lines.append("print('the masks keep', found.masks.mean(axis=(1, 2)))  # bool [N, side, side]")
+    return "\n".join([*lines, "```"])
+
+
+def notes_spelling(config: Config, data: Data) -> str:
+    """The command of the method's notes with these settings, and what it cannot say."""
+    flags = [*_data_flags(data), *_training_flags(config), *_mask_flags(config)]
+    lines = ["```", f"python {SCRIPT} \\", *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]}", "```", ""]
+    other = [
+        f"`{name}={plain(getattr(config, name))}` (there: {plain(there)})"
+        for name, there in _UNKNOWN
+        if getattr(config, name) != there
+    ]
+    if config.noise == "logistic":
+        other.append("`noise=logistic` (there: one Gumbel draw, which keeps 63 % at a logit of 0)")
+    if other:
+        lines.append(f"That script has no flag for {', '.join(other)}; so it does not train the same model.")
+    return "\n".join(lines)
+
+
+def _data_flags(data: Data) -> list[str]:
+    root = data.root or "FOLDER"
+    return ["--train_csv nih_roi_train.csv", f"--image_root {root}"]
+
+
+def _training_flags(config: Config) -> list[str]:
+    flags = [
+        f"--batch_size {config.batch_size}",
+        f"--accum_steps {config.accumulate}",
+        f"--epochs {config.epochs}",
+        f"--img_size {config.image_size}",
+        f"--lr {config.lr:.4g}",
+        f"--alpha {config.alpha:.4g}",
+        f"--beta {config.beta:.4g}",
+        f"--gamma {config.gamma:.4g}",
+        f"--delta {config.delta:.4g}",
+    ]
+    if config.channels_last:
+        flags.append("--channels_last")
+    if config.precision != "fp32":
+        flags.append("--autocast_dtype bf16")
+    if config.weighting == "gradnorm":
+        flags += ["--dynamic_weights", f"--dynamic_weight_min {config.weight_floor:.4g}"]
+    return flags
+
+
+def _mask_flags(config: Config) -> list[str]:
+    flags = [
+        f"--keep_ratio {config.keep_ratio:.4g}",
+        f"--mask_volume_target {config.keep_ratio:.4g}",
+        f"--mask_volume_lambda {config.volume_lambda:.4g}",
+        f"--mask_temperature {config.temperature:.4g}",
+        f"--mask_temperature_min {config.temperature_min:.4g}",
+        f"--mask_temperature_decay {_decay(config):.4g}",
+    ]
+    switches = {"--mask_hard": config.hard, "--mask_gumbel": config.noise != "none", "--mask_project": config.project}
+    return [*flags, *(flag for flag, on in switches.items() if on)]
+
+
+def _decay(config: Config) -> float:
+    """The factor per epoch that reaches the floor when `floor_fraction` of the budget is over."""
+    if config.temperature_decay is not None:
+        return config.temperature_decay
+    steps = config.floor_fraction * (config.epochs - 1)
+    return (config.temperature_min / config.temperature) ** (1 / steps) if steps > 0 else 0.0
