@@ -87,6 +87,8 @@ class Experiment:
 
     def at(self, epoch: int) -> pd.Series:
         """The objective at an epoch by trial; of trials that ended themselves before it, their last. Failed: none."""
+        if self.reports.empty:
+            return pd.Series(dtype=float)
         known = self.reports[self.reports["trial"].isin(self.trials.index[self.trials["status"] != "failed"])]
         known = known[known["epoch"] <= epoch]
         last = known.groupby("trial").tail(1).set_index("trial")

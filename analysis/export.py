@@ -16,7 +16,7 @@ from analysis import ledger
 from analysis.card import sections
 from analysis.experiment import Experiment, load
 from analysis.proof import CONFIRMATION, read_proof
-from analysis.testing import LOOKED, recipe_of, score
+from analysis.testing import built, recipe_of, score
 from search.record import RunFolder
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
 from trainables.files import BEST_WEIGHTS, trial_folder
@@ -64,9 +64,9 @@ class Chosen:
             return (
                 f"Trial {self.trial} of the run {self.folder.path.name}; not trained again, so one seed speaks for it."
             )
-        what = f"trial {self.trial}" if self.trial else "the default settings"
+        what = f"The settings of trial {self.trial}" if self.trial else "The default settings"
         return (
-            f"Settings of {what} of the run {self.folder.path.parent.name}, trained again with seed {self.seed}, "
+            f"{what} of the run {self.folder.path.parent.name}, trained again with seed {self.seed}, "
             "the best of its seeds by validation."
         )
 
@@ -84,11 +84,12 @@ def main(arguments: list[str]) -> int:
     chosen = choose(search, proof, export.trial)
     weights, recipe = _weights(chosen), recipe_of(chosen.folder, chosen.number)
     tested = _known(chosen, proof)
+    variant = built(recipe, export.device, seen=export.test or bool(tested))
     if export.test:
-        tested = score(recipe, [weights], export.device)[0]
+        tested = score(variant, [weights])[0]
         ledger.enter(search.path, f"trial {chosen.trial}", tested)
     evidence = sections(search, proof, chosen.trial)
-    write_artifact(Path(export.to), recipe, weights, tested, _facts(recipe), chosen.origin, evidence)
+    write_artifact(Path(export.to), recipe, weights, tested, variant.describe(), chosen.origin, evidence)
     print(_said(chosen, recipe, weights, tested, proof, Path(export.to)))
     return 0
 
@@ -132,12 +133,6 @@ def _known(chosen: Chosen, proof: Mapping[str, Any] | None) -> dict[str, float]:
     name = {0: "default", proof["winner"]: "winner"}.get(chosen.trial, "")
     values = proof["test"].get(name, {})
     return {proof["test"]["metric"]: values[str(chosen.seed)]} if str(chosen.seed) in values else {}
-
-
-def _facts(recipe: Recipe) -> dict[str, Any]:
-    """What the variant says of its data, the fingerprint of the test split among it, and of itself."""
-    recipe.entry.prepare(recipe.config, recipe.data, LOOKED)
-    return recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed, splits=LOOKED).describe()
 
 
 def _said(

@@ -103,7 +103,11 @@ def _by_arrow(block: Sequence[Lines]) -> pa.Table | None:
         table = arrow_json.read_json(pa.BufferReader(data), read_options=arrow_json.ReadOptions(block_size=16 << 20))
     except pa.ArrowInvalid:
         return None
-    if len(table) != sum(each.total for each in block) or "epoch" not in table.column_names:
+    if len(table) != sum(each.total for each in block):
+        return None
+    if "epoch" not in table.column_names or not pa.types.is_integer(table.schema.field("epoch").type):
+        return None
+    if table["epoch"].null_count:
         return None
     numbers = np.repeat([each.trial for each in block], [each.total for each in block])
     return table.append_column("trial", pa.array(numbers))
@@ -140,7 +144,7 @@ def _numbers(table: pa.Table) -> pd.DataFrame:
         if each.name not in KEYS and (pa.types.is_floating(each.type) or pa.types.is_integer(each.type))
     ]
     frame = table.select([*KEYS, *numeric]).to_pandas()
-    return frame.astype({**dict.fromkeys(KEYS, int), **dict.fromkeys(numeric, float)}, copy=False)
+    return frame.astype({**dict.fromkeys(KEYS, int), **dict.fromkeys(numeric, float)})
 
 
 def _findings(table: pa.Table) -> pd.DataFrame:

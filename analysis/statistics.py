@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 Verdict = Literal["better", "no better", "worse"]
-REPEATS = 4000
+REPEATS = 2000
 
 
 @dataclass(frozen=True)

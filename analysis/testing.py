@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
 from search.record import RunFolder
 from trainables.artifact import Recipe
-from trainables.contract import Split
+from trainables.contract import Split, Variant
 from trainables.files import BEST_WEIGHTS, trial_folder
-
-LOOKED: tuple[Split, ...] = ("train", "val", "test")
 
 
 def recipe_of(folder: RunFolder, number: int) -> Recipe:
@@ -23,13 +20,19 @@ def recipe_of(folder: RunFolder, number: int) -> Recipe:
     return Recipe(space.entry, space.config(trial.params), space.data, space.objective, seed)
 
 
-def score(recipe: Recipe, weights: Iterable[Path], device: str) -> list[dict[str, float]]:
-    """The figures of each weights file on the test split, `test/…`."""
-    from trainables.checkpoint import load_weights  # noqa: PLC0415  (mistakes in settings are told before torch loads)
-    from trainables.processes import pick  # noqa: PLC0415
+def built(recipe: Recipe, device: str, *, seen: bool) -> Variant:
+    """The variant of a recipe, with the test split only where it may be seen; its images are decoded first."""
+    from trainables.processes import pick  # noqa: PLC0415  (mistakes in settings are told before torch loads)
 
-    recipe.entry.prepare(recipe.config, recipe.data, LOOKED)
-    variant = recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, splits=LOOKED)
+    splits: tuple[Split, ...] = ("train", "val", "test") if seen else ("train", "val")
+    recipe.entry.prepare(recipe.config, recipe.data, splits)
+    return recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, splits=splits)
+
+
+def score(variant: Variant, weights: Iterable[Path]) -> list[dict[str, float]]:
+    """The figures of each weights file on the test split, `test/…`."""
+    from trainables.checkpoint import load_weights  # noqa: PLC0415
+
     results = []
     for path in tqdm(list(weights), desc="  test split", leave=False, disable=None):
         load_weights(path, variant)
@@ -43,5 +46,5 @@ def tested(
     """Seed → figures on the test split, of trainings of the same settings."""
     wanted = list(seeds)
     paths = [trial_folder(confirmation.path, trainings[seed]) / BEST_WEIGHTS for seed in wanted]
-    figures: list[dict[str, Any]] = score(recipe_of(confirmation, trainings[wanted[0]]), paths, device)
-    return dict(zip(wanted, figures, strict=True))
+    variant = built(recipe_of(confirmation, trainings[wanted[0]]), device, seen=True)
+    return dict(zip(wanted, score(variant, paths), strict=True))

@@ -14,7 +14,7 @@ from ray.tune.schedulers import TrialScheduler
 from search.board import Board
 from search.record import RunFolder, TrialRecord
 from search.scheduler import BoardScheduler
-from search.searcher import BoardSearcher, propose
+from search.searcher import BoardSearcher, Proposal, propose
 from search.space import Space
 from trainables.checkpoint import TrainingFolder
 from trainables.files import RESULT, append_line, trial_folder
@@ -82,7 +82,7 @@ def by_formula(on: Board, config: Mapping[str, Any]) -> Results:
 def by_training(on: Board, config: Mapping[str, Any]) -> Results:
     """A trial that is trained and leaves its folder, as `trainables.tune` has it."""
     of = on.space
-    variant = of.entry.build(of.config(config["params"]), of.data)
+    variant = of.entry.build(of.config(config["params"]), of.data, seed=config.get("seed") or 0)
     folder = TrainingFolder(
         trial_folder(on.folder.path, config["trial"]), Loop(variant, of.objective), config["params"]
     )
@@ -96,10 +96,18 @@ def by_training(on: Board, config: Mapping[str, Any]) -> Results:
         folder.close()
 
 
-def search(on: Board, *, seed: int = 0, concurrent: int = 1, reports: float = float("inf"), train: Train = by_formula):
+def search(
+    on: Board,
+    *,
+    seed: int = 0,
+    concurrent: int = 1,
+    reports: float = float("inf"),
+    train: Train = by_formula,
+    proposal: Callable[[int], Proposal] | None = None,
+):
     """Run a board's unfinished and remaining trials as Ray would, `concurrent` at a time, each report from one of them
     by chance; return when all have ended, or after so many reports, as a kill would."""
-    searcher, scheduler = BoardSearcher(on, partial(propose, on, seed)), BoardScheduler(on)
+    searcher, scheduler = BoardSearcher(on, proposal or partial(propose, on, seed)), BoardScheduler(on)
     running: list[tuple[Any, Results]] = []
     chance = random.Random(seed)
     while reports > 0:

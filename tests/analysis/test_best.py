@@ -7,6 +7,7 @@ import pytest
 from simulated import add, board
 
 from analysis.best import main, ranked
+from analysis.experiment import load
 from analysis.export import main as export
 from search.record import RunFolder
 from trainables.files import RESULT, read_lines
@@ -20,12 +21,12 @@ def reports(run):
 def test_the_run_that_these_tests_read_has_everything_in_it(finished_run):
     trials = RunFolder.open(finished_run).trials()
     assert {trial.status for trial in trials} == {"finished", "stopped", "failed"}
-    frame = ranked(RunFolder.open(finished_run))
+    frame = ranked(load(finished_run))
     assert set(frame["feasible"]) == {True, False}
 
 
 def test_trials_are_ranked_by_their_best_epoch_feasible_ones_first(finished_run):
-    frame = ranked(RunFolder.open(finished_run))
+    frame = ranked(load(finished_run))
     failed = {trial.number for trial in RunFolder.open(finished_run).trials() if trial.status == "failed"}
     best = {}
     for number, lines in reports(finished_run).items():
@@ -39,7 +40,7 @@ def test_trials_are_ranked_by_their_best_epoch_feasible_ones_first(finished_run)
 
 
 def test_a_row_says_where_the_trial_was_best_and_what_it_was(finished_run):
-    frame = ranked(RunFolder.open(finished_run))
+    frame = ranked(load(finished_run))
     lines = reports(finished_run)
     for number, row in frame.iterrows():
         line = lines[number][row["epoch"] - 1]
@@ -59,14 +60,14 @@ def test_the_direction_decides_and_equals_keep_their_order(tmp_path, mode):
             f'{{"epoch": 1, "val/cost": {x}, "objective/value": {x}, "objective/violation": 0.0, '
             f'"objective/feasible": 1.0, "time/total_s": 1.0}}\n'
         )
-    frame = ranked(on.folder)
+    frame = ranked(load(on.folder.path))
     assert list(frame.index) == ([1, 0, 2] if mode == "max" else [0, 2, 1])
     assert set(frame["status"]) == {"running"}  # a run is looked at while it goes on
 
 
 def test_the_command_prints_the_best_and_writes_all(run, tmp_path, capsys):
     assert main([f"run={run}", "top=2"]) == 0
-    frame = ranked(RunFolder.open(run))
+    frame = ranked(load(run))
     written = pd.read_csv(run / "best.csv", index_col="trial")
     assert list(written.index) == list(frame.index)
     assert written["val/score"].to_numpy() == pytest.approx(frame["val/score"].to_numpy())

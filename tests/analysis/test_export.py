@@ -8,7 +8,9 @@ from safetensors.torch import load_file
 from simulated import add, board, by_training, reopened
 
 from analysis.best import ranked
-from analysis.export import LEDGER, main
+from analysis.experiment import load
+from analysis.export import main
+from analysis.ledger import LEDGER
 from benchmarks.curves import variant
 from search.record import RunFolder
 from search.scheduler import settle
@@ -31,16 +33,16 @@ def figures(folder):
 def test_the_best_trial_is_exported_with_all_that_is_needed(run, tmp_path):
     assert export(run, tmp_path / "out") == 0
     folder = RunFolder.open(run)
-    best = int(ranked(folder).index[0])
+    best = int(ranked(load(folder.path)).index[0])
     trial, recipe = folder.trial(best), Recipe.read(tmp_path / "out" / CONFIG, {}, {})
     assert {each.name for each in (tmp_path / "out").iterdir()} == {CONFIG, WEIGHTS, METRICS, CARD}
     assert recipe.config == folder.space().config(trial.params)
     assert (recipe.seed, recipe.objective, recipe.data) == (0, folder.space().objective, folder.space().data)
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == (trial_folder(run, best) / BEST_WEIGHTS).read_bytes()
     report = figures(tmp_path / "out")["report"]
-    assert report["val/score"] == ranked(folder).loc[best, "val/score"]
+    assert report["val/score"] == ranked(load(folder.path)).loc[best, "val/score"]
     assert not any(key.startswith("test/") for key in report)
-    assert figures(tmp_path / "out")["origin"] == f"Trial {best} of the run mine."
+    assert figures(tmp_path / "out")["origin"].startswith(f"Trial {best} of the run mine; not trained again")
 
 
 def test_the_card_tells_people_the_same(run, tmp_path):
@@ -77,8 +79,8 @@ def test_the_test_split_is_looked_at_once(run, tmp_path, capsys):
     assert "test/score" in report
     assert "test/score" in capsys.readouterr().out
     ledger = read_lines(run / LEDGER)
-    assert [(look["trial"], look["result"]["test/score"]) for look in ledger] == [
-        (int(ranked(RunFolder.open(run)).index[0]), report["test/score"])
+    assert [(look["for"], look["result"]["test/score"]) for look in ledger] == [
+        (f"trial {ranked(load(run)).index[0]}", report["test/score"])
     ]
     with pytest.raises(UsageError, match=r"test split of mine was looked at on .* for trial \d; again=true looks"):
         export(run, tmp_path / "two", "trial=0", "test=true")
@@ -90,15 +92,19 @@ def test_a_second_look_is_counted_on_the_card(run, tmp_path):
     for to, more in (("one", []), ("two", ["again=true", "trial=0"]), ("three", ["again=true"])):
         export(run, tmp_path / to, "test=true", *more)
     cards = [(tmp_path / to / CARD).read_text() for to in ("one", "two", "three")]
-    assert [re.search(r"looked at (\d) times?\.", card).group(1) for card in cards] == ["1", "2", "3"]
-    assert [look["trial"] for look in read_lines(run / LEDGER)][1] == 0
+    assert [re.search(r"looked at (once|\d times)\.", card).group(1) for card in cards] == [
+        "once",
+        "2 times",
+        "3 times",
+    ]
+    assert [look["for"] for look in read_lines(run / LEDGER)][1] == "trial 0"
 
 
 def test_an_export_without_a_look_needs_no_leave_and_tells_of_earlier_ones(run, tmp_path):
     export(run, tmp_path / "one", "test=true")
     export(run, tmp_path / "two")
     assert not any(key.startswith("test/") for key in figures(tmp_path / "two")["report"])
-    assert "looked at 1 time." in figures(tmp_path / "two")["origin"]
+    assert "looked at once." in (tmp_path / "two" / CARD).read_text()
     assert len(read_lines(run / LEDGER)) == 1
 
 

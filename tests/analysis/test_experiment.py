@@ -1,0 +1,268 @@
+"""A run as frames: against its own files read one by one, and whatever state these are in."""
+
+import json
+import os
+import pickle
+import shutil
+import stat
+
+import pandas as pd
+import pytest
+from simulated import add, board, by_formula, search
+
+from analysis import reading
+from analysis.experiment import load, load_all
+from search.record import ENVIRONMENT, FAILURES, TRIAL, RunFolder
+from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines
+from trainables.settings import UsageError
+
+
+def folder_of(run, number):
+    return run / f"trial_{number:04d}"
+
+
+def test_frames_hold_what_the_files_hold(finished_run):
+    experiment = load(finished_run)
+    folder = RunFolder.open(finished_run)
+    objective = folder.space().objective
+    for trial in folder.trials():
+        row = experiment.trials.loc[trial.number]
+        assert (row["status"], row["cause"], row["origin"]) == (trial.status, trial.cause, trial.origin)
+        assert row["epochs"] == len(trial.reports)
+        settings = experiment.settings.loc[trial.number].dropna().to_dict()
+        assert settings == trial.params
+        rows = experiment.reports[experiment.reports["trial"] == trial.number].set_index("epoch")
+        for report in trial.reports:
+            for key in ("val/score", "raw/square", "time/total_s", "objective/violation"):
+                assert rows.loc[report["epoch"], key] == report[key]
+        best = objective.best(trial.reports)
+        if trial.status == "failed":
+            assert pd.isna(row["value"])
+        elif best is not None:
+            assert (row["best_epoch"], row["value"]) == (best["epoch"], best["objective/value"])
+            assert bool(row["feasible"]) == bool(best["objective/feasible"])
+    assert list(experiment.failures["reason"]) == [t.reason for t in folder.trials() if t.status == "failed"]
+    assert not experiment.problems
+
+
+def test_trials_are_ranked_as_the_objective_does(finished_run):
+    folder = RunFolder.open(finished_run)
+    objective = folder.space().objective
+    best = {t.number: objective.best(t.reports) for t in folder.trials() if t.status != "failed"}
+    expected = sorted((n for n in best if best[n]), key=lambda n: objective.rank(best[n]), reverse=True)
+    experiment = load(finished_run)
+    assert experiment.ranked == expected
+    assert experiment.best == expected[0]
+    assert experiment.default == 0
+
+
+def test_smaller_is_better_where_the_objective_says_so(tmp_path):
+    on = board(tmp_path / "run", objective={"metric": "val/score", "mode": "min"})
+    search(on)
+    experiment = load(on.folder.path)
+    assert experiment.best == on.best()
+    row = experiment.trials.loc[experiment.best]
+    assert row["value"] == experiment.curve(experiment.best).min()
+    assert row["best_epoch"] == experiment.curve(experiment.best).idxmin()
+
+
+def test_values_at_a_rung_are_those_of_that_epoch_and_the_last_ones_of_trials_that_had_settled(tmp_path):
+    on = board(tmp_path / "run")
+    for number, (ended, cause) in enumerate([("finished", "budget"), ("stopped", "scheduler"), ("stopped", "health")]):
+        trial = add(on, {"x": 0.5, "y": 0.5 - 0.1 * number})
+        results = by_formula(on, {"trial": trial.number, "params": trial.params})
+        for _ in range(9 if ended == "finished" else 4):
+            on.report(trial.number, next(results))
+        on.end(trial.number, ended, cause, f"{cause}: for the test")
+    experiment = load(on.folder.path)
+    reports = {n: read_lines(folder_of(on.folder.path, n) / RESULT) for n in range(3)}
+    assert experiment.at(3).to_dict() == {n: reports[n][2]["objective/value"] for n in range(3)}
+    assert experiment.at(9).to_dict() == {0: reports[0][8]["objective/value"], 2: reports[2][3]["objective/value"]}
+    assert experiment.common_rung(3) == 3
+    assert experiment.common_rung(2) == 9
+    assert experiment.common_rung(4) is None
+
+
+def test_findings_are_rows(finished_run, run):
+    lines = read_lines(folder_of(run, 0) / RESULT)
+    lines[1]["findings"] = [{"check": "flat", "message": "it is flat; raise lr"}, {"check": "odd", "message": "<b>"}]
+    (folder_of(run, 0) / RESULT).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert load(finished_run).findings.empty
+    found = load(run).findings
+    assert found.to_dict("records") == [
+        {"trial": 0, "epoch": 2, "check": "flat", "message": "it is flat; raise lr"},
+        {"trial": 0, "epoch": 2, "check": "odd", "message": "<b>"},
+    ]
+
+
+def test_of_a_damaged_folder_everything_readable_is_read_and_the_rest_is_named(finished_run, run):
+    whole = load(finished_run)
+    torn = whole.ranked[0]
+    with (folder_of(run, torn) / RESULT).open("a") as file:
+        file.write('{"epoch": 4, "val/score": 0.9, "objective/val')
+    (run / FAILURES).unlink()
+    (run / ENVIRONMENT).unlink()
+    cut, other = whole.ranked[1], whole.ranked[2]
+    weights = folder_of(run, cut) / BEST_WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:-5])
+    state = folder_of(run, cut) / LAST
+    state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
+    (folder_of(run, other) / f".{BEST_WEIGHTS}").write_bytes(b"half")
+    lost = whole.ranked[3]
+    (folder_of(run, lost) / TRIAL).write_text('{"number": ')
+
+    experiment = load(run)
+
+    assert experiment.reports.equals(whole.reports)
+    assert experiment.failures.equals(whole.failures)
+    assert experiment.ranked == whole.ranked  # the reports of the trial without a record are there
+    assert experiment.trials.loc[lost, "status"] == "unknown"
+    assert experiment.settings.loc[lost].isna().all()
+    said = "\n".join(experiment.problems)
+    for name, why in (
+        (f"trial_{torn:04d}/{RESULT}", "1 line is torn"),
+        (FAILURES, "is missing"),
+        (ENVIRONMENT, "is missing"),
+        (f"trial_{cut:04d}/{BEST_WEIGHTS}", "cut off"),
+        (f"trial_{cut:04d}/{LAST}", "cut off"),
+        (f"trial_{other:04d}/.{BEST_WEIGHTS}", "half-written"),
+        (f"trial_{lost:04d}/{TRIAL}", "cannot be read"),
+    ):
+        assert any(name in line and why in line for line in said.splitlines()), (name, why, said)
+    assert len(experiment.problems) == 7
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b'{"epoch": 2, "findings": [{"check": "x"}\n',
+        b"\x00\xff\n",
+        b'"epoch"\n',
+        b'{"val/score": 1}\n',
+        b'{"epoch": []}\n',
+    ],
+)
+def test_a_line_in_the_middle_that_is_no_report_is_left_out_alone(finished_run, run, damage):
+    path = folder_of(run, 0) / RESULT
+    first, rest = path.read_bytes().split(b"\n", 1)
+    path.write_bytes(first + b"\n" + damage + rest)
+    experiment = load(run)
+    pd.testing.assert_frame_equal(experiment.reports, load(finished_run).reports, check_like=True)
+    assert f"trial_0000/{RESULT}: 1 line is torn" in experiment.problems[0]
+
+
+def test_a_key_that_changes_its_type_costs_that_value_alone(run):
+    path = folder_of(run, 0) / RESULT
+    lines = read_lines(path)
+    lines[0]["val/cost"] = "none"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    curve = load(run).curve(0, "val/cost")
+    assert curve.isna().tolist() == [True, False, False]
+    assert load(run).curve(0, "val/score").notna().all()
+
+
+def test_numbers_that_json_should_not_have_are_read(run):
+    path = folder_of(run, 0) / RESULT
+    lines = read_lines(path)
+    lines[0]["val/iou"], lines[1]["val/iou"] = float("nan"), float("inf")
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    curve = load(run).curve(0, "val/iou")
+    assert curve.isna().tolist() == [True, False, True]
+    assert curve.tolist()[1] == float("inf")
+
+
+def test_an_epoch_that_is_there_twice_counts_once_with_its_later_line(run):
+    path = folder_of(run, 0) / RESULT
+    lines = read_lines(path)
+    path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {**lines[-1], "val/score": 7.0}]))
+    experiment = load(run)
+    assert experiment.curve(0, "val/score").tolist()[-1] == 7.0
+    assert experiment.trials.loc[0, "epochs"] == len(lines)
+
+
+def test_a_run_without_any_report_or_trial_is_read(tmp_path):
+    on = board(tmp_path / "run")
+    empty = load(on.folder.path)
+    assert (empty.ranked, empty.best, empty.default, empty.common_rung(1)) == ([], None, None, None)
+    add(on, {"x": 0.1, "y": 0.1})
+    begun = load(on.folder.path)
+    assert begun.trials.loc[0, ["status", "epochs"]].tolist() == ["running", 0]
+    assert begun.at(3).empty
+    assert begun.best is None
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="is no run"):
+        load(tmp_path)
+
+
+def test_several_runs_at_once(finished_run, run):
+    assert [each.path for each in load_all([finished_run, run])] == [finished_run, run]
+
+
+# -- the cache -----------------------------------------------------------------------------------------------------
+
+
+def test_what_has_not_changed_is_not_read_again(run, monkeypatch):
+    first = load(run)
+    asked = []
+    read = reading.tables
+    monkeypatch.setattr(reading, "tables", lambda folders: asked.append(sorted(folders)) or read(folders))
+    second = load(run)
+    assert asked == []
+    pd.testing.assert_frame_equal(second.reports, first.reports)
+    pd.testing.assert_frame_equal(second.trials, first.trials)
+    assert second.problems == first.problems
+    path = folder_of(run, 1) / RESULT
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
+    third = load(run)
+    assert asked == [[1]]
+    assert third.trials.loc[1, "epochs"] == 1
+    pd.testing.assert_frame_equal(
+        third.reports[third.reports["trial"] != 1].reset_index(drop=True),
+        first.reports[first.reports["trial"] != 1].reset_index(drop=True),
+    )
+    shutil.rmtree(folder_of(run, 1))
+    assert 1 not in load(run).trials.index
+
+
+def test_a_damaged_cache_is_read_anew_and_named(run):
+    first = load(run)
+    (run / reading.FRAMES / "reports.parquet").write_bytes(b"PAR1")
+    again = load(run)
+    assert any(reading.FRAMES in line for line in again.problems)
+    pd.testing.assert_frame_equal(again.reports, first.reports)
+    assert not load(run).problems
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written_is_read_all_the_same(run):
+    run.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    try:
+        experiment = load(run)
+    finally:
+        run.chmod(stat.S_IRWXU)
+    assert experiment.ranked
+    assert any("cannot be written" in line for line in experiment.problems)
+
+
+def test_a_cache_in_whose_place_lies_a_file_is_named(run):
+    shutil.rmtree(run / reading.FRAMES, ignore_errors=True)
+    (run / reading.FRAMES).write_text("")
+    experiment = load(run)
+    assert experiment.ranked
+    assert any(reading.FRAMES in line for line in experiment.problems)
+
+
+def test_nothing_is_unpickled(run, monkeypatch):
+    for folder in run.glob("trial_*"):
+        (folder / "note.pkl").write_bytes(pickle.dumps({}))
+
+    def forbidden(*_):
+        raise AssertionError("a pickle was opened")
+
+    monkeypatch.setattr(pickle, "load", forbidden)
+    monkeypatch.setattr(pickle, "loads", forbidden)
+    monkeypatch.setattr(pickle, "Unpickler", forbidden)
+    assert load(run).ranked
+    assert load(run).ranked  # from the cache

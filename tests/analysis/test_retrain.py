@@ -1,0 +1,297 @@
+"""The proof, without Ray: what is planned, how it is judged, that it goes on, and that the test split is seen once."""
+
+import contextlib
+import json
+import math
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import simulated
+from simulated import PARAMS, add, board, by_training
+
+from analysis.experiment import load
+from analysis.export import main as export
+from analysis.ledger import LEDGER
+from analysis.proof import CONFIRMATION, judge, read_proof
+from analysis.retrain import FIRST_SEED, main, planned
+from analysis.statistics import best_gain
+from search import cluster
+from search.placement import Machine
+from search.record import RunFolder
+from trainables.artifact import CARD, WEIGHTS
+from trainables.files import BEST_WEIGHTS, read_lines, trial_folder
+from trainables.objective import Goal
+from trainables.settings import UsageError
+
+SPACE = {
+    "params": PARAMS,
+    "fixed": {"noise": 0.01},
+    "budget": {"trials": 5, "max_epochs": 3, "grace_epochs": 1},
+}
+
+
+@pytest.fixture
+def searched(tmp_path, monkeypatch):
+    """A run to prove, and a Ray that trains one thing after the other, `reports` of them before it is interrupted."""
+    return _searched(tmp_path / "runs" / "mine", monkeypatch, **SPACE)
+
+
+def _searched(path, monkeypatch, **parts):
+    on = board(path, **parts)
+    simulated.search(on, train=by_training)
+
+    @contextlib.contextmanager
+    def connected(run):
+        yield Machine(2, 0)
+
+    def trained(run, board, machine, line, proposal, processes):
+        simulated.search(board, proposal=proposal, train=by_training, reports=RAY["reports"])
+        RAY["processes"] = processes
+
+    monkeypatch.setattr(cluster, "connected", connected)
+    monkeypatch.setattr(cluster, "search", trained)
+    RAY.update(reports=math.inf)
+    return path
+
+
+RAY = {"reports": math.inf, "processes": 0}
+
+
+def retrain(run, *more):
+    return main([f"run={run}", "quiet=true", *more])
+
+
+def trainings(run):
+    return RunFolder.open(run / CONFIRMATION).trials()
+
+
+# -- what is trained ---------------------------------------------------------------------------------------------
+
+
+def test_the_best_trials_and_the_default_are_planned_over_fresh_seeds(searched):
+    experiment = load(searched)
+    plan = planned(experiment, top=3, seeds=5)
+    best = [trial for trial in experiment.ranked if trial != 0][:3]
+    count = Counter(each.origin for each in plan)
+    assert count == {"default": 9, **{f"trial {trial}": 5 for trial in best}}
+    for trial in best:
+        own = [each for each in plan if each.origin == f"trial {trial}"]
+        assert [each.seed for each in own] == [*range(FIRST_SEED, FIRST_SEED + 5)]
+        assert all(each.params == experiment.folder.trial(trial).params for each in own)
+    assert all(each.params == experiment.space.default_params() for each in plan if each.origin == "default")
+    assert experiment.run["seed"] not in {each.seed for each in plan}
+
+
+def test_a_seed_that_the_search_used_is_not_fresh(searched):
+    experiment = load(searched)
+    experiment.run["seed"] = FIRST_SEED + 1
+    seeds = {each.seed for each in planned(experiment, top=1, seeds=2)}
+    assert seeds == {FIRST_SEED, FIRST_SEED + 2}
+
+
+def test_a_run_whose_only_result_is_the_default_has_nothing_to_prove(tmp_path):
+    on = board(tmp_path / "run")
+    add(on, on.space.default_params(), epochs=3)
+    with pytest.raises(UsageError, match="no trial with a result yet but the default"):
+        main([f"run={on.folder.path}"])
+
+
+def test_every_training_has_its_own_seed_and_the_full_budget(searched):
+    retrain(searched, "top=2", "seeds=2", "epochs=4")
+    found = trainings(searched)
+    assert {trial.status for trial in found} == {"finished"}
+    assert {len(trial.reports) for trial in found} == {4}
+    assert RAY["processes"] == 1
+    by_seed = {trial.seed: trial.reports[-1]["val/score"] for trial in found if trial.origin == "default"}
+    assert len(set(by_seed.values())) == 3  # the seed moves the result
+
+
+def test_processes_follow_whole_gpus(searched):
+    retrain(searched, "top=1", "seeds=2", "gpus_per_trial=2", "test=false")
+    assert RAY["processes"] == 2
+
+
+# -- how it is judged --------------------------------------------------------------------------------------------
+
+
+def test_the_winner_has_the_best_mean_and_the_interval_that_statistics_give(searched):
+    retrain(searched, "top=2", "seeds=3")
+    proof, found = read_proof(searched), trainings(searched)
+    values = {}
+    for trial in found:
+        number = 0 if trial.origin == "default" else int(trial.origin.split()[1])
+        values.setdefault(number, {})[trial.seed] = max(report["val/score"] for report in trial.reports)
+    candidates = [number for number in sorted(values) if number]
+    winner, gain = best_gain([values[number] for number in candidates], values[0])
+    assert proof["winner"] == candidates[winner]
+    assert proof["gain"] == gain.as_dict()
+    assert proof["default"]["values"] == {str(seed): value for seed, value in values[0].items()}
+    best = next(each for each in proof["candidates"] if each["trial"] == proof["winner"])
+    searched_value = load(searched).trials.loc[proof["winner"], "value"]
+    assert best["optimism"] == pytest.approx(searched_value - best["mean"])
+
+
+def test_better_is_said_first(searched, capsys):
+    assert retrain(searched, "top=2", "seeds=3") == 0
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first.strip().startswith("Better than the default: trial")
+    assert "on one seed" in second
+
+
+def test_no_better_is_a_result_and_said_first(tmp_path, monkeypatch, capsys):
+    run = _searched(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
+    assert retrain(run, "top=2", "seeds=3") == 0
+    assert capsys.readouterr().out.strip().startswith("No better than the default: trial")
+    assert read_proof(run)["verdict"] == "no better"
+
+
+def test_a_smaller_metric_wins_where_smaller_is_better(tmp_path, monkeypatch):
+    parts = {**SPACE, "objective": {"metric": "val/cost", "mode": "min"}}
+    run = _searched(tmp_path / "runs" / "min", monkeypatch, **parts)
+    retrain(run, "top=2", "seeds=2", "test=false")
+    proof = read_proof(run)
+    means = {each["trial"]: each["mean"] for each in proof["candidates"]}
+    assert means[proof["winner"]] == min(means.values())
+    assert proof["verdict"] == "better"  # the default's x is 0.9, which costs most
+    assert proof["gain"]["value"] > 0
+
+
+def test_a_candidate_that_fails_on_a_seed_or_violates_a_constraint_does_not_win(tmp_path):
+    on = board(tmp_path / "run", constraints={"val/cost": 0.5}, **{**SPACE, "budget": {"trials": 9, "max_epochs": 3}})
+    steady, wasteful, shaky = {"x": 0.4, "y": 0.5}, {"x": 0.6, "y": 0.7}, {"x": 0.3, "y": 0.7}
+    plan = [({"x": 0.5, "y": 0.1}, "default"), (steady, "trial 1"), (wasteful, "trial 2"), (shaky, "trial 3")]
+    number = 0
+    for seed in (7, 8):
+        for params, origin in plan:
+            on.begin(params, origin, seed)
+            list(by_training(on, {"trial": number, "params": params, "seed": seed}))
+            failed = origin == "trial 3" and seed == 8
+            on.end(number, "failed" if failed else "finished", "error" if failed else "budget", "for the test")
+            number += 1
+    experiment = load(on.folder.path)
+    proof = judge(experiment, experiment, Goal("val/score"))
+    candidates = {each.trial: each for each in proof.candidates}
+    assert proof.winner == 1
+    assert not candidates[2].feasible
+    assert candidates[3].failed == (8,)
+    assert list(candidates[3].values) == [7]
+
+
+def test_a_proof_that_one_seed_cannot_give_is_not_claimed(searched, capsys):
+    retrain(searched, "top=1", "seeds=1", "test=false")
+    assert "Not proved" in capsys.readouterr().out
+    assert read_proof(searched)["gain"]["low"] is None
+
+
+def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
+    on = board(tmp_path / "run", **SPACE)
+    for number, origin in enumerate(["default", "trial 1"]):
+        on.begin({"x": 0.4, "y": 0.5}, origin, 7)
+        list(by_training(on, {"trial": number, "params": {"x": 0.4, "y": 0.5}, "seed": 7}))
+        on.end(number, "finished" if number else "failed", "budget", "for the test")
+    experiment = load(on.folder.path)
+    proof = judge(experiment, experiment, Goal("val/score"))
+    assert proof.winner is None
+    assert "no candidate has a result on the seeds of the default" in proof.sentence
+    json.dumps(proof.as_dict(), allow_nan=False)
+
+
+# -- going on ----------------------------------------------------------------------------------------------------
+
+
+def test_an_interrupted_proof_goes_on_with_what_is_missing(searched, capsys):
+    RAY["reports"] = 10
+    assert retrain(searched, "top=2", "seeds=2") == 130
+    assert "go on:  python -m analysis.retrain" in capsys.readouterr().out
+    assert not (searched / LEDGER).exists()
+    ended = {trial.number: trial for trial in trainings(searched) if trial.done}
+    assert ended
+    RAY["reports"] = math.inf
+    assert retrain(searched, "top=2", "seeds=2") == 0
+    found = {trial.number: trial for trial in trainings(searched)}
+    assert all(found[number] == trial for number, trial in ended.items())
+    assert sorted(Counter((trial.origin, trial.seed) for trial in found.values()).values()) == [1] * 7
+    for trial in found.values():
+        assert [b["epoch"] - a["epoch"] for a, b in pairwise(trial.reports)] == [1, 1]
+
+
+def test_more_seeds_are_added_to_what_is_there(searched):
+    retrain(searched, "top=2", "seeds=2", "test=false")
+    before = trainings(searched)
+    retrain(searched, "top=2", "seeds=3", "test=false")
+    after = trainings(searched)
+    assert after[: len(before)] == before
+    assert len(after) == 2 * 3 + 5  # the default has ⌈3·√2⌉
+    assert read_proof(searched)["seeds"] == [1000, 1001, 1002]
+
+
+def test_other_epochs_are_another_proof(searched):
+    retrain(searched, "top=1", "seeds=2", "test=false")
+    with pytest.raises(UsageError, match="holds a confirmation with 3 epochs or other settings"):
+        retrain(searched, "top=1", "seeds=2", "epochs=5", "test=false")
+
+
+# -- the test split ----------------------------------------------------------------------------------------------
+
+
+def test_the_test_split_is_seen_once_by_winner_and_default_alone(searched, capsys):
+    retrain(searched, "top=2", "seeds=3")
+    proof, looks = read_proof(searched), read_lines(searched / LEDGER)
+    assert len(looks) == 1
+    assert set(proof["test"]["winner"]) == {"1000", "1001", "1002"}
+    assert len(proof["test"]["default"]) == 5
+    assert proof["test"]["metric"] == "test/score"
+    assert looks[0]["result"]["winner"] == proof["test"]["winner"]
+    assert "test split, look 1" in capsys.readouterr().out
+    with pytest.raises(UsageError, match=r"was looked at on .* for trial \d and the default, retrained; again=true"):
+        retrain(searched, "top=2", "seeds=3")
+    with pytest.raises(UsageError, match="again=true"):
+        export([f"run={searched}", f"to={searched}/x", "test=true"])
+    assert read_lines(searched / LEDGER) == looks
+
+
+def test_a_second_look_must_be_asked_for_and_is_counted(searched, tmp_path):
+    retrain(searched, "top=1", "seeds=2")
+    retrain(searched, "top=1", "seeds=2", "again=true")
+    assert read_proof(searched)["test"]["looks"] == 2
+    export([f"run={searched}", f"to={tmp_path}/out"])
+    assert "has been looked at 2 times." in (tmp_path / "out" / CARD).read_text()
+
+
+def test_without_test_the_split_is_left_alone_and_an_earlier_look_is_kept(searched):
+    retrain(searched, "top=1", "seeds=2")
+    earlier = read_proof(searched)["test"]
+    retrain(searched, "top=1", "seeds=3", "test=false")
+    assert read_proof(searched)["test"] == earlier
+    assert len(read_lines(searched / LEDGER)) == 1
+
+
+# -- the export of a proof ---------------------------------------------------------------------------------------
+
+
+def test_the_winners_best_seed_is_exported_with_the_proof_on_its_card(searched, tmp_path):
+    retrain(searched, "top=2", "seeds=2")
+    proof = read_proof(searched)
+    assert export([f"run={searched}", f"to={tmp_path}/out"]) == 0
+    best = next(each for each in proof["candidates"] if each["trial"] == proof["winner"])
+    seed = max(best["values"], key=best["values"].get)
+    weights = trial_folder(searched / CONFIRMATION, best["trainings"][seed]) / BEST_WEIGHTS
+    assert (tmp_path / "out" / WEIGHTS).read_bytes() == weights.read_bytes()
+    card = (tmp_path / "out" / CARD).read_text()
+    for said in (
+        f"trained again with seed {seed}",
+        proof["sentence"],
+        "seeds 1000, 1001",
+        "## Learning curves",
+        "looked at once",
+        f"| test/score | {proof['test']['winner'][seed]:.4g} |",
+    ):
+        assert said in card
+    assert export([f"run={searched}", f"to={tmp_path}/default", "trial=0"]) == 0
+    assert "Settings of the default settings of the run" not in (tmp_path / "default" / CARD).read_text()
+
+
+def test_a_goal_that_the_run_has_not_is_refused(searched):
+    with pytest.raises(UsageError, match="goal=val/iou is no objective"):
+        retrain(searched, "goal=val/iou")
