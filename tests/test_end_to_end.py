@@ -96,6 +96,40 @@ def test_a_declared_gpu_is_shared_out_by_fractions(tmp_path):
     assert run.most_at_a_time() <= 4
 
 
+def test_a_winner_is_proved_reported_and_exported_and_a_killed_proof_goes_on(tmp_path):
+    run = Search(tmp_path, SPACE, "budget.trials=5", "budget.max_epochs=4", "fixed.noise=0.01", "fixed.epoch_s=0.05")
+    output, errors = run.process.communicate(timeout=300)
+    assert run.process.returncode == 0, output + errors
+    proof = ["analysis.retrain", f"run={run.folder}", "top=2", "seeds=2"]
+    first = subprocess.Popen([sys.executable, "-m", *proof], start_new_session=True, stdout=subprocess.DEVNULL)
+    confirmed = Search.of(run.folder / "retrain", first)
+    confirmed.wait_for(lambda: confirmed.ended() >= 2)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    before = confirmed.trials()
+
+    done = command(*proof)
+
+    assert done.stdout.splitlines()[-8].startswith("  Better than the default: trial"), done.stdout + done.stderr
+    after = confirmed.trials()
+    assert len(after) == 2 * 2 + 3
+    assert all(after[number] == trial for number, trial in before.items() if trial["status"] == "finished")
+    assert {(trial["origin"], trial["seed"]) for trial in after.values() if trial["origin"] == "default"} == {
+        ("default", seed) for seed in (1000, 1001, 1002)
+    }
+    again = command(*proof)
+    assert again.returncode == 2
+    assert "again=true looks once more" in again.stderr
+    assert command("analysis.report", f"run={run.folder}").returncode == 0
+    assert "Better than the default: trial" in (run.folder / "report.html").read_text()
+    assert command("analysis.export", f"run={run.folder}", f"to={tmp_path}/export").returncode == 0
+    assert "looked at once" in (tmp_path / "export" / "model_card.md").read_text()
+
+
+def command(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, timeout=400, check=False)
+
+
 class Search:
     """A search in a process of its own, and what its folder says."""
 
@@ -106,6 +140,13 @@ class Search:
         self.process = subprocess.Popen(
             self._command(*begin), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
+
+    @classmethod
+    def of(cls, folder: Path, process: subprocess.Popen[str]) -> "Search":
+        """One that was begun elsewhere."""
+        made = cls.__new__(cls)
+        made.folder, made.process = folder, process
+        return made
 
     def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self._command(*arguments), capture_output=True, text=True, timeout=300, check=False)

@@ -154,7 +154,11 @@ def _changed(config: TrainingConfig) -> str:
 
 def _facts(recipe: Recipe, facts: Mapping[str, Any]) -> str:
     root = f", {recipe.data.root}" if recipe.data.root else ""
-    said = [f"- {name}: {_fact(value)}" for name, value in facts.items()]
+    said = []
+    for name, value in facts.items():
+        inner = value if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()) else {}
+        said += [f"- {name}:" if inner else f"- {name}: {_fact(value)}"]
+        said += [f"    - {key}: {_fact(each)}" for key, each in inner.items()]
     return "\n".join([f"Source: {recipe.data.source}{root}. Seed {recipe.seed}.", "", *said])
 
 

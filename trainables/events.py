@@ -57,6 +57,15 @@ def write_experiment(folder: Path, settings: Sequence[str], metrics: Sequence[st
         writer._get_file_writer().add_summary(pb)
 
 
+def write_text(folder: Path, title: str, markdown: str) -> None:
+    """Show a page of markdown under Text, in place of what the folder held before."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for earlier in folder.glob("events.out.tfevents.*"):
+        earlier.unlink()
+    with SummaryWriter(folder) as writer:
+        writer.add_text(title, markdown)
+
+
 def _typed(value: Any) -> float | str | bool:
     """HParams holds numbers, words and booleans."""
     return value if isinstance(value, bool | int | float | str) else str(value)

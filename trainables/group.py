@@ -29,11 +29,7 @@ class GroupTrial(Trial):
         gpus = self.task.gpus > 0
         trainer = TorchTrainer(
             _train_in_group,
-            train_loop_config={
-                "task": self.task,
-                "training": (self.params, self.seed, self.path),
-                "origin": self.origin,
-            },
+            train_loop_config={"task": self.task, "training": (self.params, self.seed, self.path, self.origin)},
             scaling_config=ScalingConfig(
                 num_workers=self.task.processes,
                 use_gpu=gpus,
@@ -45,7 +41,7 @@ class GroupTrial(Trial):
             try:
                 trainer.fit()
             except TrainingFailedError as error:
-                return self._failed(why_it_died(self.path) or one_line(error))
+                return self._failed(why_it_died(self.path) or one_line(error), str(error))
             finally:
                 shutil.rmtree(self.path / NOTES, ignore_errors=True)
         return {**read_lines(self.path / RESULT)[-1], "done": True}

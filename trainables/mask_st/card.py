@@ -10,6 +10,7 @@ from trainables.settings import plain
 
 SCRIPT = "train_roi_consistency.py"
 _UNKNOWN = (  # settings that the notes' command has no flag for, and the value that its script always has
+    ("backbone", "convnext_base"),
     ("mask_kind", "straight_through"),
     ("mask_arch", "literal"),
     ("reference", "mean"),

@@ -1,0 +1,52 @@
+"""What a question of a run is answered with, and how its figures are spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+Verdict = Literal["good", "careful", "bad", "unknown"]
+Said = tuple[Verdict, str]
+"""A verdict and its sentence, before they are put to a question."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question of a run, its verdict, and the sentence that gives the figures and what to do next."""
+
+    question: str
+    verdict: Verdict
+    sentence: str
+
+
+def figure(value: float) -> str:
+    """A measured value."""
+    return f"{value:.4g}"
+
+
+def percent(share: float) -> str:
+    """A share; a small one keeps a digit, so that it does not read as none."""
+    return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
+
+
+def named(trials: Sequence[int]) -> str:
+    """Trials by number: `#3`, `#3 and #7`, `#1, #3 and #7`."""
+    return listed([f"#{trial}" for trial in trials])
+
+
+def listed(words: Sequence[str]) -> str:
+    """Words in a sentence."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def counted(number: int, word: str) -> str:
+    """`1 trial`, `3 trials`."""
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

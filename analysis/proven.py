@@ -1,0 +1,125 @@
+"""What re-training over fresh seeds has shown of a run's best trials: `retrain/proof.json` as the top of a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from analysis import drawing
+from analysis.answer import Verdict
+from analysis.blocks import Block, Key, Note, Plot, Table
+from analysis.drawing import BEST, DEFAULT, INK, MUTED, axis, number
+
+PROOF = Path("retrain") / "proof.json"
+VERDICTS: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
+
+
+def read_proof(run: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """The proof of a run if there is one, and a sentence on one that cannot be used."""
+    path = run / PROOF
+    if not path.is_file():
+        return None, []
+    try:
+        proof = json.loads(path.read_text(encoding="utf-8"))
+        rows = [*proof["candidates"], proof["default"]]
+        complete = isinstance(proof["sentence"], str) and all({"trial", "values", "mean"} <= set(row) for row in rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return None, [f"{PROOF} cannot be used ({type(error).__name__}: {error}): prove the best again."]
+    return (proof, []) if complete else (None, [f"{PROOF} is not complete: prove the best again."])
+
+
+def proof_blocks(proof: dict[str, Any]) -> tuple[Block, ...]:
+    """The proof's sentence, its figure and its table."""
+    return Note(proof["sentence"], VERDICTS.get(proof.get("verdict", ""), "unknown")), _figure(proof), _table(proof)
+
+
+def _figure(proof: dict[str, Any]) -> Plot:
+    """A row per trial: its seeds, their mean, and what the search had promised."""
+    rows = [*proof["candidates"], proof["default"]]
+    places = {row["trial"]: len(rows) - 1 - place for place, row in enumerate(rows)}
+    traces: list[dict[str, Any]] = []
+    for row in rows:
+        seeds = [value for value in row["values"].values() if value is not None]
+        if not seeds:
+            continue
+        y, color = places[row["trial"]], DEFAULT if row is proof["default"] else BEST
+        low, high = _interval(seeds)
+        line = {"color": color, "width": 5}
+        extent = {"mode": "lines", "x": drawing.rounded([low, high]), "y": [y, y], "line": line, "opacity": 0.35}
+        traces.append({"type": "scatter", "name": "interval", "hoverinfo": "skip", **extent})
+        traces.append(_dots("one seed", seeds, y, color, "circle-open", 9))
+        traces.append(_dots("mean", [row["mean"]], y, color, "diamond", 13))
+        if row.get("searched") is not None:
+            traces.append(_dots("in the search", [row["searched"]], y, MUTED, "x-thin", 9))
+    names = [drawing.text(_name(row, proof)) for row in rows]
+    ticks = {"tickvals": list(places.values()), "ticktext": names, "tickfont": {"color": INK}}
+    y_axis = axis("", range=[-0.6, len(rows) - 0.4], showgrid=False, **ticks)
+    figure = {"data": traces, "layout": drawing.layout(axis(proof.get("metric", "")), y_axis)}
+    keys = (
+        Key("mean", "diamond", BEST),
+        Key("one seed", "ring", BEST),
+        Key("interval", "line", BEST),
+        Key("in the search", "cross", MUTED),
+    )
+    seeds_used = len(proof.get("seeds") or rows[0]["values"])
+    caption = (
+        f"Each trial trained again over {seeds_used} seeds. Band: 95% t-interval of the mean; cross: what the search "
+        f"had shown for it, which is optimistic because it was chosen by that."
+    )
+    return Plot("The candidates against the default", caption, figure, 90 + 46 * len(rows), legend=keys)
+
+
+def _table(proof: dict[str, Any]) -> Table:
+    rows = []
+    for row in [*proof["candidates"], proof["default"]]:
+        seeds, failed = row["values"], row.get("failed") or []
+        kept = {True: "yes", False: "no"}.get(row.get("feasible"), "–")
+        numbers = (number(row["mean"]), number(row.get("searched")), number(row.get("optimism"), 2))
+        rows.append((_name(row, proof), *numbers, f"{len(seeds)}", ", ".join(map(str, failed)) or "none", kept))
+    columns = ("trial", "mean", "in the search", "optimism", "seeds", "failed seeds", "feasible")
+    strong = frozenset(place for place, row in enumerate(proof["candidates"]) if row["trial"] == proof.get("winner"))
+    return Table(columns, tuple(rows), frozenset(columns[1:5]), strong=strong, note=_note(proof))
+
+
+def _note(proof: dict[str, Any]) -> str:
+    said = [_gain("Gain of the winner over the default", proof.get("gain"))]
+    tested = proof.get("test")
+    if isinstance(tested, dict):
+        said.append(_gain(f"On the test split ({tested.get('metric', '')})", tested.get("gain")))
+        looks = tested.get("looks")
+        said.append(f"The test split has been looked at {'once' if looks == 1 else f'{looks} times'}." if looks else "")
+    return " ".join(each for each in said if each)
+
+
+def _gain(what: str, gain: Any) -> str:
+    if not isinstance(gain, dict) or gain.get("value") is None:
+        return ""
+    interval = f"{number(gain.get('low'))} to {number(gain.get('high'))}"
+    return f"{what}: {number(gain['value'])} ({gain.get('confidence', 0.95):.0%} interval {interval})."
+
+
+def _name(row: dict[str, Any], proof: dict[str, Any]) -> str:
+    if row is proof["default"]:
+        return "default"
+    return f"#{row['trial']}{' (winner)' if row['trial'] == proof.get('winner') else ''}"
+
+
+def _interval(values: list[float]) -> tuple[float, float]:
+    """The 95 % t-interval of the mean; of one value, itself."""
+    from scipy.stats import t  # noqa: PLC0415  (takes half a second, and few runs have a proof)
+
+    middle, count = float(np.mean(values)), len(values)
+    if count < 2:
+        return middle, middle
+    reach = float(t.ppf(0.975, count - 1)) * float(np.std(values, ddof=1)) / count**0.5
+    return middle - reach, middle + reach
+
+
+def _dots(name: str, x: list[float], y: float, color: str, symbol: str, size: int) -> dict[str, Any]:
+    edge = {"color": color, "width": 2 if symbol.endswith(("-open", "-thin")) else 0}
+    marker = {"color": color, "symbol": symbol, "size": size, "line": edge}
+    common = {"type": "scatter", "mode": "markers", "name": name, "x": drawing.rounded(x), "y": [y] * len(x)}
+    return {**common, "marker": marker, "hovertemplate": f"{name} %{{x:.4g}}<extra></extra>"}

@@ -1,0 +1,29 @@
+"""The page itself: whatever stands on it is text, and its data cannot break out of their element."""
+
+import json
+
+import numpy as np
+import pandas as pd
+
+from analysis.blocks import Note, Page, Section
+from analysis.page import for_script, render, with_commands
+from analysis.summary import as_json
+
+EVIL = '<script>alert(1)</script> & "quoted" </script>'
+
+
+def test_whatever_stands_on_a_page_is_text():
+    page = Page(
+        EVIL, (EVIL,), EVIL, ((EVIL, EVIL, EVIL),), (Note(EVIL),), (Section("s", EVIL, (Note(EVIL, "bad"),), EVIL),)
+    )
+    made = render(page)
+    assert "<script>alert" not in made and made.count("&lt;script&gt;alert(1)") >= 9
+    assert for_script({"a": EVIL, "b": "\u2028"}).count("<") == 0
+    assert json.loads(for_script({"a": EVIL})) == {"a": EVIL}
+    said = with_commands("<b> Go on: python -m search.run resume=runs/a params.lr=[1,2]. Or not")
+    assert said == "&lt;b&gt; Go on: <code>python -m search.run resume=runs/a params.lr=[1,2].</code> Or not"
+
+
+def test_what_is_not_finite_is_null():
+    values = {"a": float("nan"), "b": [np.float64("inf"), np.int64(3), pd.NA], 4: (np.bool_(True), np.array([1.5]))}
+    assert as_json(values) == {"a": None, "b": [None, 3, None], "4": [True, [1.5]]}

@@ -1,0 +1,178 @@
+"""The answers about runs whose course is written down by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from written import answer, curve, healthy_trials, trial, written
+
+from analysis.evidence import gather
+from analysis.experiment import Experiment
+from analysis.judging import superiority
+from analysis.questions import answers, headline
+
+
+def verdicts(experiment: Experiment) -> dict[str, str]:
+    return {answer.question: answer.verdict for answer in answers(experiment)}
+
+
+# -- all of them -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_healthy_run_raises_no_alarm(tmp_path, mode):
+    sign = 1.0 if mode == "max" else -1.0
+    experiment = written(tmp_path, healthy_trials(sign=sign), objective={"metric": "val/score", "mode": mode})
+    said = verdicts(experiment)
+    assert said.pop("Is the difference larger than the noise of seeds?") == "careful"
+    assert said.pop("Did the model propose better than chance?") == "good"
+    assert set(said.values()) == {"good"}, said
+
+
+@pytest.mark.parametrize(
+    ("trials", "sentence"),
+    [
+        ([], "No trial has begun yet."),
+        ([trial([], ended="running")], "None of 1 trial has reported a result yet; look again after an epoch."),
+        ([trial([], ended="failed", reason="no memory")], "No trial has a result: 1 trial failed; see why below."),
+    ],
+)
+def test_a_run_without_a_result_is_unknown(tmp_path, trials, sentence):
+    experiment = written(tmp_path, trials)
+    said = answers(experiment)
+    assert {each.sentence for each in said if each.question != "Did trials fail?"} == {sentence}
+    assert all(each.verdict == "unknown" for each in said if each.question != "Did trials fail?")
+    assert headline(experiment).best is None
+    assert "No result in val/score yet" in headline(experiment).sentence
+
+
+def test_any_stage_of_a_run_has_an_answer_to_every_question(tmp_path):
+    trials = [*healthy_trials(12), trial([], ended="failed"), trial([0.1, 0.2], ended="running")]
+    asked = [len(answers(written(tmp_path / str(stage), trials[:stage]))) for stage in (0, 1, 2, 3, 6, 9, 14)]
+    assert set(asked) == {10}
+
+
+# -- trials and epochs -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_still_improves_asks_for_half_as_many_more(tmp_path):
+    values = np.linspace(0.1, 0.9, 24)
+    experiment = written(tmp_path, [trial(curve(value)) for value in values])
+    said = answer(experiment, "Were there enough")
+    assert said.verdict == "careful"
+    assert said.sentence.endswith("budget.trials=36")
+    step = values[1] - values[0]
+    assert f"bring about {step / 2:.4g} " in said.sentence  # the sum over r of r · step · 2/3 · (1/3)^r
+
+
+def test_unbegun_trials_come_before_more_of_them(tmp_path):
+    experiment = written(tmp_path, [trial(curve(value)) for value in np.linspace(0.1, 0.9, 10)])
+    said = answer(experiment, "Were there enough")
+    assert "has yet to begin 14 of its 24 trials: python -m search.run resume=" in said.sentence
+    assert "budget.trials" not in said.sentence
+
+
+def test_failures_are_grouped_by_their_reason(tmp_path):
+    reasons = ["loss became nan in epoch 3", "loss became nan in epoch 7", "out of memory"]
+    failed = [trial([], ended="failed", reason=reason) for reason in reasons]
+    said = answer(written(tmp_path / "some", [*healthy_trials(17), *failed]), "Did trials fail")
+    assert said.verdict == "careful"
+    assert said.sentence.startswith("3 of 20 trials failed (15%), 2 of them like #17: loss became nan in epoch 3.")
+    said = answer(written(tmp_path / "many", [trial([], ended="failed", reason="x"), *failed]), "Did trials fail")
+    assert (said.verdict, "The default #0 is among them" in said.sentence) == ("bad", True)
+
+
+def test_curves_that_rise_to_the_end_ask_for_epochs(tmp_path):
+    rising = [trial([0.05 * epoch + 0.01 * number for epoch in range(9)]) for number in range(6)]
+    said = answer(written(tmp_path / "rising", rising), "Was it still improving")
+    assert said.verdict == "bad"
+    assert said.sentence.endswith("budget.max_epochs=14")
+    assert "by 0.1 over the last third" in said.sentence
+    level = [trial([*first, max(first) + 1e-6]) for first in (curve(0.5, 8, seed=number) for number in range(6))]
+    assert answer(written(tmp_path / "level", level), "Was it still improving").verdict == "good"
+    recovering = [trial([0.1, 0.2, 0.3, 0.9, 0.3, 0.3, 0.5, 0.6, 0.7])] * 6
+    assert answer(written(tmp_path / "recovering", recovering), "Was it still improving").verdict == "good"
+
+
+def test_overfitting_is_a_fall_while_the_training_loss_falls(tmp_path):
+    falling = [0.5, 0.8, 0.81, 0.8, 0.78, 0.74, 0.7, 0.66, 0.6]
+    trials = [trial([value * (1 - 0.02 * number) for value in falling]) for number in range(6)]
+    said = answer(written(tmp_path / "over", trials), "Did it overfit")
+    assert said.verdict == "bad"
+    assert "#0 is best at epoch 3" in said.sentence
+    assert "fixed.patience=3" in said.sentence
+    diverging = [{**each, "loss": -1.0} for each in trials]  # −1/epoch rises
+    assert answer(written(tmp_path / "diverging", diverging), "Did it overfit").verdict == "good"
+
+
+# -- the search --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [(1, "good"), (-1, "bad"), (0, "careful")])
+def test_rungs_are_judged_by_how_they_foretell_the_end(tmp_path, sign, verdict):
+    rng = np.random.default_rng(1)
+    ends = rng.permutation(12) / 100 + 0.5
+    early = [
+        end if sign == 1 else 1 - end if sign == -1 else chance
+        for end, chance in zip(ends, rng.random(12), strict=True)
+    ]
+    trials = [trial([start] * 8 + [end]) for start, end in zip(early, ends, strict=True)]
+    experiment = written(tmp_path, trials, scheduler={"kind": "none"})
+    said = answer(experiment, "Could the rungs judge")
+    rho = stats.spearmanr(early, ends).statistic
+    assert f"rank correlation is {rho:.2f}" in said.sentence
+    assert said.verdict == verdict
+    assert answer(written(tmp_path / "few", trials[:7]), "Could the rungs").verdict == "unknown"
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.2, "good"), (-0.2, "bad"), (0.0, "careful")])
+def test_the_model_is_compared_with_chance_at_the_first_rung(tmp_path, gain, verdict):
+    rng = np.random.default_rng(0)
+    trials = [trial(curve(0.5))]
+    for number in range(20):
+        proposed = number % 2 == 1
+        level = 0.5 + 0.1 * rng.random() + gain * proposed
+        trials.append(trial(curve(level, 3), origin="model of epoch 3" if proposed else "random"))
+    said = answer(written(tmp_path / "both", trials), "Did the model")
+    assert said.verdict == verdict
+    assert "10 proposed trials" in said.sentence
+    assert answer(written(tmp_path / "few", trials[:12]), "Did the model").verdict == "unknown"
+
+
+def test_superiority_is_mann_whitney_s():
+    rng = np.random.default_rng(0)
+    one, other = rng.integers(0, 6, 30) + 1.0, rng.integers(0, 6, 20) + 0.0
+    share, deviations = superiority(pd.Series(one), pd.Series(other))
+    known = stats.mannwhitneyu(one, other, method="asymptotic", use_continuity=False)
+    assert share == pytest.approx(known.statistic / 600)
+    assert 2 * stats.norm.sf(abs(deviations)) == pytest.approx(known.pvalue)
+
+
+def test_the_scatter_is_the_noise_and_neither_level_nor_trend(tmp_path):
+    rng = np.random.default_rng(0)
+    trials = [trial((0.01 * np.arange(200) + 0.02 * rng.normal(size=200)).tolist()) for _ in range(3)]
+    experiment = written(tmp_path, trials, budget={"trials": 3, "max_epochs": 200, "grace_epochs": 3})
+    assert gather(experiment).scatter == pytest.approx(0.02, rel=0.15)
+
+
+# -- the headline ------------------------------------------------------------------------------------------------------
+
+
+def test_the_headline_counts_what_the_scheduler_saved(tmp_path):
+    trials = [
+        trial(curve(0.5)),
+        trial(curve(0.9)),
+        trial(curve(0.4, 3)),
+        trial(curve(0.4, 6), cause="patience"),
+        trial([0.1], ended="failed"),
+        trial([0.1], ended="running"),
+    ]
+    said = headline(written(tmp_path, trials))
+    assert (said.trials, said.budget, said.best_trial) == (6, 24, 1)
+    assert (said.finished, said.stopped, said.failed, said.running) == (2, 2, 1, 1)
+    assert said.best == pytest.approx(max(curve(0.9)))
+    assert said.default == pytest.approx(max(curve(0.5)))
+    assert said.stopped_share == pytest.approx(2 / 6)
+    assert said.epochs_saved == pytest.approx(6 / 54)
+    assert said.hours_saved == pytest.approx(6 * 2.0 / 3600)
+    assert "6 of 24 trials: 2 trained in full, 2 stopped early, 1 failed, 1 running" in said.sentence
