@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.experiment import Experiment
-from analysis.proof import read_proof
 from analysis.statistics import Interval, gain, mean_interval
 from trainables.objective import Goal
 
@@ -55,7 +54,7 @@ class Arm:
     @property
     def proof(self) -> dict[str, Any] | None:
         """The proof of its first run that has a winner."""
-        proofs = (read_proof(run.path) for run in self.runs)
+        proofs = (run.proof for run in self.runs)
         return next((each for each in proofs if each is not None and each["winner"] is not None), None)
 
     @property

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import ledger
-from analysis.experiment import Experiment, load
-from analysis.proof import CONFIRMATION
+from analysis.experiment import CONFIRMATION, Experiment, load
 from analysis.statistics import mean_interval
 
 CURVE_ROWS = 10

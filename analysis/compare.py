@@ -14,13 +14,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from analysis import drawing
-from analysis.answer import Answer
 from analysis.arms import Arm, Cost, Pair, arms_of, interval, pairs_of
-from analysis.blocks import Answers, Block, Key, Note, Page, Plot, Section, Table
-from analysis.drawing import axis, number, rounded
 from analysis.experiment import load_all
-from analysis.page import render
+from analysis.page import drawing
+from analysis.page.blocks import Answers, Block, Key, Note, Page, Plot, Section, Table
+from analysis.page.drawing import axis, number, rounded
+from analysis.page.render import render
+from analysis.questions.answer import Answer
 from analysis.statistics import Interval
 from trainables.files import replace_text
 from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting

@@ -10,15 +10,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.reading import read_trials
 from search.record import ENVIRONMENT, FAILURES, RunFolder
-from search.space import Space
 from trainables.objective import Objective
+
+if TYPE_CHECKING:
+    from search.space import Space
+
+CONFIRMATION, PROOF = "retrain", "proof.json"
+"""The folder of a run's confirmation, and what was found out there."""
 
 SETTLED = ("patience", "health")
 """Causes with which a trial ends itself: what it reported last is where it had settled."""
@@ -38,6 +43,7 @@ class Experiment:
         settings: indexed by trial: the searched settings, absent where a condition switches one off.
         failures: indexed by trial: `epochs`, `reason`.
         findings: a row per trial, epoch and health finding: `check`, `message`.
+        proof: what `analysis.retrain` found out about it (`analysis.proof.Proof.as_dict`), or None.
         problems: sentences on what could not be read.
     """
 
@@ -50,6 +56,7 @@ class Experiment:
     settings: pd.DataFrame
     failures: pd.DataFrame
     findings: pd.DataFrame
+    proof: dict[str, Any] | None = None
     problems: tuple[str, ...] = field(default=())
 
     @property
@@ -115,6 +122,7 @@ def load(run: str | Path) -> Experiment:
     space, settings = folder.space(), folder.settings()
     frames, problems = read_trials(folder.path)
     environment, said = _environment(folder)
+    proof, unproved = _proof(folder)
     trials = frames.trials.set_index("trial")
     problems += [line for text in trials["problems"] for line in text.splitlines()]
     summary = _summary(trials, frames.reports, space.objective)
@@ -131,7 +139,8 @@ def load(run: str | Path) -> Experiment:
         settings=_settings(trials["params"], [dimension.name for dimension in space.dimensions]),
         failures=failures,
         findings=frames.findings,
-        problems=(*said, *problems),
+        proof=proof,
+        problems=(*said, *unproved, *problems),
     )
 
 
@@ -147,6 +156,22 @@ def _environment(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
     except (OSError, ValueError, TypeError) as error:
         why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
         return {}, [f"{ENVIRONMENT} {why}: commit, versions and machine of the run are not known."]
+
+
+def _proof(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
+    """The proof if there is one, and a sentence on one that cannot be used."""
+    path = folder.path / CONFIRMATION / PROOF
+    try:
+        proof = json.loads(path.read_text(encoding="utf-8"))
+        rows = [*proof["candidates"], proof["default"]]
+        complete = isinstance(proof["sentence"], str) and all({"trial", "values", "mean"} <= set(row) for row in rows)
+    except FileNotFoundError:
+        return None, []
+    except (OSError, ValueError, KeyError, TypeError):
+        complete = False
+    if complete:
+        return proof, []
+    return None, [f"{CONFIRMATION}/{PROOF} is damaged or not complete: `python -m analysis.retrain` writes it again."]
 
 
 def _settings(params: pd.Series, names: list[str]) -> pd.DataFrame:

@@ -14,8 +14,7 @@ from typing import Any
 
 from analysis import ledger
 from analysis.card import sections
-from analysis.experiment import Experiment, load
-from analysis.proof import CONFIRMATION, read_proof
+from analysis.experiment import CONFIRMATION, Experiment, load
 from analysis.testing import built, recipe_of, score
 from search.record import RunFolder
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
@@ -78,7 +77,7 @@ def main(arguments: list[str]) -> int:
         return 0
     export = Export.of(parse_arguments(arguments))
     search = load(export.run)
-    proof = read_proof(search.path)
+    proof = search.proof
     if export.test:
         ledger.check_unseen(search.path, again=export.again)
     chosen = choose(search, proof, export.trial)

@@ -16,12 +16,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.experiment import CONFIRMATION, PROOF, Experiment
 from analysis.statistics import Interval, Verdict, best_gain
 from trainables.files import replace_text
 from trainables.objective import Goal
-
-CONFIRMATION, PROOF = "retrain", "proof.json"
 
 
 @dataclass(frozen=True)
@@ -104,8 +102,7 @@ class Proof:
         kept = "" if winner.feasible else " It violates a constraint on average."
         if math.isnan(self.gain.low):
             return f"Not proved: {figures}; one seed in common gives no interval.{kept}"
-        said = {"better": "Better than the default", "no better": "No better than the default"}
-        first = said.get(self.verdict, "Worse than the default")
+        first = f"{self.verdict.capitalize()} than the default"
         bounds = f"{self.gain.confidence:.0%} interval {self.gain.low:+.3g} to {self.gain.high:+.3g}"
         return f"{first}: {figures}; gain {self.gain.value:+.3g}, {bounds}.{kept}"
 
@@ -141,18 +138,8 @@ class Proof:
         replace_text(run / CONFIRMATION / PROOF, json.dumps(self.as_dict(), indent=2))
 
 
-def read_proof(run: Path) -> dict[str, Any] | None:
-    """The proof of a run as `Proof.as_dict` wrote it; None where there is none yet, or none that can be read."""
-    try:
-        values = json.loads((run / CONFIRMATION / PROOF).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
-    return values if isinstance(values, dict) else None
-
-
-def with_earlier_test(proof: Proof, run: Path) -> Proof:
+def with_earlier_test(proof: Proof, earlier: Mapping[str, Any] | None) -> Proof:
     """The proof with what an earlier look at the test split showed of the same winner, if there was one."""
-    earlier = read_proof(run)
     if earlier is None or earlier["winner"] != proof.winner or not earlier["test"]:
         return proof
     return replace(proof, test=earlier["test"])

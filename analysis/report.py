@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis import effects, figures, tables, tradeoffs
-from analysis.blocks import Answers, Block, Commands, Note, Page, Section, Table
-from analysis.drawing import number
 from analysis.experiment import Experiment, load
-from analysis.importance import NEEDED, Importances, Interaction, importances, interaction
-from analysis.page import render, trials_of
-from analysis.panels import panels
-from analysis.proven import proof_blocks, read_proof
-from analysis.questions import Answer, Headline, answers, headline
-from analysis.slices import shared_rung, slices
+from analysis.importance.estimates import NEEDED, Importances, Interaction, importances, interaction
+from analysis.page import effects, figures, tables, tradeoffs
+from analysis.page.blocks import Answers, Block, Commands, Note, Page, Section, Table
+from analysis.page.drawing import number
+from analysis.page.panels import panels
+from analysis.page.proven import proof_blocks
+from analysis.page.render import render, trials_of
+from analysis.page.slices import shared_rung, slices
+from analysis.questions.playbook import Answer, Headline, answers, headline
 from analysis.summary import markdown, summary, verdicts
 from trainables.files import replace_text
 from trainables.settings import Settings, UsageError, command, command_help, one_line, parse_arguments, setting
@@ -54,7 +54,6 @@ class Findings:
     answers: list[Answer]
     importances: Importances | None
     interaction: Interaction | None
-    proof: dict[str, Any] | None
 
 
 def main(arguments: list[str]) -> int:
@@ -77,11 +76,9 @@ def main(arguments: list[str]) -> int:
 
 def analysed(experiment: Experiment) -> Findings:
     """Run the analyses."""
-    proof, problems = read_proof(experiment.path)
-    experiment = replace(experiment, problems=(*experiment.problems, *problems))
     found = importances(experiment) if experiment.ranked else None
     together = interaction(experiment, found) if found is not None else None
-    return Findings(experiment, headline(experiment), answers(experiment), found, together, proof)
+    return Findings(experiment, headline(experiment), answers(experiment), found, together)
 
 
 def page(found: Findings) -> Page:
@@ -123,8 +120,8 @@ def _state(said: Headline) -> str:
 def _first(found: Findings) -> tuple[Block, ...]:
     """The proof, or that there is none yet."""
     experiment = found.experiment
-    if found.proof is not None:
-        return proof_blocks(found.proof)
+    if found.experiment.proof is not None:
+        return proof_blocks(found.experiment.proof)
     if experiment.best is None:
         return (Note("No trial has a result yet, so there is nothing to compare: look again after an epoch."),)
     unproved = (
@@ -227,7 +224,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _summary(found: Findings) -> dict[str, Any]:
-    return summary(found.experiment, found.headline, found.answers, found.importances, found.interaction, found.proof)
+    return summary(found.experiment, found.headline, found.answers, found.importances, found.interaction)
 
 
 def _to_tensorboard(found: Findings) -> str:
@@ -236,7 +233,7 @@ def _to_tensorboard(found: Findings) -> str:
 
     folder = found.experiment.path / EVENTS
     try:
-        write_text(folder, "report", markdown(found.experiment, found.headline, found.answers, found.proof))
+        write_text(folder, "report", markdown(found.experiment, found.headline, found.answers))
     except OSError as error:
         return f"TensorBoard has no report: {folder} cannot be written ({error})."
     return ""

@@ -12,14 +12,12 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from analysis import ledger
-from analysis.experiment import Experiment, load
-from analysis.proof import CONFIRMATION, Candidate, Proof, judge, with_earlier_test
+from analysis.experiment import CONFIRMATION, Experiment, load
+from analysis.proof import Candidate, Proof, judge, with_earlier_test
 from analysis.statistics import default_repeats, gain
 from analysis.testing import tested
-from search.confirm import confirm
+from search.confirm import Proposal, confirm
 from search.record import RunFolder
-from search.searcher import Proposal
-from search.settings import Run
 from trainables.objective import Goal
 from trainables.settings import Settings, UsageError, command, command_help, nearest, parse_arguments, setting
 
@@ -93,7 +91,7 @@ def main(arguments: list[str]) -> int:
         print("  interrupted; nothing is lost.")
         print(f"  go on:  python -m analysis.retrain {' '.join(arguments)}")
         return 130
-    proof = with_earlier_test(judge(search, load(search.path / CONFIRMATION), goal), search.path)
+    proof = with_earlier_test(judge(search, load(search.path / CONFIRMATION), goal), search.proof)
     proof.write(search.path)
     if proof.winner is not None and keys.test:
         proof = _with_test(search, proof, keys.device)
@@ -157,13 +155,13 @@ def _opening(search: Experiment, plan: list[Proposal]) -> str:
 
 def _trained(search: Experiment, plan: list[Proposal], keys: Retraining) -> bool:
     """Run the confirmation; whether all of it has ended."""
-    run = Run.of({**{key: getattr(keys, key) for key in PLACEMENT}, "storage": str(search.path)})
+    where = {key: getattr(keys, key) for key in PLACEMENT}
     gpus = keys.gpus_per_trial
     processes = keys.processes
     if processes == "auto":
         processes = int(gpus) if gpus != "auto" and gpus > 1 else 1
     epochs = keys.epochs or search.space.budget.max_epochs
-    return confirm(run, search.space, search.path / CONFIRMATION, plan, epochs, processes)
+    return confirm(where, search.space, search.path / CONFIRMATION, plan, epochs, processes)
 
 
 def _with_test(search: Experiment, proof: Proof, device: str) -> Proof:

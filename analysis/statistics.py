@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-Verdict = Literal["better", "no better", "worse"]
+Verdict = Literal["better", "no better", "worse", "not known"]
 REPEATS = 2000
 
 
@@ -30,7 +30,9 @@ class Interval:
 
     @property
     def verdict(self) -> Verdict:
-        """What the interval of a gain says; a gain that one seed shows is none."""
+        """What the interval of a gain says."""
+        if math.isnan(self.low):
+            return "not known"
         return "better" if self.low > 0 else "worse" if self.high < 0 else "no better"
 
     def as_dict(self) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import tables
 from analysis.experiment import Experiment
-from analysis.importance import Importances, Interaction
-from analysis.questions import Answer, Headline
+from analysis.importance.estimates import Importances, Interaction
+from analysis.page import tables
+from analysis.questions.playbook import Answer, Headline
 
 
 def summary(
@@ -22,7 +22,6 @@ def summary(
     answers: list[Answer],
     found: Importances | None,
     together: Interaction | None,
-    proof: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Everything that the page says in figures, as JSON has it: what is not finite is null."""
     importances = None
@@ -45,7 +44,7 @@ def summary(
         "findings": tables.findings(experiment).reset_index(names="check").to_dict("records"),
         "failures": tables.failures(experiment).to_dict("records"),
         "problems": list(experiment.problems),
-        "proof": proof,
+        "proof": experiment.proof,
     }
     return dict(as_json(said))
 
@@ -63,9 +62,10 @@ def as_json(value: Any) -> Any:
     return value
 
 
-def markdown(experiment: Experiment, headline: Headline, answers: list[Answer], proof: dict[str, Any] | None) -> str:
+def markdown(experiment: Experiment, headline: Headline, answers: list[Answer]) -> str:
     """Headline, questions with their verdicts, and the best trials, as TensorBoard's text shows them."""
-    lines = [f"# {_cell(experiment.name)}", _cell(proof["sentence"]) if proof else "", _cell(headline.sentence)]
+    proved = _cell(experiment.proof["sentence"]) if experiment.proof else ""
+    lines = [f"# {_cell(experiment.name)}", proved, _cell(headline.sentence)]
     lines.append(
         _table(("question", "verdict", "answer"), [(each.question, each.verdict, each.sentence) for each in answers])
     )

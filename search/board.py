@@ -8,10 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from search.record import RunFolder, Status, TrialRecord
 from search.space import Space
+
+
+class Proposal(NamedTuple):
+    """A new trial: its parameters, where they come from, and its seed where that is not the run's."""
+
+    params: dict[str, Any]
+    origin: str
+    seed: int | None = None
 
 
 class Board:

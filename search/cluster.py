@@ -12,11 +12,11 @@ import ray
 from ray import tune
 from ray.tune import Callback
 
-from search.board import Board
+from search.board import Board, Proposal
 from search.console import StatusLine
 from search.placement import Machine, place, this_machine
 from search.scheduler import BoardScheduler, settle
-from search.searcher import BoardSearcher, Proposal, propose
+from search.searcher import BoardSearcher, propose
 from search.settings import Run
 from trainables.events import write_experiment
 from trainables.files import trial_folder

@@ -9,26 +9,29 @@ from __future__ import annotations
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from search.board import Board
+from search.board import Board, Proposal
 from search.console import StatusLine, clock
 from search.placement import gpu_names
 from search.ray_environment import quiet_ray
 from search.record import RunFolder
-from search.searcher import Proposal
 from search.settings import Run
 from search.space import Space, with_trials, without_stopping
 from trainables.settings import UsageError
 
+__all__ = ["Proposal", "confirm"]
 
-def confirm(run: Run, space: Space, folder: Path, plan: Sequence[Proposal], epochs: int, processes: int = 1) -> bool:
+
+def confirm(
+    where: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[Proposal], epochs: int, processes: int = 1
+) -> bool:
     """Train what is planned and not yet there; returns whether all of it has ended, well or not.
 
     Args:
-        run: where to train; its seed is not used, for every planned trial has its own.
+        where: keys of `search.settings.Run` on placement and printing; each planned trial has a seed of its own.
         folder: of the confirmation; a first call makes it, later ones go on and may plan more.
         epochs: full budget of every trial.
         processes: of every trial.
@@ -36,6 +39,7 @@ def confirm(run: Run, space: Space, folder: Path, plan: Sequence[Proposal], epoc
     Raises:
         UsageError: the folder holds a confirmation of other settings or epochs.
     """
+    run = Run.of({**where, "storage": str(folder.parent), "name": folder.name})
     quiet_ray()
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
@@ -92,7 +96,7 @@ class ConfirmationLine(StatusLine):
 def _open(folder: Path, run: Run, space: Space) -> RunFolder:
     """The confirmation's folder, new or as it was left."""
     if not folder.exists():
-        settings = {**replace(run, name=folder.name).as_dict(), "space_name": space.name}
+        settings = {**run.as_dict(), "space_name": space.name}
         return RunFolder.create(folder, settings, space, gpu_names())
     there = RunFolder.open(folder)
     begun = with_trials(there.space(), space.budget.trials)

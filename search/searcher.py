@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import optuna
@@ -28,17 +28,9 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 from ray.tune.search import Searcher
 
-from search.board import Board
+from search.board import Board, Proposal
 from search.record import TrialRecord
 from search.space import Space
-
-
-class Proposal(NamedTuple):
-    """A new trial: its parameters, where they come from, and its seed where that is not the run's."""
-
-    params: dict[str, Any]
-    origin: str
-    seed: int | None = None
 
 
 def propose(board: Board, seed: int, number: int) -> Proposal:

@@ -11,10 +11,10 @@ from typing import Any
 
 from ray.tune.schedulers import TrialScheduler
 
-from search.board import Board
+from search.board import Board, Proposal
 from search.record import RunFolder, TrialRecord
 from search.scheduler import BoardScheduler
-from search.searcher import BoardSearcher, Proposal, propose
+from search.searcher import BoardSearcher, propose
 from search.space import Space
 from trainables.checkpoint import TrainingFolder
 from trainables.files import RESULT, append_line, trial_folder

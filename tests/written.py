@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from simulated import board
 
-from analysis.answer import Answer
 from analysis.experiment import Experiment, load
-from analysis.questions import answers
+from analysis.questions.answer import Answer
+from analysis.questions.playbook import answers
 from trainables.files import RESULT, trial_folder
 
 BUDGET = {"trials": 24, "max_epochs": 9, "grace_epochs": 3}

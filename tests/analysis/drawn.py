@@ -7,7 +7,7 @@ import pandas as pd
 from simulated import board, search
 
 from analysis.experiment import load
-from analysis.importance import Importances
+from analysis.importance.estimates import Importances
 
 PARAMS = {
     "x": {"uniform": [0.0, 1.0]},

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from analysis import drawing
+from analysis.page import drawing
 
 
 def test_an_axis_ends_before_what_went_wrong():

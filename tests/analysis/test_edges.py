@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from written import answer, curve, trial, written
 
-from analysis.answer import Answer
 from analysis.experiment import Experiment
+from analysis.questions.answer import Answer
 from search.overrides import merged_with
 from search.space import Space
 from trainables.settings import parse_arguments

@@ -8,11 +8,11 @@ import pytest
 from drawn import GOALS, css_colors, found_importances, marks, searched, trace, with_colors
 from simulated import add, board, search
 
-from analysis import effects, figures, tradeoffs
 from analysis.experiment import load
-from analysis.importance import Interaction
-from analysis.page import HERE
-from analysis.slices import shared_rung, slices
+from analysis.importance.estimates import Interaction
+from analysis.page import effects, figures, tradeoffs
+from analysis.page.render import HERE
+from analysis.page.slices import shared_rung, slices
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from analysis.blocks import Note, Page, Section
-from analysis.page import for_script, render, with_commands
+from analysis.page.blocks import Note, Page, Section
+from analysis.page.render import for_script, render, with_commands
 from analysis.summary import as_json
 
 EVIL = '<script>alert(1)</script> & "quoted" </script>'

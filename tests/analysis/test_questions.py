@@ -6,10 +6,10 @@ import pytest
 from scipy import stats
 from written import answer, curve, healthy_trials, trial, written
 
-from analysis.evidence import gather
 from analysis.experiment import Experiment
-from analysis.judging import superiority
-from analysis.questions import answers, headline
+from analysis.questions.evidence import gather
+from analysis.questions.judging import superiority
+from analysis.questions.playbook import answers, headline
 
 
 def verdicts(experiment: Experiment) -> dict[str, str]:

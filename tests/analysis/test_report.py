@@ -12,7 +12,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from analysis import report
 from analysis.experiment import load
-from analysis.importance import NEEDED
+from analysis.importance.estimates import NEEDED
 from trainables.files import RESULT, trial_folder
 from trainables.settings import UsageError
 
@@ -179,7 +179,8 @@ def test_several_goals_have_a_front(tmp_path):
     search(on, seed=0)
     page, _ = written(on.folder.path)
     assert "Pareto front" in Elements(page).headings
-    assert "val/<wbr>cost</th>" in page  # both goals stand in the table of the best
+    assert '<th scope="col" class="number">val/<wbr>cost</th>' in page  # both goals stand in the table of the best
+    assert '<th scope="col">feasible</th>' in page
 
 
 def candidate(trial, mean):

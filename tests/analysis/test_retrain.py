@@ -10,10 +10,10 @@ import pytest
 import simulated
 from simulated import PARAMS, add, board, by_training
 
-from analysis.experiment import load
+from analysis.experiment import CONFIRMATION, load
 from analysis.export import main as export
 from analysis.ledger import LEDGER
-from analysis.proof import CONFIRMATION, judge, read_proof
+from analysis.proof import judge
 from analysis.retrain import FIRST_SEED, main, planned
 from analysis.statistics import best_gain
 from search import cluster
@@ -117,7 +117,7 @@ def test_processes_follow_whole_gpus(searched):
 
 def test_the_winner_has_the_best_mean_and_the_interval_that_statistics_give(searched):
     retrain(searched, "top=2", "seeds=3")
-    proof, found = read_proof(searched), trainings(searched)
+    proof, found = load(searched).proof, trainings(searched)
     values = {}
     for trial in found:
         number = 0 if trial.origin == "default" else int(trial.origin.split()[1])
@@ -143,14 +143,14 @@ def test_no_better_is_a_result_and_said_first(tmp_path, monkeypatch, capsys):
     run = _searched(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
     assert retrain(run, "top=2", "seeds=3") == 0
     assert capsys.readouterr().out.strip().startswith("No better than the default: trial")
-    assert read_proof(run)["verdict"] == "no better"
+    assert load(run).proof["verdict"] == "no better"
 
 
 def test_a_smaller_metric_wins_where_smaller_is_better(tmp_path, monkeypatch):
     parts = {**SPACE, "objective": {"metric": "val/cost", "mode": "min"}}
     run = _searched(tmp_path / "runs" / "min", monkeypatch, **parts)
     retrain(run, "top=2", "seeds=2", "test=false")
-    proof = read_proof(run)
+    proof = load(run).proof
     means = {each["trial"]: each["mean"] for each in proof["candidates"]}
     assert means[proof["winner"]] == min(means.values())
     assert proof["verdict"] == "better"  # the default's x is 0.9, which costs most
@@ -181,7 +181,7 @@ def test_a_candidate_that_fails_on_a_seed_or_violates_a_constraint_does_not_win(
 def test_a_proof_that_one_seed_cannot_give_is_not_claimed(searched, capsys):
     retrain(searched, "top=1", "seeds=1", "test=false")
     assert "Not proved" in capsys.readouterr().out
-    assert read_proof(searched)["gain"]["low"] is None
+    assert load(searched).proof["gain"]["low"] is None
 
 
 def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
@@ -223,7 +223,7 @@ def test_more_seeds_are_added_to_what_is_there(searched):
     after = trainings(searched)
     assert after[: len(before)] == before
     assert len(after) == 2 * 3 + 5  # the default has ⌈3·√2⌉
-    assert read_proof(searched)["seeds"] == [1000, 1001, 1002]
+    assert load(searched).proof["seeds"] == [1000, 1001, 1002]
 
 
 def test_other_epochs_are_another_proof(searched):
@@ -237,7 +237,7 @@ def test_other_epochs_are_another_proof(searched):
 
 def test_the_test_split_is_seen_once_by_winner_and_default_alone(searched, capsys):
     retrain(searched, "top=2", "seeds=3")
-    proof, looks = read_proof(searched), read_lines(searched / LEDGER)
+    proof, looks = load(searched).proof, read_lines(searched / LEDGER)
     assert len(looks) == 1
     assert set(proof["test"]["winner"]) == {"1000", "1001", "1002"}
     assert len(proof["test"]["default"]) == 5
@@ -254,16 +254,16 @@ def test_the_test_split_is_seen_once_by_winner_and_default_alone(searched, capsy
 def test_a_second_look_must_be_asked_for_and_is_counted(searched, tmp_path):
     retrain(searched, "top=1", "seeds=2")
     retrain(searched, "top=1", "seeds=2", "again=true")
-    assert read_proof(searched)["test"]["looks"] == 2
+    assert load(searched).proof["test"]["looks"] == 2
     export([f"run={searched}", f"to={tmp_path}/out"])
     assert "has been looked at 2 times." in (tmp_path / "out" / CARD).read_text()
 
 
 def test_without_test_the_split_is_left_alone_and_an_earlier_look_is_kept(searched):
     retrain(searched, "top=1", "seeds=2")
-    earlier = read_proof(searched)["test"]
+    earlier = load(searched).proof["test"]
     retrain(searched, "top=1", "seeds=3", "test=false")
-    assert read_proof(searched)["test"] == earlier
+    assert load(searched).proof["test"] == earlier
     assert len(read_lines(searched / LEDGER)) == 1
 
 
@@ -272,7 +272,7 @@ def test_without_test_the_split_is_left_alone_and_an_earlier_look_is_kept(search
 
 def test_the_winners_best_seed_is_exported_with_the_proof_on_its_card(searched, tmp_path):
     retrain(searched, "top=2", "seeds=2")
-    proof = read_proof(searched)
+    proof = load(searched).proof
     assert export([f"run={searched}", f"to={tmp_path}/out"]) == 0
     best = next(each for each in proof["candidates"] if each["trial"] == proof["winner"])
     seed = max(best["values"], key=best["values"].get)

@@ -3,8 +3,8 @@
 import pytest
 from drawn import found_importances, marks, searched
 
-from analysis import effects
-from analysis.slices import at_edge, position, shared_rung, slices
+from analysis.page import effects
+from analysis.page.slices import at_edge, position, shared_rung, slices
 
 
 @pytest.fixture(scope="module")

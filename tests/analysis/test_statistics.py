@@ -61,7 +61,7 @@ def test_one_seed_gives_no_interval_and_no_claim():
     winner, found = best_gain([{7: 1.0}, {7: 5.0}], {7: 0.0})
     assert (winner, found.value) == (1, 5.0)
     assert math.isnan(found.low)
-    assert found.verdict == "no better"
+    assert found.verdict == "not known"
     assert found.as_dict()["low"] is None
     winner, found = best_gain([{7: 1.0}], {8: 0.0})  # none in common
     assert (winner, found.value) == (0, 1.0)

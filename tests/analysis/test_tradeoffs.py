@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from drawn import GOALS, searched, trace
 
-from analysis import tradeoffs
-from analysis.slices import position, shared_rung
+from analysis.page import tradeoffs
+from analysis.page.slices import position, shared_rung
 
 
 @pytest.fixture(scope="module")

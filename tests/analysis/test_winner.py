@@ -1,12 +1,12 @@
 """What is said of a run's best trials: against the default, against each other, on the front, in health."""
 
-import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from written import NOISE, answer, curve, healthy_trials, trial, written
 
-from analysis.questions import answers
+from analysis.questions.playbook import answers
 
 
 def test_a_gain_within_the_noise_is_no_gain(tmp_path):
@@ -51,17 +51,14 @@ def test_constraints_that_nothing_keeps_are_bad(tmp_path):
 
 @pytest.mark.parametrize(("word", "verdict"), [("better", "good"), ("no better", "careful"), ("worse", "bad")])
 def test_a_proof_speaks_instead_of_the_noise(tmp_path, word, verdict):
-    experiment = written(tmp_path, healthy_trials())
-    folder = experiment.path / "retrain"
-    folder.mkdir()
-    (folder / "proof.json").write_text(json.dumps({"verdict": word, "sentence": "Five seeds say so."}))
+    default = {"trial": 0, "values": {}, "mean": None}
+    proof = {"verdict": word, "sentence": "Five seeds say so.", "candidates": [], "default": default}
+    experiment = replace(written(tmp_path, healthy_trials()), proof=proof)
     for start in ("Is the best better", "Is the difference larger"):
         assert (answer(experiment, start).verdict, answer(experiment, start).sentence) == (
             verdict,
             "Five seeds say so.",
         )
-    (folder / "proof.json").write_text('{"verdict": "bet')
-    assert answer(experiment, "Is the difference larger").verdict == "careful"
 
 
 def test_the_best_is_told_from_those_that_are_clearly_behind(tmp_path):

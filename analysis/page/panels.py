@@ -8,9 +8,9 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from analysis.blocks import Pictures
-from analysis.drawing import number
 from analysis.experiment import Experiment
+from analysis.page.blocks import Pictures
+from analysis.page.drawing import number
 from trainables.files import PANELS, trial_folder
 
 BEST = 3

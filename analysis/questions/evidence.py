@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answer import Verdict
 from analysis.experiment import Experiment
+from analysis.questions.answer import PROVED, Verdict
 
 TOP = 5
 """Trials that count as the best ones: enough for a median that one odd trial does not move."""
 
 CLEAR = 3.0
 """Scatters by which two results must differ: two standard errors of a difference of two runs are 2√2."""
-
-PROOF = "retrain/proof.json"
-VERDICTS: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
 
 
 @dataclass(frozen=True)
@@ -100,9 +96,6 @@ def _scatter(curves: Sequence[pd.Series]) -> float | None:
 
 
 def _proof(experiment: Experiment) -> tuple[Verdict, str] | None:
-    """What the proof says; one that cannot be read is as good as none."""
-    try:
-        found = json.loads((experiment.path / PROOF).read_text(encoding="utf-8"))
-        return VERDICTS.get(found["verdict"], "careful"), str(found["sentence"])
-    except (OSError, ValueError, KeyError, TypeError):
+    if experiment.proof is None:
         return None
+    return PROVED.get(experiment.proof["verdict"], "unknown"), str(experiment.proof["sentence"])

@@ -13,8 +13,8 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from analysis.design import Design
 from analysis.experiment import Experiment
+from analysis.importance.design import Design
 
 BEST_SHARE = 0.1
 FEWEST = 10

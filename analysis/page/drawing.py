@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.blocks import Key, Shape
 from analysis.experiment import Experiment
+from analysis.page.blocks import Key, Shape
 
 INK, MUTED, LINE, SURFACE = "--ink", "--muted", "--line", "--surface"
 BEST, DEFAULT, FAINT, LIMIT, BAND = "--best", "--default", "--faint", "--limit", "--band"

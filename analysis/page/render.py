@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from plotly.offline import get_plotlyjs
 
-from analysis.blocks import Block, Grid, Page, Plot
+from analysis.page.blocks import Block, Grid, Page, Plot
 
 HERE = Path(__file__).parent
 COMMAND = re.compile(r"(python -m [\w.]+(?: [\w./~-]+=[^\s;]+)*)")

@@ -2,38 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from analysis import drawing
-from analysis.answer import Verdict
-from analysis.blocks import Block, Key, Note, Plot, Table
-from analysis.drawing import BEST, DEFAULT, INK, MUTED, axis, number
-
-PROOF = Path("retrain") / "proof.json"
-VERDICTS: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
-
-
-def read_proof(run: Path) -> tuple[dict[str, Any] | None, list[str]]:
-    """The proof of a run if there is one, and a sentence on one that cannot be used."""
-    path = run / PROOF
-    if not path.is_file():
-        return None, []
-    try:
-        proof = json.loads(path.read_text(encoding="utf-8"))
-        rows = [*proof["candidates"], proof["default"]]
-        complete = isinstance(proof["sentence"], str) and all({"trial", "values", "mean"} <= set(row) for row in rows)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return None, [f"{PROOF} cannot be used ({type(error).__name__}: {error}): prove the best again."]
-    return (proof, []) if complete else (None, [f"{PROOF} is not complete: prove the best again."])
+from analysis.page import drawing
+from analysis.page.blocks import Block, Key, Note, Plot, Table
+from analysis.page.drawing import BEST, DEFAULT, INK, MUTED, axis, number
+from analysis.questions.answer import PROVED
+from analysis.statistics import mean_interval
 
 
 def proof_blocks(proof: dict[str, Any]) -> tuple[Block, ...]:
     """The proof's sentence, its figure and its table."""
-    return Note(proof["sentence"], VERDICTS.get(proof.get("verdict", ""), "unknown")), _figure(proof), _table(proof)
+    return Note(proof["sentence"], PROVED.get(proof.get("verdict", ""), "unknown")), _figure(proof), _table(proof)
 
 
 def _figure(proof: dict[str, Any]) -> Plot:
@@ -46,9 +26,9 @@ def _figure(proof: dict[str, Any]) -> Plot:
         if not seeds:
             continue
         y, color = places[row["trial"]], DEFAULT if row is proof["default"] else BEST
-        low, high = _interval(seeds)
+        by = mean_interval(seeds)
         line = {"color": color, "width": 5}
-        extent = {"mode": "lines", "x": drawing.rounded([low, high]), "y": [y, y], "line": line, "opacity": 0.35}
+        extent = {"mode": "lines", "x": drawing.rounded([by.low, by.high]), "y": [y, y], "line": line, "opacity": 0.35}
         traces.append({"type": "scatter", "name": "interval", "hoverinfo": "skip", **extent})
         traces.append(_dots("one seed", seeds, y, color, "circle-open", 9))
         traces.append(_dots("mean", [row["mean"]], y, color, "diamond", 13))
@@ -105,17 +85,6 @@ def _name(row: dict[str, Any], proof: dict[str, Any]) -> str:
     if row is proof["default"]:
         return "default"
     return f"#{row['trial']}{' (winner)' if row['trial'] == proof.get('winner') else ''}"
-
-
-def _interval(values: list[float]) -> tuple[float, float]:
-    """The 95 % t-interval of the mean; of one value, itself."""
-    from scipy.stats import t  # noqa: PLC0415  (takes half a second, and few runs have a proof)
-
-    middle, count = float(np.mean(values)), len(values)
-    if count < 2:
-        return middle, middle
-    reach = float(t.ppf(0.975, count - 1)) * float(np.std(values, ddof=1)) / count**0.5
-    return middle - reach, middle + reach
 
 
 def _dots(name: str, x: list[float], y: float, color: str, symbol: str, size: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.answer import counted, figure, percent
 from analysis.experiment import Experiment
+from analysis.questions.answer import counted, figure, percent
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.design import Design, design
 from analysis.experiment import Experiment
-from analysis.forest import surface
+from analysis.importance.design import Design, design
+from analysis.importance.forest import surface
 
 if TYPE_CHECKING:
-    from analysis.importance import Importances
+    from analysis.importance.estimates import Importances
 
 GRID = 15
 """Points of a number's grid."""

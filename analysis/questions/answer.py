@@ -11,6 +11,9 @@ Verdict = Literal["good", "careful", "bad", "unknown"]
 Said = tuple[Verdict, str]
 """A verdict and its sentence, before they are put to a question."""
 
+PROVED: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
+"""What the verdict of a proof is as that of a question; one that is not known stays so."""
+
 
 @dataclass(frozen=True)
 class Answer:

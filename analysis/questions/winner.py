@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.answer import Said, counted, figure, listed, named, percent, shown
-from analysis.evidence import CLEAR, Evidence
+from analysis.questions.answer import Said, counted, figure, listed, named, percent, shown
+from analysis.questions.evidence import CLEAR, Evidence
 
 CHOSEN = 5.0
 """Scatters by which the best trial must beat the default: the best of hundreds of equal ones lies three above their

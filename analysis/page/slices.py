@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
-from analysis import drawing
-from analysis.blocks import Grid, Key, Plot
-from analysis.drawing import BAND, DEFAULT, INK, axis, number
 from analysis.experiment import Experiment
+from analysis.page import drawing
+from analysis.page.blocks import Grid, Key, Plot
+from analysis.page.drawing import BAND, DEFAULT, INK, axis, number
 from trainables.settings import plain
 
 if TYPE_CHECKING:

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.design import Design, design
 from analysis.experiment import Experiment
-from analysis.forest import permutation_importances
-from analysis.interaction import Interaction, interaction
-from analysis.pedanova import divergences
+from analysis.importance.design import Design, design
+from analysis.importance.forest import permutation_importances
+from analysis.importance.interaction import Interaction, interaction
+from analysis.importance.pedanova import divergences
 
 __all__ = ["NEEDED", "Importances", "Interaction", "importances", "interaction"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
-from analysis import drawing
-from analysis.blocks import Key, Plot
-from analysis.drawing import BEST, DEFAULT, FAINT, INK, LIMIT, MUTED, SURFACE, axis, number
 from analysis.experiment import Experiment
-from analysis.slices import choices, position
+from analysis.page import drawing
+from analysis.page.blocks import Key, Plot
+from analysis.page.drawing import BEST, DEFAULT, FAINT, INK, LIMIT, MUTED, SURFACE, axis, number
+from analysis.page.slices import choices, position
 
 LINES = 150  # trials among the parallel coordinates
 DRAWN = 1000  # trials of a large run against two goals

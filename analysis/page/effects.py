@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import drawing
-from analysis.blocks import Key, Plot, Shape
-from analysis.drawing import INK, SURFACE, axis, log_axis
 from analysis.experiment import Experiment
-from analysis.importance import Importances, Interaction
+from analysis.importance.estimates import Importances, Interaction
+from analysis.page import drawing
+from analysis.page.blocks import Key, Plot, Shape
+from analysis.page.drawing import INK, SURFACE, axis, log_axis
 from trainables.settings import plain
 
 ESTIMATORS: tuple[tuple[str, str, str, str, Shape], ...] = (  # column, name, colour, symbol, the legend's

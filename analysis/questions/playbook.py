@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from analysis import courses, effort, judging, winner
-from analysis.answer import Answer, Said, counted
-from analysis.edges import edges
-from analysis.evidence import Evidence, gather
 from analysis.experiment import Experiment
-from analysis.headline import Headline, headline
+from analysis.questions import courses, effort, judging, winner
+from analysis.questions.answer import Answer, Said, counted
+from analysis.questions.edges import edges
+from analysis.questions.evidence import Evidence, gather
+from analysis.questions.headline import Headline, headline
 
 __all__ = ["Answer", "Headline", "answers", "headline"]
 

@@ -8,8 +8,8 @@ import math
 import numpy as np
 import pandas as pd
 
-from analysis.answer import Said, counted, figure, percent, shown
-from analysis.evidence import Evidence
+from analysis.questions.answer import Said, counted, figure, percent, shown
+from analysis.questions.evidence import Evidence
 
 NEEDED = 8
 """Trials in a comparison below which a rank correlation or a median is chance."""

@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from analysis.answer import Said, counted, figure, named, percent, shown
-from analysis.evidence import TOP, Evidence
+from analysis.questions.answer import Said, counted, figure, named, percent, shown
+from analysis.questions.evidence import TOP, Evidence
 
 THIN = 2
 """Trials per setting below which most settings have hardly been varied."""

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import drawing
-from analysis.blocks import Key, Plot, Shape
-from analysis.drawing import BEST, DEFAULT, FAILED, FAINT, MUTED, axis, number, rounded
 from analysis.experiment import Experiment
+from analysis.page import drawing
+from analysis.page.blocks import Key, Plot, Shape
+from analysis.page.drawing import BEST, DEFAULT, FAILED, FAINT, MUTED, axis, number, rounded
 
 DRAWN = 1000  # trials in the history of a large run
 CURVES = 60  # lines among the learning curves

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.answer import Said, figure, listed, shown
-from analysis.evidence import TOP, Evidence
 from analysis.experiment import Experiment
+from analysis.questions.answer import Said, figure, listed, shown
+from analysis.questions.evidence import TOP, Evidence
 from trainables.settings import UsageError
 
 EDGE = 0.05

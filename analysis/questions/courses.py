@@ -6,8 +6,8 @@ import math
 
 import numpy as np
 
-from analysis.answer import Said, counted, figure, named, shown
-from analysis.evidence import Evidence
+from analysis.questions.answer import Said, counted, figure, named, shown
+from analysis.questions.evidence import Evidence
 
 SHORT = 4
 """Epochs below which the end of a curve says nothing."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.design import Design
+from analysis.importance.design import Design
 
 TREES = 20
 """Per forest; the importances are means over many forests."""

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.blocks import Commands, Facts, Table
-from analysis.drawing import aligned, number
 from analysis.experiment import Experiment
+from analysis.page.blocks import Commands, Facts, Table
+from analysis.page.drawing import aligned, number
 from trainables.files import trial_folder
 from trainables.settings import plain
 
@@ -75,7 +75,6 @@ def top_table(experiment: Experiment) -> Table:
         "“=” is the default's value, “–” a setting that does not apply. Ranked by validation on one seed, after "
         "choosing among many: neighbours in this list may well change places."
     )
-    numbers = frozenset({*fixed[1:3], fixed[4], *names})
     return Table((*fixed, *names), tuple(zip(*columns, strict=True)), numbers, strong=strong, note=note)
 
 

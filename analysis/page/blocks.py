@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from analysis.answer import Answer, Verdict
+from analysis.questions.answer import Answer, Verdict
 
 Shape = Literal["dot", "down", "square", "cross", "star", "diamond", "ring", "line", "dash", "dots"]
 
