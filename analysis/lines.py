@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,13 +46,15 @@ def tables(folders: Mapping[int, Path]) -> Tables:
     """
     torn: Counter[int] = Counter()
     reports, findings = [], []
-    for block in _blocks(folders):
+    known: pa.Schema | None = None
+    for block in _ahead(_blocks(folders)):
         torn.update({each.trial: each.torn for each in block if each.torn})
-        table = _by_arrow(block)
+        table = _by_arrow(block, known)
         if table is None:
             table, damaged = _by_line(block)
             torn.update(damaged)
         if len(table):
+            known = _number_types(table)
             reports.append(_numbers(table))
             findings.append(_findings(table))
     return Tables(
@@ -84,6 +87,15 @@ def _blocks(folders: Mapping[int, Path]) -> Iterator[list[Lines]]:
         yield block
 
 
+def _ahead(blocks: Iterator[list[Lines]]) -> Iterator[list[Lines]]:
+    """The blocks, the next one being read while one is at work with the last."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, blocks, None)
+        while (block := following.result()) is not None:
+            following = reader.submit(next, blocks, None)
+            yield block
+
+
 def _lines(trial: int, folder: Path) -> Lines:
     """A trial's file; nothing where there is none."""
     try:
@@ -94,13 +106,21 @@ def _lines(trial: int, folder: Path) -> Lines:
     return Lines(trial, found[:end], found.count(b"\n"), int(end < len(found)))
 
 
-def _by_arrow(block: Sequence[Lines]) -> pa.Table | None:
-    """The lines of some trials as a table; None if one of them is damaged, or a key changes its type."""
+def _by_arrow(block: Sequence[Lines], known: pa.Schema | None) -> pa.Table | None:
+    """The lines of some trials as a table; None if one of them is damaged, or a key changes its type.
+
+    Args:
+        known: types of keys, which need not be guessed then.
+    """
     data = b"".join(each.data for each in block)
     if not data:
         return pa.table({})
     try:
-        table = arrow_json.read_json(pa.BufferReader(data), read_options=arrow_json.ReadOptions(block_size=16 << 20))
+        table = arrow_json.read_json(
+            pa.BufferReader(data),
+            read_options=arrow_json.ReadOptions(block_size=16 << 20),
+            parse_options=arrow_json.ParseOptions(explicit_schema=known),
+        )
     except pa.ArrowInvalid:
         return None
     if len(table) != sum(each.total for each in block):
@@ -111,6 +131,13 @@ def _by_arrow(block: Sequence[Lines]) -> pa.Table | None:
         return None
     numbers = np.repeat([each.trial for each in block], [each.total for each in block])
     return table.append_column("trial", pa.array(numbers))
+
+
+def _number_types(table: pa.Table) -> pa.Schema:
+    """The numbers of a table by name: epochs are whole, everything else is not."""
+    kinds = {"epoch": pa.int64()}
+    numeric = [each.name for each in table.schema if pa.types.is_floating(each.type) or pa.types.is_integer(each.type)]
+    return pa.schema([(name, kinds.get(name, pa.float64())) for name in numeric if name != "trial"])
 
 
 def _by_line(block: Sequence[Lines]) -> tuple[pa.Table, Counter[int]]:

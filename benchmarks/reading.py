@@ -28,8 +28,10 @@ from trainables.files import RESULT, trial_folder
 from trainables.loop import Loop
 from trainables.settings import Settings, command, parse_arguments, setting
 
-LOAD = "import time; began = time.perf_counter(); from analysis.experiment import load; load({run!r})"
-SHOW = "; print(time.perf_counter() - began)"
+LOAD = (
+    "import time; from analysis.experiment import load; began = time.perf_counter(); load({run!r}); "
+    "print(time.perf_counter() - began)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +53,8 @@ def main(arguments: list[str]) -> int:
         size = sum(path.stat().st_size for path in run.rglob("*.json"))
         print(f"{measurement.trials} trials × {measurement.reports} reports, {size / 1e9:.2f} GB of JSON", flush=True)
         shutil.rmtree(run / FRAMES, ignore_errors=True)
-        print(f"frames, cold     {_seconds(LOAD.format(run=str(run)) + SHOW):6.2f} s", flush=True)
-        print(f"frames, cached   {_seconds(LOAD.format(run=str(run)) + SHOW):6.2f} s", flush=True)
+        print(f"frames, cold     {_seconds(LOAD.format(run=str(run))):6.2f} s", flush=True)
+        print(f"frames, cached   {_seconds(LOAD.format(run=str(run))):6.2f} s", flush=True)
         began = time.perf_counter()
         subprocess.run([sys.executable, "-m", "analysis.report", f"run={run}"], check=True, stdout=subprocess.DEVNULL)
         page = (run / "report.html").stat().st_size

@@ -46,7 +46,8 @@ def _figure(proof: dict[str, Any]) -> Plot:
     )
     seeds_used = len(proof.get("seeds") or rows[0]["values"])
     caption = (
-        f"Each trial trained again over {seeds_used} seeds. Band: 95% t-interval of the mean; cross: what the search "
+        f"Trained again over {seeds_used} fresh seeds, the default over {len(proof['default']['values'])}. Band: 95% "
+        f"t-interval of the mean; cross: what the search "
         f"had shown for it, which is optimistic because it was chosen by that."
     )
     return Plot("The candidates against the default", caption, figure, 90 + 46 * len(rows), legend=keys)
