@@ -10,16 +10,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
-
-from analysis.arms import Arm, Cost, Pair, arms_of, interval, pairs_of
+from analysis.arms import Arm, Pair, arms_of, pairs_of
 from analysis.experiment import load_all
-from analysis.page import drawing
-from analysis.page.blocks import Answers, Block, Key, Note, Page, Plot, Section, Table
-from analysis.page.drawing import axis, number, rounded
+from analysis.page.blocks import Answers, Block, Note, Page, Section
+from analysis.page.drawing import number
 from analysis.page.render import render
+from analysis.page.side_by_side import SERIES, anytime, mean, spent, standing
 from analysis.questions.answer import Answer
 from analysis.statistics import Interval
 from trainables.files import replace_text
@@ -34,8 +32,6 @@ Set runs side by side at equal cost.
 Runs of the same space with different seeds are one arm, so that it has an interval. Arms are compared where they
 maximise or minimise the same metric.
 """
-SERIES = tuple(f"--series-{place}" for place in range(6))
-STEPS = 240  # points of a curve over several seeds
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +116,9 @@ def page(families: Sequence[Family]) -> Page:
         facts=("comparison", f"{sum(len(arm.runs) for arm in arms)} runs", f"at equal cost in {cost}"),
         headline=first[0].sentence if len(first) == 1 else f"{len(arms)} spaces at equal cost, pair by pair below.",
         tiles=tuple(
-            (arm.name, number(_mean(arm.values(family.equal))), f"{arm.goal.metric} at {_spent(family.equal, cost)}")
+            (arm.name, number(mean(arm.values(family.equal))), f"{arm.goal.metric} at {spent(family.equal, cost)}")
             for family in families
-            for arm in family.arms
+            for arm in _best_first(family)
         ),
         first=(),
         sections=tuple(sections),
@@ -133,19 +129,29 @@ def page(families: Sequence[Family]) -> Page:
 # -- one family ------------------------------------------------------------------------------------------------------
 
 
+def _best_first(family: Family) -> list[Arm]:
+    """The arms by their value at equal cost; those without one last."""
+    known = [arm for arm in family.arms if arm.values(family.equal)]
+    better_first = family.arms[0].goal.mode == "max"
+    known.sort(key=lambda arm: mean(arm.values(family.equal)) or 0.0, reverse=better_first)
+    return [*known, *(arm for arm in family.arms if arm not in known)]
+
+
 def _blocks(family: Family) -> tuple[Block, ...]:
     data = {str({**arm.runs[0].space.data.as_dict(), "cache": ""}) for arm in family.arms}
     warning = Note("These runs are on different data, so their values measure different things.", "bad")
-    return (*([warning] if len(data) > 1 else []), Answers(tuple(answers(family))), _curves(family), _table(family))
+    said = Answers(tuple(answers(family)))
+    shown = anytime(family.arms, family.equal), standing(family.arms, family.equal)
+    return (*([warning] if len(data) > 1 else []), said, *shown)
 
 
 def _answer(pair: Pair, equal: float) -> Answer:
     """The verdict on a pair: that of the proofs before that of the searches."""
     one, other, cost = pair.first, pair.second, pair.first.cost
     question = f"{one.name} or {other.name}?"
-    values = [_mean(arm.values(equal)) for arm in (one, other)]
+    values = [mean(arm.values(equal)) for arm in (one, other)]
     found = (
-        f"after {_spent(equal, cost)} each, {one.name} had found {number(values[0])}, {other.name} {number(values[1])}"
+        f"after {spent(equal, cost)} each, {one.name} had found {number(values[0])}, {other.name} {number(values[1])}"
     )
     if pair.proved is not None:
         said = f"With fresh seeds {_said(pair, pair.proved)} The search itself: {found}."
@@ -161,97 +167,6 @@ def _said(pair: Pair, by: Interval) -> str:
     bounds = f"gain {by.value:+.3g}, {by.confidence:.0%} interval {by.low:+.3g} to {by.high:+.3g}"
     better = {"better": f"{pair.first.name} is better", "worse": f"{pair.second.name} is better"}
     return f"{better.get(by.verdict, 'neither is better for sure')}: {pair.first.name} {bounds}."
-
-
-def _curves(family: Family) -> Plot:
-    """The best value so far by cost; of several seeds the mean, and their range as a band."""
-    goal, cost = family.arms[0].goal, family.arms[0].cost
-    end = max(arm.spent for arm in family.arms)
-    traces: list[dict[str, Any]] = []
-    keys = []
-    for color, arm in zip(SERIES, family.arms, strict=False):
-        x = np.linspace(0, min(end, arm.spent), STEPS)
-        known = [(cost_, list(arm.values(cost_).values())) for cost_ in x]
-        known = [(cost_, values) for cost_, values in known if len(values) == len(arm.courses)]
-        if not known:
-            continue
-        shown = [cost_ for cost_, _ in known]
-        if len(arm.courses) > 1:
-            low, high = ([pick(values) for _, values in known] for pick in (min, max))
-            traces += _band(arm.name, shown, low, high, color)
-        mean = [float(np.mean(values)) for _, values in known]
-        line = {"color": color, "width": 2.4, "shape": "hv"}
-        hover = f"{drawing.text(arm.name)}: %{{y:.4g}} after %{{x:.4g}}<extra></extra>"
-        drawn = {"name": arm.name, "x": rounded(shown), "y": rounded(mean), "line": line, "hovertemplate": hover}
-        traces.append({"type": "scatter", "mode": "lines", **drawn})
-        keys.append(Key(arm.name, "line", color))
-    limit = {"type": "line", "x0": family.equal, "x1": family.equal, "y0": 0, "y1": 1, "yref": "paper"}
-    shapes = [{**limit, "line": {"color": drawing.LIMIT, "width": 1.5, "dash": "dot"}}]
-    title = axis(
-        "seconds of training, all trials" if cost == "seconds" else "epochs of training, all trials", rangemode="tozero"
-    )
-    best = [value for trace in traces for value in trace["y"] if value is not None]
-    limits, _ = drawing.view(best, goal.mode)
-    figure = {"data": traces, "layout": drawing.layout(title, axis(goal.metric, range=limits), shapes=shapes)}
-    caption = (
-        f"The best value found so far ({'higher' if goal.mode == 'max' else 'lower'} is better) by what was spent on "
-        "training. Dotted: the cost up to which all of them went, where they are compared. A band is the range over "
-        "search seeds. What one seed finds is optimistic for all of them alike."
-    )
-    return Plot("What a search finds for its cost", caption, figure, 400, tuple(keys))
-
-
-def _band(name: str, x: list[float], low: list[float], high: list[float], color: str) -> list[dict[str, Any]]:
-    edge = {"type": "scatter", "mode": "lines", "name": name, "x": rounded(x), "hoverinfo": "skip"}
-    line = {"color": color, "width": 0, "shape": "hv"}
-    filled = {"fill": "tonexty", "fillcolor": color, "opacity": 0.18}
-    return [{**edge, "y": rounded(low), "line": line}, {**edge, "y": rounded(high), "line": line, **filled}]
-
-
-def _table(family: Family) -> Table:
-    columns = (
-        "space",
-        "search seeds",
-        "trials",
-        "spent",
-        "at equal cost",
-        "at its end",
-        "default",
-        "winner, fresh seeds",
-    )
-    rows = []
-    for arm in family.arms:
-        defaults = [float(run.trials["value"][0]) for run in arm.runs if run.default is not None]
-        rows.append(
-            (
-                arm.name,
-                ", ".join(str(run.run["seed"]) for run in arm.runs),
-                f"{sum(len(run.trials) for run in arm.runs):,}",
-                _spent(arm.spent, arm.cost),
-                _with_interval(interval(arm.values(family.equal))),
-                _with_interval(interval(arm.values(float("inf")))),
-                number(float(np.mean(defaults))) if defaults else "–",
-                _with_interval(interval(arm.proved)),
-            )
-        )
-    note = "Mean, with Student's 95% interval where there are several seeds. Each winner was chosen by its own figures."
-    return Table(columns, tuple(rows), frozenset(columns[2:]), note=note)
-
-
-def _with_interval(of: Interval | None) -> str:
-    if of is None:
-        return "–"
-    return number(of.value) if np.isnan(of.low) else f"{number(of.value)} ({number(of.low)} to {number(of.high)})"
-
-
-def _mean(values: dict[int, float]) -> float | None:
-    return float(np.mean(list(values.values()))) if values else None
-
-
-def _spent(cost: float, kind: Cost) -> str:
-    if kind == "epochs":
-        return f"{cost:,.0f} epochs"
-    return f"{cost / 3600:.2g} h" if cost >= 3600 else f"{cost / 60:.2g} min" if cost >= 60 else f"{cost:.0f} s"
 
 
 def _cap(sentence: str) -> str:

@@ -214,9 +214,9 @@ def _next_commands(folder: RunFolder, best: int) -> list[str]:
     run = _shown(folder.path)
     name = folder.path.name
     return [
-        f"  next:   python -m analysis.best     run={run}",
+        f"  next:   python -m analysis.report   run={run}",
+        f"          python -m analysis.retrain  run={run} top=3 seeds=5     is it really better?",
         f"          python -m analysis.export   run={run} to=export/{name}",
-        f"          python -m trainables.train  config=export/{name}/config.yaml",
     ]
 
 

@@ -125,7 +125,11 @@ def test_the_card_compares_the_best_with_the_default_and_says_what_to_do(tmp_pat
     assert "y 0.1" not in text  # as the default
     assert "val/cost 0.3 (kept: ≤ 0.5)" in text
     assert "cost 2:00 to that epoch · weights run/trial_0001/best.safetensors" in text
-    for command in ("analysis.best     run=run", "analysis.export   run=run to=export/run", "trainables.train"):
+    for command in (
+        "analysis.report   run=run",
+        "analysis.retrain  run=run",
+        "analysis.export   run=run to=export/run",
+    ):
         assert command in text
     assert "failed" not in text
 
