@@ -82,6 +82,19 @@ class Experiment:
         order = np.lexsort((known.index, sign * known["value"], known["violation"]))
         return [int(trial) for trial in known.index[order]]
 
+    @cached_property
+    def front(self) -> list[int]:
+        """The trials that no other dominates in all goals, of those that have ended by themselves or their budget.
+
+        Those that break a constraint count only where all do.
+        """
+        metrics = [goal.metric for goal in self.objective.goals]
+        ended = (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLED)
+        known = self.trials[ended].dropna(subset=metrics)
+        kept = known[known["violation"] == 0]
+        known = known if kept.empty else kept
+        return [int(known.index[place]) for place in self.objective.front(known[metrics].to_numpy().tolist())]
+
     @property
     def best(self) -> int | None:
         """The trial with the best epoch."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -145,16 +145,20 @@ def with_earlier_test(proof: Proof, earlier: Mapping[str, Any] | None) -> Proof:
     return replace(proof, test=earlier["test"])
 
 
-def judge(search: Experiment, confirmation: Experiment, goal: Goal) -> Proof:
+def judge(search: Experiment, confirmation: Experiment, goal: Goal, among: Collection[int]) -> Proof:
     """Judge a confirmation as far as it has got.
 
-    The winner is the candidate with the best mean among those that keep the constraints on average and failed on no
-    seed; where none does, among all that have a result. A seed on which the default failed is left out.
+    Args:
+        among: the trials that are candidates; others, which an earlier call trained, are left out.
+
+    Returns:
+        The proof. Its winner has the best mean of those that keep the constraints on average and failed on no seed;
+        where none does, of all that have a result. A seed on which the default failed is left out.
     """
-    trained = confirmation.trials.assign(candidate=confirmation.trials["origin"].map(_trial))
+    trained = confirmation.trials.assign(candidate=confirmation.trials["origin"].map(trial_of))
     everyone = [_candidate(number, rows, search, goal) for number, rows in trained.groupby("candidate")]
     default = next((each for each in everyone if each.trial == 0), Candidate(0, {}, (), True, None, {}))
-    candidates = tuple(each for each in everyone if each.trial != 0)
+    candidates = tuple(each for each in everyone if each.trial != 0 and each.trial in among)
     comparable = [each for each in candidates if set(each.values) & set(default.values)]
     sound = [each for each in comparable if each.feasible and not each.failed]
     judged = sound or comparable
@@ -184,7 +188,7 @@ def _candidate(number: Any, rows: pd.DataFrame, search: Experiment, goal: Goal) 
     )
 
 
-def _trial(origin: str) -> int:
+def trial_of(origin: str) -> int:
     """The trial that a training repeats, from its origin: `default` or `trial 21`."""
     return 0 if origin == "default" else int(origin.removeprefix("trial "))
 

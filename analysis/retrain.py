@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from analysis import ledger
 from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.proof import Candidate, Proof, judge, with_earlier_test
+from analysis.proof import Candidate, Proof, judge, trial_of, with_earlier_test
 from analysis.statistics import default_repeats, gain
 from analysis.testing import tested
 from search.confirm import Proposal, confirm
@@ -91,10 +91,13 @@ def main(arguments: list[str]) -> int:
         print("  interrupted; nothing is lost.")
         print(f"  go on:  python -m analysis.retrain {' '.join(arguments)}")
         return 130
-    proof = with_earlier_test(judge(search, load(search.path / CONFIRMATION), goal), search.proof)
+    repeated = {trial_of(each.origin) for each in plan}
+    proof = with_earlier_test(judge(search, load(search.path / CONFIRMATION), goal, repeated), search.proof)
     proof.write(search.path)
     if proof.winner is not None and keys.test:
-        proof = _with_test(search, proof, keys.device)
+        with RunFolder.open(search.path / CONFIRMATION).claimed():  # two at once would look twice
+            ledger.check_unseen(search.path, again=keys.again)
+            proof = _with_test(search, proof, keys.device)
         proof.write(search.path)
     print("\n".join(lines(proof, search)))
     return 0 if proof.winner is not None else 1

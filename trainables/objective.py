@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import numpy as np
+
 Mode = Literal["max", "min"]
 
 
@@ -81,13 +83,17 @@ class Objective:
 
     def front(self, points: Sequence[Sequence[float]]) -> list[int]:
         """The indices of the points (one value per goal) that no other point dominates, in their order."""
-        signs = [1.0 if goal.mode == "max" else -1.0 for goal in self.goals]
-        signed = [[sign * value for sign, value in zip(signs, point, strict=True)] for point in points]
-
-        def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
-            return list(one) != list(other) and all(a >= b for a, b in zip(one, other, strict=True))
-
-        return [index for index, point in enumerate(signed) if not any(dominates(other, point) for other in signed)]
+        if not len(points):
+            return []
+        signed = np.array(points, dtype=float) * [1.0 if goal.mode == "max" else -1.0 for goal in self.goals]
+        left = np.lexsort(-signed.T[::-1])  # best in the first goal first: none is dominated by a later, different one
+        kept: list[int] = []
+        while len(left):
+            first, others = left[0], signed[left]
+            kept.append(int(first))
+            worse = (others <= signed[first]).all(axis=1) & (others != signed[first]).any(axis=1)
+            left = left[~worse & (left != first)]
+        return sorted(kept)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for YAML; `Objective.of` reads them back."""

@@ -170,7 +170,7 @@ def test_a_candidate_that_fails_on_a_seed_or_violates_a_constraint_does_not_win(
             on.end(number, "failed" if failed else "finished", "error" if failed else "budget", "for the test")
             number += 1
     experiment = load(on.folder.path)
-    proof = judge(experiment, experiment, Goal("val/score"))
+    proof = judge(experiment, experiment, Goal("val/score"), {1, 2, 3})
     candidates = {each.trial: each for each in proof.candidates}
     assert proof.winner == 1
     assert not candidates[2].feasible
@@ -191,7 +191,7 @@ def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
         list(by_training(on, {"trial": number, "params": {"x": 0.4, "y": 0.5}, "seed": 7}))
         on.end(number, "finished" if number else "failed", "budget", "for the test")
     experiment = load(on.folder.path)
-    proof = judge(experiment, experiment, Goal("val/score"))
+    proof = judge(experiment, experiment, Goal("val/score"), {1, 2, 3})
     assert proof.winner is None
     assert "no candidate has a result on the seeds of the default" in proof.sentence
     json.dumps(proof.as_dict(), allow_nan=False)
@@ -224,6 +224,13 @@ def test_more_seeds_are_added_to_what_is_there(searched):
     assert after[: len(before)] == before
     assert len(after) == 2 * 3 + 5  # the default has ⌈3·√2⌉
     assert load(searched).proof["seeds"] == [1000, 1001, 1002]
+
+
+def test_candidates_of_an_earlier_call_are_not_judged_and_cost_no_seed(searched):
+    retrain(searched, "top=3", "seeds=2", "test=false")
+    retrain(searched, "top=1", "seeds=4", "test=false")
+    proof = load(searched).proof
+    assert [len(each["values"]) for each in proof["candidates"]] == [4]
 
 
 def test_other_epochs_are_another_proof(searched):
