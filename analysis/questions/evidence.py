@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from analysis.experiment import Experiment
-from analysis.questions.answer import PROVED, Verdict
 
 TOP = 5
 """Trials that count as the best ones: enough for a median that one odd trial does not move."""
@@ -28,7 +27,6 @@ class Evidence:
         curves: the objective by epoch, larger is better, for every trial in either.
         scatter: from one epoch to the next at the end of the best trials, as a standard deviation. A lower bound of
             how results differ between seeds, which also start elsewhere; None where the curves are too short.
-        proof: verdict and sentence of the re-training over several seeds, if it was done.
     """
 
     experiment: Experiment
@@ -36,7 +34,6 @@ class Evidence:
     complete: list[int]
     curves: dict[int, pd.Series]
     scatter: float | None
-    proof: tuple[Verdict, str] | None
 
     @property
     def sign(self) -> int:
@@ -72,7 +69,7 @@ def gather(experiment: Experiment) -> Evidence:
     complete = [trial for trial in experiment.ranked if full.at[trial]][:TOP]
     curves = _curves(experiment, {*top, *complete})
     scatter = _scatter([curves[trial] for trial in complete or top])
-    return Evidence(experiment, top, complete, curves, scatter, _proof(experiment))
+    return Evidence(experiment, top, complete, curves, scatter)
 
 
 def _curves(experiment: Experiment, trials: set[int]) -> dict[int, pd.Series]:
@@ -93,9 +90,3 @@ def _scatter(curves: Sequence[pd.Series]) -> float | None:
     bends = [np.diff(curve.to_numpy(float)[-max(4, len(curve) // 2) :], 2) for curve in curves]
     variances = [float(np.mean(np.square(bend))) / 6 for bend in bends if len(bend) >= 2]
     return float(np.sqrt(np.median(variances))) if variances else None
-
-
-def _proof(experiment: Experiment) -> tuple[Verdict, str] | None:
-    if experiment.proof is None:
-        return None
-    return PROVED.get(experiment.proof["verdict"], "unknown"), str(experiment.proof["sentence"])

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 
+from analysis.experiment import SETTLED
+from analysis.questions import proved
 from analysis.questions.answer import Said, counted, figure, listed, named, percent, shown
 from analysis.questions.evidence import CLEAR, Evidence
 
 CHOSEN = 5.0
-"""Scatters by which the best trial must beat the default: the best of hundreds of equal ones lies three above their
-mean, and a difference of two results is chance up to about two more."""
+"""Scatters by which the best trial must beat the default to be worth a proof: the best of hundreds of equal ones lies
+three above their mean, and a difference of two results is chance up to about two more. It proves nothing: seeds scatter
+by more than epochs do, on chest X-rays by five times as much."""
 
 MOSTLY = 0.5
 """Share of trials above which a trouble is the run's, not a trial's."""
 
 
 def better(evidence: Evidence) -> Said:
-    """Whether the best trial beats the default settings."""
-    if evidence.proof:
-        return evidence.proof
+    """Whether the best trial beats the default settings; without a proof never for certain."""
     experiment, best = evidence.experiment, evidence.top[0]
+    if experiment.proof:
+        return proved.better(experiment.proof, shown(experiment.path))
     if not evidence.kept(best):
         return "bad", _none_feasible(evidence)
     if experiment.default is None:
         return _without_default(evidence)
+    if evidence.of(0, "status") == "running":
+        return "unknown", _too_early(evidence)
     return _unbeaten(evidence) if best == 0 else _against_default(evidence)
 
 
@@ -39,7 +43,10 @@ def _against_default(evidence: Evidence) -> Said:
         return "careful", f"{values}; the curves are too short to see noise.{trouble} Try it: {_retrain(evidence, 3)}"
     size = _in_scatters(gain, evidence.scatter)
     if gain > CHOSEN * evidence.scatter:
-        return "good", f"{values}: better by {figure(gain)}, {size}.{trouble} Prove it: {_retrain(evidence, 3)}"
+        return "careful", (
+            f"{values}: better by {figure(gain)}, {size}.{trouble} One seed does not prove it; this does: "
+            f"{_retrain(evidence, 3)}"
+        )
     return "careful", (
         f"{values}: better by only {figure(gain)}, {size}, after choosing the best of "
         f"{counted(len(experiment.ranked), 'trial')}.{trouble} See whether it lasts: {_retrain(evidence, 3)}"
@@ -48,8 +55,8 @@ def _against_default(evidence: Evidence) -> Said:
 
 def noise(evidence: Evidence) -> Said:
     """Whether the best trials can be told from each other; without a proof over several seeds never for certain."""
-    if evidence.proof:
-        return evidence.proof
+    if evidence.experiment.proof:
+        return proved.apart(evidence.experiment.proof)
     best, scatter = evidence.top[0], evidence.scatter
     rivals = [trial for trial in evidence.top[1:] if evidence.kept(trial) == evidence.kept(best)]
     if scatter is None or not rivals:
@@ -70,24 +77,23 @@ def noise(evidence: Evidence) -> Said:
 def front(evidence: Evidence) -> Said:
     """Of several goals: how many trials no other one dominates, and whether the default is among them."""
     experiment = evidence.experiment
-    metrics = [goal.metric for goal in experiment.objective.goals]
-    trials = experiment.trials
-    full = trials[(trials["status"] == "finished") & (trials["violation"] == 0)].dropna(subset=metrics)
-    if full.empty:
-        return "unknown", "No trial has trained its whole budget and kept the constraints yet, so there is no front."
-    signs = np.array([1.0 if goal.mode == "max" else -1.0 for goal in experiment.objective.goals])
-    members = full[_undominated(full[metrics].to_numpy(float) * signs)]
-    ends = [
-        (members.index[(members[goal.metric] * sign).argmax()], goal.metric)
-        for goal, sign in zip(experiment.objective.goals, signs, strict=True)
-    ]
+    goals = experiment.objective.goals
+    if not experiment.front:
+        return "unknown", "No trial has trained its whole budget yet, so there is no front."
+    members = experiment.trials.loc[experiment.front]
+    order = [members[goal.metric] * (1 if goal.mode == "max" else -1) for goal in goals]
+    ends = [(int(values.index[int(values.argmax())]), goal.metric) for values, goal in zip(order, goals, strict=True)]
     best = listed([f"{metric} {figure(evidence.of(trial, metric))} (#{trial})" for trial, metric in ends])
-    size = f"{counted(len(members), 'trial')} of {len(full):,} trained in full make the front; the best there: {best}"
+    settled = (experiment.trials["status"] == "finished") | experiment.trials["cause"].isin(SETTLED)
+    of = f"of {settled.sum():,} that trained to their end"
+    size = f"{counted(len(members), 'trial')} make the front, {of}; the best there: {best}"
+    if not evidence.kept(experiment.front[0]):
+        return "bad", f"{size}. None keeps the constraints."
     if len(members) == 1:
         return "careful", f"{size}. One trial leads in every goal, so the goals do not conflict: one would do."
     if 0 in members.index:
         return "careful", f"{size}. The default is on it: no trial is better in one goal without a loss in another."
-    return "good", f"{size}. {_default_behind(members, full, metrics, signs)} Choose by what a goal is worth to you."
+    return "good", f"{size}. {_default_behind(evidence, members)} Choose by what a goal is worth to you."
 
 
 def healthy(evidence: Evidence) -> Said:
@@ -144,6 +150,12 @@ def _without_default(evidence: Evidence) -> Said:
     return "unknown", f"{has}; the default has no result yet."
 
 
+def _too_early(evidence: Evidence) -> str:
+    best, budget = evidence.top[0], evidence.experiment.space.budget.max_epochs
+    has = f"#{best} has {evidence.metric} {figure(evidence.value(best))}" if best else "No trial is better so far"
+    return f"{has}; the default is at epoch {evidence.of(0, 'epochs')} of {budget}, so it is too early to compare."
+
+
 def _unbeaten(evidence: Evidence) -> Said:
     others = len(evidence.experiment.ranked) - 1
     has = f"The default has {evidence.metric} {figure(evidence.value(0))}"
@@ -151,7 +163,7 @@ def _unbeaten(evidence: Evidence) -> Said:
         return "unknown", f"{has}, and no other trial has a result yet."
     return "bad", (
         f"{has}, and none of {counted(others, 'other trial')} is better: keep the default settings, give the search "
-        f"more trials, or narrow its ranges around them.{_default_trouble(evidence)}"
+        f"more trials, or narrow its ranges around them."
     )
 
 
@@ -167,7 +179,7 @@ def _default_trouble(evidence: Evidence) -> str:
 
 
 def _in_scatters(gain: float, scatter: float) -> str:
-    times = f"{gain / scatter:.1f}" if scatter > 0 else "many"
+    times = f"{gain / scatter:.1f}" if scatter > gain / 100 else "over 100"
     return f"{times} times the scatter from epoch to epoch ({figure(scatter)}), which is the least that seeds differ by"
 
 
@@ -178,24 +190,15 @@ def _lead_on_default(evidence: Evidence) -> str:
     return f" and the default by {figure(evidence.gain(evidence.top[0], default))}"
 
 
-def _undominated(points: np.ndarray) -> np.ndarray:
-    """Which points, larger being better in every column, no other point dominates: shape (n, goals) → (n,)."""
-    left = np.arange(len(points))
-    place = 0
-    while place < len(left):
-        mine = points[left[place]]
-        keep = (points[left] > mine).any(axis=1) | (points[left] == mine).all(axis=1)
-        place = int(keep[:place].sum()) + 1
-        left = left[keep]
-    return np.isin(np.arange(len(points)), left)
-
-
-def _default_behind(members: pd.DataFrame, full: pd.DataFrame, metrics: list[str], signs: np.ndarray) -> str:
-    if 0 not in full.index:
+def _default_behind(evidence: Evidence, members: pd.DataFrame) -> str:
+    if evidence.experiment.default is None:
         return "The default has no result to compare with."
-    ahead = (members[metrics] * signs).ge(full.loc[0, metrics].astype(float) * signs).all(axis=1)
+    ahead = pd.Series(True, index=members.index)
+    for goal in evidence.experiment.objective.goals:
+        sign = 1 if goal.mode == "max" else -1
+        ahead &= sign * members[goal.metric] >= sign * float(evidence.of(0, goal.metric))
     trials = [int(trial) for trial in members.index[ahead]]
-    return f"{named(trials[:3])} {'beats' if len(trials) == 1 else 'beat'} the default in every goal."
+    return f"{named(trials[:3])} {'beats' if len(trials) == 1 else 'beat'} the default in every goal." if trials else ""
 
 
 def _over_all(evidence: Evidence) -> str:

@@ -24,7 +24,8 @@ def test_a_healthy_run_raises_no_alarm(tmp_path, mode):
     sign = 1.0 if mode == "max" else -1.0
     experiment = written(tmp_path, healthy_trials(sign=sign), objective={"metric": "val/score", "mode": mode})
     said = verdicts(experiment)
-    assert said.pop("Is the difference larger than the noise of seeds?") == "careful"
+    for unproved in ("Is the best better than the default?", "Is the difference larger than the noise of seeds?"):
+        assert said.pop(unproved) == "careful"  # one seed cannot tell
     assert said.pop("Did the model propose better than chance?") == "good"
     assert set(said.values()) == {"good"}, said
 

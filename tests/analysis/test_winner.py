@@ -15,8 +15,9 @@ def test_a_gain_within_the_noise_is_no_gain(tmp_path):
     assert said.verdict in ("careful", "bad")
     large = [trial(curve(0.5)), trial(curve(0.5 + 20 * NOISE, seed=1))]
     said = answer(written(tmp_path / "large", large), "Is the best better")
-    assert said.verdict == "good"
+    assert said.verdict == "careful"  # one seed proves nothing, however far it is ahead
     assert "#1 has val/score" in said.sentence
+    assert "One seed does not prove it" in said.sentence
     assert "python -m analysis.retrain run=" in said.sentence
 
 
@@ -49,16 +50,52 @@ def test_constraints_that_nothing_keeps_are_bad(tmp_path):
         assert "even #1 has val/cost 0.6 (bound 0.5)" in said.sentence
 
 
-@pytest.mark.parametrize(("word", "verdict"), [("better", "good"), ("no better", "careful"), ("worse", "bad")])
-def test_a_proof_speaks_instead_of_the_noise(tmp_path, word, verdict):
-    default = {"trial": 0, "values": {}, "mean": None}
-    proof = {"verdict": word, "sentence": "Five seeds say so.", "candidates": [], "default": default}
-    experiment = replace(written(tmp_path, healthy_trials()), proof=proof)
-    for start in ("Is the best better", "Is the difference larger"):
-        assert (answer(experiment, start).verdict, answer(experiment, start).sentence) == (
-            verdict,
-            "Five seeds say so.",
-        )
+def proof_of(word, winner=(0.8, 0.82, 0.81), rival=(0.7, 0.72, 0.71), default=(0.5, 0.52, 0.51)):
+    def row(trial, values):
+        return {"trial": trial, "values": {str(1000 + s): v for s, v in enumerate(values)}, "mean": np.mean(values)}
+
+    rows = {"candidates": [row(3, winner), row(4, rival)], "default": row(0, default), "winner": 3}
+    return {"verdict": word, "sentence": "Three seeds say so.", "mode": "max", "seeds": [1000, 1001, 1002], **rows}
+
+
+@pytest.mark.parametrize(
+    ("word", "verdict", "step"),
+    [
+        ("better", "good", "analysis.export run="),
+        ("no better", "careful", "Keep the default settings, or give the proof more seeds"),
+        ("worse", "bad", "Keep the default settings"),
+        ("not known", "unknown", "seeds=6 test=false"),
+    ],
+)
+def test_a_proof_speaks_instead_of_the_noise_and_says_what_to_do(tmp_path, word, verdict, step):
+    gain = {"value": 0.1, "low": 0.05, "high": 0.15}
+    test = {"metric": "test/score", "winner": {"1000": 0.6}, "default": {"1000": 0.5}, "gain": gain, "looks": 1}
+    experiment = replace(written(tmp_path, healthy_trials()), proof={**proof_of(word), "test": test})
+    said = answer(experiment, "Is the best better")
+    assert said.verdict == verdict
+    assert said.sentence.startswith("Three seeds say so. On the test split: 0.6 against 0.5, gain +0.1, 95% interval")
+    assert step in said.sentence
+
+
+def test_seeds_tell_the_winner_from_its_rivals_or_not(tmp_path):
+    run = written(tmp_path, healthy_trials())
+    said = answer(replace(run, proof=proof_of("better")), "Is the difference larger")
+    assert said.verdict == "good"
+    assert "Seeds scatter by 0.01. #3 can be told from the default; it leads #4 by 0.1" in said.sentence
+    level = proof_of("better", rival=(0.83, 0.78, 0.81))
+    said = answer(replace(run, proof=level), "Is the difference larger")
+    assert said.verdict == "careful"
+    assert "may be chance: either may be taken" in said.sentence
+    said = answer(replace(run, proof=proof_of("no better")), "Is the difference larger")
+    assert said.verdict == "careful"
+    assert "cannot be told from the default" in said.sentence
+
+
+def test_a_default_on_its_way_is_not_compared(tmp_path):
+    trials = [trial(curve(0.5)[:4], ended="running"), trial(curve(0.9))]
+    said = answer(written(tmp_path, trials), "Is the best better")
+    assert said.verdict == "unknown"
+    assert "the default is at epoch 4 of 9, so it is too early" in said.sentence
 
 
 def test_the_best_is_told_from_those_that_are_clearly_behind(tmp_path):
@@ -92,7 +129,7 @@ def test_the_front_is_the_objective_s_and_replaces_the_best(tmp_path):
     said = answers(experiment)[0]
     assert said.question == "How large is the front?"
     assert said.verdict == "good"
-    assert said.sentence.startswith(f"{len(members)} trials of 41 trained in full make the front")
+    assert said.sentence.startswith(f"{len(members)} trials make the front, of 41 that trained to their end")
     assert f"val/score {max(score for score, _ in points):.4g}" in said.sentence
     assert any(f"#{number}" in said.sentence for number in members)
     ahead = [each for each in members if points[each][0] >= 0.3 and points[each][1] <= 0.9]
