@@ -9,7 +9,7 @@ import pandas as pd
 
 from analysis import ledger
 from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.statistics import mean_interval
+from analysis.statistics import gain_words, mean_interval
 
 CURVE_ROWS = 10
 
@@ -76,14 +76,10 @@ def _looks(search: Experiment) -> str:
 def _result(result: Mapping[str, Any]) -> str:
     """A look's figures in short: of a proof the means and the gain, of a single model its metrics."""
     if "gain" not in result:
-        return ", ".join(f"{key} {value:.4g}" for key, value in result.items())
-    gain = result["gain"]
+        return ", ".join(f"{key} {value:.4g}" for key, value in result.items()) or "no result"
     means = {name: sum(result[name].values()) / len(result[name]) for name in ("winner", "default")}
-    bounds = "" if gain["low"] is None else f" ({gain['low']:+.3g} to {gain['high']:+.3g})"
-    return (
-        f"{result['metric']} {means['winner']:.4g} against {means['default']:.4g}, mean over the seeds, "
-        f"gain {gain['value']:+.3g}{bounds}"
-    )
+    figures = f"{result['metric']} {means['winner']:.4g} against {means['default']:.4g}"
+    return f"{figures}, mean over the seeds, {gain_words(result['gain'])}"
 
 
 def _mean(each: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ scored on the test split, once: the look is entered in the run's ledger, and a s
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 from analysis import ledger
 from analysis.card import sections
 from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.testing import built, recipe_of, score
+from analysis.testing import built, check_weights, recipe_of, score
 from search.record import RunFolder
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
 from trainables.files import BEST_WEIGHTS, trial_folder
@@ -85,8 +86,9 @@ def main(arguments: list[str]) -> int:
     tested = _known(chosen, proof)
     variant = built(recipe, export.device, seen=export.test or bool(tested))
     if export.test:
-        tested = score(variant, [weights])[0]
-        ledger.enter(search.path, f"trial {chosen.trial}", tested)
+        with ledger.looking(search.path, f"trial {chosen.trial}", again=export.again) as enter:
+            tested = score(variant, [weights])[0]
+            enter(tested)
     evidence = sections(search, proof, chosen.trial)
     write_artifact(Path(export.to), recipe, weights, tested, variant.describe(), chosen.origin, evidence)
     print(_said(chosen, recipe, weights, tested, proof, Path(export.to)))
@@ -117,12 +119,12 @@ def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | Non
 
 def _weights(chosen: Chosen) -> Path:
     weights = trial_folder(chosen.folder.path, chosen.number) / BEST_WEIGHTS
-    if not weights.exists():
-        raise UsageError(
-            f"trial={chosen.number} of {chosen.folder.path} has no weights; "
-            f"`python -m analysis.best` lists those that have."
-        )
-    return weights
+    if weights.exists():
+        return weights
+    if chosen.seed is not None:
+        check_weights(chosen.folder, [chosen.number])
+    listed = "`python -m analysis.best` lists those that have"
+    raise UsageError(f"trial={chosen.number} of {chosen.folder.path} has no weights; {listed}.")
 
 
 def _known(chosen: Chosen, proof: Mapping[str, Any] | None) -> dict[str, float]:
@@ -147,10 +149,12 @@ def _said(
     lines = [f"  trial {chosen.trial}{seed} → {to}    {value}"]
     lines += [f"    {key:<28} {figure:.4g}" for key, figure in tested.items()]
     if proof is None:
-        lines.append(f"  is it really better?  python -m analysis.retrain run={chosen.folder.path} top=3 seeds=5")
+        run = shlex.quote(f"run={chosen.folder.path}")
+        lines.append(f"  is it really better?  python -m analysis.retrain {run} top=3 seeds=5")
     elif proof["verdict"] != "better" and chosen.trial:
         lines.append(f"  {proof['sentence']}\n  the default settings:  python -m analysis.export … trial=0")
-    return "\n".join([*lines, f"  train it in full:  python -m trainables.train config={to / CONFIG}"])
+    config = shlex.quote(f"config={to / CONFIG}")
+    return "\n".join([*lines, f"  train it in full:  python -m trainables.train {config}"])
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Candidate:
         failed: seeds whose training failed.
         feasible: whether the constraints hold on average over the seeds.
         searched: what the search had found for it, on one seed; None where it has no result.
+        searched_epochs: how many it had trained there.
         trainings: seed → number of the training in the confirmation.
     """
 
@@ -40,6 +41,7 @@ class Candidate:
     failed: Sequence[int]
     feasible: bool
     searched: float | None
+    searched_epochs: int | None
     trainings: Mapping[int, int]
 
     @property
@@ -52,12 +54,16 @@ class Candidate:
         """Over the seeds; NaN where all failed."""
         return float(np.mean(list(self.values.values()))) if self.values else math.nan
 
-    def as_dict(self, goal: Goal) -> dict[str, Any]:
-        """Plain values for JSON; `optimism` is by how much the search's figure was too good."""
-        better = 1 if goal.mode == "max" else -1
-        known = self.searched is not None and bool(self.values)
-        optimism = better * (self.searched - self.mean) if known and self.searched is not None else None
-        return {**asdict(self), "mean": self.mean if self.values else None, "optimism": optimism}
+    def optimism(self, goal: Goal, epochs: int) -> float | None:
+        """By how much the search's figure was too good; None where it is of another number of epochs."""
+        if self.searched is None or self.searched_epochs != epochs or not self.values:
+            return None
+        return (1 if goal.mode == "max" else -1) * (self.searched - self.mean)
+
+    def as_dict(self, goal: Goal, epochs: int) -> dict[str, Any]:
+        """Plain values for JSON."""
+        mean = self.mean if self.values else None
+        return {**asdict(self), "mean": mean, "optimism": self.optimism(goal, epochs)}
 
 
 @dataclass(frozen=True)
@@ -101,21 +107,22 @@ class Proof:
         figures += f"{self.default.mean:.4g} over {_seeds(self.default)}"
         kept = "" if winner.feasible else " It violates a constraint on average."
         if math.isnan(self.gain.low):
-            return f"Not proved: {figures}; one seed in common gives no interval.{kept}"
+            shared = len(set(winner.values) & set(self.default.values))
+            return f"Not proved: {figures}; {'one seed' if shared else 'no seed'} in common gives no interval.{kept}"
         first = f"{self.verdict.capitalize()} than the default"
         bounds = f"{self.gain.confidence:.0%} interval {self.gain.low:+.3g} to {self.gain.high:+.3g}"
-        return f"{first}: {figures}; gain {self.gain.value:+.3g}, {bounds}.{kept}"
+        return f"{first}: {figures}; paired gain {self.gain.value:+.3g}, {bounds}.{kept}"
 
     @property
     def optimism(self) -> str:
         """By how much the search's own figure of the winner was too good."""
-        searched = self.best.searched
-        if searched is None or not self.best.values:
-            return ""
-        by = abs(searched - self.best.mean)
-        better = self.goal.better(searched, than=self.best.mean)
-        what = f"{by:.3g} too good" if better else f"not too good: {by:.3g} worse"
-        return f"The search had said {searched:.4g} for trial {self.winner}, on one seed: {what}."
+        searched, by = self.best.searched, self.best.optimism(self.goal, self.epochs)
+        if searched is None:
+            return f"The search has no result for trial {self.winner}."
+        said = f"The search had said {searched:.4g} for trial {self.winner}, on one seed"
+        if by is None:
+            return f"{said} and within {self.best.searched_epochs} epochs, not {self.epochs}: they cannot be compared."
+        return f"{said}: {f'{by:.3g} too good' if by > 0 else f'not too good: {-by:.3g} worse'}."
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for `proof.json`; `read` gives them back."""
@@ -126,8 +133,8 @@ class Proof:
             "mode": self.goal.mode,
             "epochs": self.epochs,
             "seeds": sorted({seed for each in self.candidates for seed in each.values}),
-            "candidates": [each.as_dict(self.goal) for each in self.candidates],
-            "default": self.default.as_dict(self.goal),
+            "candidates": [each.as_dict(self.goal, self.epochs) for each in self.candidates],
+            "default": self.default.as_dict(self.goal, self.epochs),
             "winner": self.winner,
             "gain": self.gain.as_dict(),
             "test": self.test or None,
@@ -138,32 +145,41 @@ class Proof:
         replace_text(run / CONFIRMATION / PROOF, json.dumps(self.as_dict(), indent=2))
 
 
-def with_earlier_test(proof: Proof, earlier: Mapping[str, Any] | None) -> Proof:
-    """The proof with what an earlier look at the test split showed of the same winner, if there was one."""
-    if earlier is None or earlier["winner"] != proof.winner or not earlier["test"]:
-        return proof
-    return replace(proof, test=earlier["test"])
+def with_earlier_test(proof: Proof, looks: Sequence[Mapping[str, Any]]) -> Proof:
+    """The proof with what the last look at the test split for the same winner showed, if there was one."""
+    for count, look in reversed(list(enumerate(looks, start=1))):
+        result = look["result"]
+        if proof.winner is not None and result.get("trial") == proof.winner and result.get("gain"):
+            shown = {key: result[key] for key in ("metric", "winner", "default", "gain")}
+            return replace(proof, test={**shown, "looks": count})
+    return proof
 
 
-def judge(search: Experiment, confirmation: Experiment, goal: Goal, among: Collection[int]) -> Proof:
+def judge(search: Experiment, confirmation: Experiment, goal: Goal, among: Collection[tuple[str, int]]) -> Proof:
     """Judge a confirmation as far as it has got.
 
     Args:
-        among: the trials that are candidates; others, which an earlier call trained, are left out.
+        among: origin and seed of the trainings that count; others, which an earlier call asked for, are left out.
 
     Returns:
         The proof. Its winner has the best mean of those that keep the constraints on average and failed on no seed;
-        where none does, of all that have a result. A seed on which the default failed is left out.
+        where none does, of those that share most seeds with the default, on which it may have failed as well.
     """
-    trained = confirmation.trials.assign(candidate=confirmation.trials["origin"].map(trial_of))
-    everyone = [_candidate(number, rows, search, goal) for number, rows in trained.groupby("candidate")]
-    default = next((each for each in everyone if each.trial == 0), Candidate(0, {}, (), True, None, {}))
-    candidates = tuple(each for each in everyone if each.trial != 0 and each.trial in among)
-    comparable = [each for each in candidates if set(each.values) & set(default.values)]
-    sound = [each for each in comparable if each.feasible and not each.failed]
-    judged = sound or comparable
+    trained = confirmation.trials
+    asked = pd.Series(
+        [(origin, seed) in among for origin, seed in zip(trained["origin"], trained["seed"], strict=True)],
+        index=trained.index,
+        dtype=bool,
+    )
+    trained = trained[asked].drop_duplicates(["origin", "seed"], keep="last")  # one that was tried again counts once
     epochs = confirmation.space.budget.max_epochs
-    if not judged:
+    everyone = [
+        _candidate(trial_of(str(origin)), rows, search, goal, epochs) for origin, rows in trained.groupby("origin")
+    ]
+    default = next((each for each in everyone if each.trial == 0), Candidate(0, {}, (), True, None, None, {}))
+    candidates = tuple(sorted((each for each in everyone if each.trial != 0), key=lambda each: each.trial))
+    judged = [each for each in candidates if each.feasible and not each.failed] or _most_seeds(candidates, default)
+    if not judged or not default.values:
         return Proof(goal, epochs, candidates, default, None, Interval(math.nan, math.nan, math.nan))
     sign = 1 if goal.mode == "max" else -1
     signed = [{seed: sign * value for seed, value in each.values.items()} for each in [default, *judged]]
@@ -171,19 +187,27 @@ def judge(search: Experiment, confirmation: Experiment, goal: Goal, among: Colle
     return Proof(goal, epochs, candidates, default, judged[winner].trial, gain)
 
 
-def _candidate(number: Any, rows: pd.DataFrame, search: Experiment, goal: Goal) -> Candidate:
+def _most_seeds(candidates: Sequence[Candidate], default: Candidate) -> list[Candidate]:
+    """Those that share the largest set of seeds with the default."""
+    shared = {each.trial: frozenset(each.values) & frozenset(default.values) for each in candidates if each.values}
+    if not shared:
+        return []
+    largest = max(shared.values(), key=len)
+    return [each for each in candidates if each.trial in shared and shared[each.trial] >= largest]
+
+
+def _candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Goal, epochs: int) -> Candidate:
     seeds = rows["seed"].astype(int)
     known = rows[goal.metric].notna()
-    searched = search.trials[goal.metric].get(number)
-    bounds = search.objective.constraints
+    results = zip(seeds[known], rows.loc[known, goal.metric], strict=True)
+    before = search.trials[goal.metric].dropna().get(number)
     return Candidate(
-        trial=int(number),
-        values={
-            int(seed): float(value) for seed, value in zip(seeds[known], rows.loc[known, goal.metric], strict=True)
-        },
+        trial=number,
+        values={int(seed): float(value) for seed, value in results},
         failed=tuple(int(seed) for seed in seeds[rows["status"] == "failed"]),
-        feasible=all(rows[metric].mean() <= bound for metric, bound in bounds.items()),
-        searched=None if searched is None or math.isnan(searched) else float(searched),
+        feasible=all(rows[metric].mean() <= bound for metric, bound in search.objective.constraints.items()),
+        searched=None if before is None else float(before),
+        searched_epochs=None if before is None else int(search.trials["epochs"][number]),
         trainings={int(seed): int(training) for seed, training in zip(seeds, rows.index, strict=True)},
     )
 

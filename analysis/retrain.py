@@ -7,16 +7,18 @@ judges by validation which is best and whether it is better than the default; an
 from __future__ import annotations
 
 import itertools
+import math
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from analysis import ledger
 from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.proof import Candidate, Proof, judge, trial_of, with_earlier_test
-from analysis.statistics import default_repeats, gain
-from analysis.testing import tested
-from search.confirm import Proposal, confirm
+from analysis.proof import Candidate, Proof, judge, with_earlier_test
+from analysis.statistics import default_repeats, gain, gain_words
+from analysis.testing import check_weights, tested
+from search.confirm import Proposal, Training, confirm
 from search.record import RunFolder
 from trainables.objective import Goal
 from trainables.settings import Settings, UsageError, command, command_help, nearest, parse_arguments, setting
@@ -55,9 +57,12 @@ class Retraining(Settings):
     top: int = setting(3, "how many of the best trials", low=1)
     seeds: int = setting(5, "fresh seeds for each of them", low=1)
     epochs: int | None = setting(None, "full budget; none: that of the run", low=1)
-    goal: str = setting("", "metric to judge by, where the run has several objectives; empty: the first")
+    goal: str = setting(
+        "", "of several objectives the one to choose and judge by, at the best epoch by the first; empty: the first"
+    )
     test: bool = setting(True, "score winner and default on the test split at the end; entered in the run's ledger")
     again: bool = setting(False, "look at the test split although the ledger has an entry")
+    retry: bool = setting(False, "train those that failed again; else a failure is a result")
     processes: int | Literal["auto"] = setting(
         "auto", "processes of one training, with ray.train; auto: one per GPU", low=1
     )
@@ -84,43 +89,57 @@ def main(arguments: list[str]) -> int:
     goal = _goal(search, keys.goal)
     if keys.test:
         ledger.check_unseen(search.path, again=keys.again)
-    plan = planned(search, keys.top, keys.seeds)
+    plan = planned(search, keys.top, keys.seeds, goal)
     if not keys.quiet:
         print(_opening(search, plan), flush=True)
     if not _trained(search, plan, keys):
         print("  interrupted; nothing is lost.")
-        print(f"  go on:  python -m analysis.retrain {' '.join(arguments)}")
+        print(f"  go on:  python -m analysis.retrain {shlex.join(arguments)}")
         return 130
-    repeated = {trial_of(each.origin) for each in plan}
-    proof = with_earlier_test(judge(search, load(search.path / CONFIRMATION), goal, repeated), search.proof)
+    proof = judge(search, load(search.path / CONFIRMATION), goal, {(each.origin, each.seed or 0) for each in plan})
+    proof = with_earlier_test(proof, ledger.looks(search.path))
     proof.write(search.path)
     if proof.winner is not None and keys.test:
-        with RunFolder.open(search.path / CONFIRMATION).claimed():  # two at once would look twice
-            ledger.check_unseen(search.path, again=keys.again)
-            proof = _with_test(search, proof, keys.device)
+        proof = _with_test(search, proof, keys)
         proof.write(search.path)
     print("\n".join(lines(proof, search)))
     return 0 if proof.winner is not None else 1
 
 
-def planned(search: Experiment, top: int, seeds: int) -> list[Proposal]:
+def planned(search: Experiment, top: int, seeds: int, goal: Goal) -> list[Proposal]:
     """The trainings: seed by seed, the default first, which has further seeds at the end.
 
     Raises:
         UsageError: the run has no trial with a result but the default.
     """
-    best = [trial for trial in search.ranked if trial != 0][:top]
-    if not best:
+    params = _best_params(search, top, goal)
+    if not params:
         raise UsageError(f"{search.path} has no trial with a result yet but the default; let it go on.")
     unused = (seed for seed in itertools.count(FIRST_SEED) if seed != search.run.get("seed"))
     default = search.space.default_params()
-    params = {trial: search.folder.trial(trial).params for trial in best}
     plan = []
-    for place, seed in enumerate(itertools.islice(unused, default_repeats(seeds, len(best)))):
+    for place, seed in enumerate(itertools.islice(unused, default_repeats(seeds, len(params)))):
         plan.append(Proposal(default, "default", seed))
         if place < seeds:
-            plan += [Proposal(params[trial], f"trial {trial}", seed) for trial in best]
+            plan += [Proposal(values, f"trial {trial}", seed) for trial, values in params.items()]
     return plan
+
+
+def _best_params(search: Experiment, top: int, goal: Goal) -> dict[int, dict[str, Any]]:
+    """The best trials by a goal with their settings; the default, repeated settings and lost records are left out."""
+    known = search.trials.loc[search.ranked]
+    known = known[known["status"] != "unknown"].sort_values("violation", kind="stable")
+    if goal != search.objective.first:
+        sign = -1 if goal.mode == "max" else 1
+        known = known.assign(by=sign * known[goal.metric]).sort_values(["violation", "by"], kind="stable")
+    found: dict[int, dict[str, Any]] = {}
+    for trial in map(int, known.index):
+        params = search.folder.trial(trial).params
+        if trial != 0 and params not in (search.space.default_params(), *found.values()):
+            found[trial] = params
+        if len(found) == top:
+            break
+    return found
 
 
 def lines(proof: Proof, search: Experiment) -> list[str]:
@@ -132,12 +151,8 @@ def lines(proof: Proof, search: Experiment) -> list[str]:
         said.append(f"    {_row(each)}")
     if proof.test:
         said.append(f"  test split, look {proof.test['looks']}: {_tested(proof.test)}")
-    name = search.name
-    return [
-        *said,
-        f"  next:   python -m analysis.report  run={search.path}",
-        f"          python -m analysis.export  run={search.path} to=export/{name}",
-    ]
+    run, to = shlex.quote(f"run={search.path}"), shlex.quote(f"to=export/{search.name}")
+    return [*said, f"  next:   python -m analysis.report  {run}", f"          python -m analysis.export  {run} {to}"]
 
 
 def _goal(search: Experiment, metric: str) -> Goal:
@@ -152,34 +167,44 @@ def _opening(search: Experiment, plan: list[Proposal]) -> str:
     counts = ", ".join(f"{origin} × {sum(each.origin == origin for each in plan)}" for origin in origins)
     return (
         f"{search.name} · {len(plan)} trainings in full over fresh seeds: {counts}\n"
-        f"  watch:  tensorboard --logdir {search.path}"
+        f"  watch:  tensorboard --logdir {shlex.quote(str(search.path))}"
     )
 
 
 def _trained(search: Experiment, plan: list[Proposal], keys: Retraining) -> bool:
     """Run the confirmation; whether all of it has ended."""
     where = {key: getattr(keys, key) for key in PLACEMENT}
-    gpus = keys.gpus_per_trial
-    processes = keys.processes
+    gpus, processes = keys.gpus_per_trial, keys.processes
     if processes == "auto":
         processes = int(gpus) if gpus != "auto" and gpus > 1 else 1
+    if processes == 1 and gpus != "auto" and gpus > 1:
+        raise UsageError(f"gpus_per_trial={gpus:g} is for as many processes, and processes=1 uses one; leave one out.")
     epochs = keys.epochs or search.space.budget.max_epochs
-    return confirm(where, search.space, search.path / CONFIRMATION, plan, epochs, processes)
+    task = Training(epochs, processes, keys.retry)
+    return confirm(where, search.space, search.path / CONFIRMATION, plan, task)
 
 
-def _with_test(search: Experiment, proof: Proof, device: str) -> Proof:
+def _with_test(search: Experiment, proof: Proof, keys: Retraining) -> Proof:
     """Score every training of the winner and the default on the test split, and enter that as one look."""
     confirmation = RunFolder.open(search.path / CONFIRMATION)
-    results: dict[str, Mapping[int, dict[str, float]]] = {
-        name: tested(confirmation, candidate.values, candidate.trainings, device)
-        for name, candidate in (("winner", proof.best), ("default", proof.default))
-    }
-    metric = proof.goal.metric.replace("val/", "test/", 1)
-    values = {name: {seed: figures[metric] for seed, figures in each.items()} for name, each in results.items()}
-    sign = 1 if proof.goal.mode == "max" else -1
-    signed = {name: {seed: sign * value for seed, value in each.items()} for name, each in values.items()}
-    shown: dict[str, Any] = {"metric": metric, **values, "gain": gain(signed["winner"], signed["default"]).as_dict()}
-    looks = ledger.enter(search.path, f"trial {proof.winner} and the default, retrained", {**shown, "figures": results})
+    models = {"winner": proof.best, "default": proof.default}
+    for each in models.values():
+        check_weights(confirmation, [each.trainings[seed] for seed in each.values])
+    metric = f"test/{proof.goal.metric.removeprefix('val/')}"
+    what = f"trial {proof.winner} and the default, retrained"
+    with ledger.looking(search.path, what, again=keys.again) as enter:
+        figures: dict[str, Mapping[int, dict[str, float]]] = {
+            name: tested(confirmation, each.values, each.trainings, keys.device) for name, each in models.items()
+        }
+        values = {name: {seed: each.get(metric, math.nan) for seed, each in figures[name].items()} for name in models}
+        sign = 1 if proof.goal.mode == "max" else -1
+        signed = {name: {seed: sign * value for seed, value in values[name].items()} for name in models}
+        shown: dict[str, Any] = {
+            "metric": metric,
+            **values,
+            "gain": gain(signed["winner"], signed["default"]).as_dict(),
+        }
+        looks = enter({"trial": proof.winner, **shown, "figures": figures})
     return replace(proof, test={**shown, "looks": looks})
 
 
@@ -192,9 +217,7 @@ def _row(candidate: Candidate) -> str:
 
 def _tested(test: Mapping[str, Any]) -> str:
     means = {name: sum(test[name].values()) / len(test[name]) for name in ("winner", "default")}
-    by = test["gain"]
-    bounds = "" if by["low"] is None else f", {by['confidence']:.0%} interval {by['low']:+.3g} to {by['high']:+.3g}"
-    return f"{test['metric']} {means['winner']:.4g} against {means['default']:.4g}, gain {by['value']:+.3g}{bounds}"
+    return f"{test['metric']} {means['winner']:.4g} against {means['default']:.4g}, {gain_words(test['gain'])}"
 
 
 if __name__ == "__main__":

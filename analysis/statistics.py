@@ -98,6 +98,14 @@ def gain(one: Mapping[int, float], other: Mapping[int, float], confidence: float
     return best_gain([one], other, confidence)[1]
 
 
+def gain_words(of: Mapping[str, Any]) -> str:
+    """A gain, as `Interval.as_dict` has it, in words."""
+    if of["value"] is None:
+        return "gain not known"
+    bounds = "" if of["low"] is None else f", {of['confidence']:.0%} interval {of['low']:+.3g} to {of['high']:+.3g}"
+    return f"gain {of['value']:+.3g}{bounds}"
+
+
 def _gains(values: np.ndarray, control: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Gain and its standard error in each of R repeats.
 
@@ -123,13 +131,15 @@ def _gains(values: np.ndarray, control: np.ndarray, chosen: np.ndarray) -> tuple
 
 
 def _shared_variance(values: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """What a seed does to all configs alike: the mean covariance between configs over the shared seeds, `[R]`."""
+    """What a seed does to candidates and default alike: their mean covariance over the shared seeds, `[R]`.
+
+    What it does to the candidates alone, which resemble each other, is no reason to trust their gain.
+    """
     n = values.shape[2]
-    every = np.concatenate([values, control[:, None, :n]], axis=1)
-    centred = every - every.mean(axis=2, keepdims=True)
-    count = every.shape[1]
-    products = (centred.sum(axis=1) ** 2).sum(axis=1) - (centred**2).sum(axis=(1, 2))
-    return np.maximum(products / (count * (count - 1) * (n - 1)), 0)
+    centred = values - values.mean(axis=2, keepdims=True)
+    default = control[:, :n] - control[:, :n].mean(axis=1, keepdims=True)
+    covariance: np.ndarray = (centred * default[:, None]).sum(axis=2).mean(axis=1) / (n - 1)
+    return np.maximum(covariance, 0)
 
 
 def _null(values: np.ndarray, control: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -11,6 +11,7 @@ from search.record import RunFolder
 from trainables.artifact import Recipe
 from trainables.contract import Split, Variant
 from trainables.files import BEST_WEIGHTS, trial_folder
+from trainables.settings import UsageError
 
 
 def recipe_of(folder: RunFolder, number: int) -> Recipe:
@@ -18,6 +19,18 @@ def recipe_of(folder: RunFolder, number: int) -> Recipe:
     space, trial = folder.space(), folder.trial(number)
     seed = int(folder.settings()["seed"]) if trial.seed is None else trial.seed
     return Recipe(space.entry, space.config(trial.params), space.data, space.objective, seed)
+
+
+def check_weights(folder: RunFolder, numbers: Iterable[int]) -> None:
+    """See that trainings have their weights, before anybody looks.
+
+    Raises:
+        UsageError: one has none.
+    """
+    for number in numbers:
+        weights = trial_folder(folder.path, number) / BEST_WEIGHTS
+        if not weights.is_file():
+            raise UsageError(f"{weights} is gone; move its folder away, and the same command trains it again.")
 
 
 def built(recipe: Recipe, device: str, *, seen: bool) -> Variant:

@@ -17,7 +17,7 @@ from trainables.settings import Settings, command, parse_arguments, setting
 
 GAIN = 2.0  # standard deviations of one training
 SETTINGS = ((1, 5), (3, 3), (3, 5), (5, 5), (3, 10))
-NOISES = ("normal", "default unsteady", "candidate unsteady", "heavy tails", "seeds matter")
+NOISES = ("normal", "default unsteady", "candidate unsteady", "heavy tails", "seeds matter", "candidates alike")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,8 @@ def _drawn(gains: np.ndarray, seeds: int, noise: str, rng: np.random.Generator) 
         by_seed = rng.normal(size=more)
         candidates = (candidates + by_seed[:seeds]) / np.sqrt(2)
         default = (default + by_seed) / np.sqrt(2)
+    if noise == "candidates alike":
+        candidates = np.sqrt(0.1) * candidates + np.sqrt(0.9) * rng.normal(size=seeds)
     return candidates + gains[:, None], default
 
 

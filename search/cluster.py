@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import ray
+import torch
 from ray import tune
 from ray.tune import Callback
 
@@ -93,7 +94,7 @@ def search(
         folder=folder,
         seed=run.seed,
         cpus=placement.cpus_per_trial,
-        gpus=placement.gpus_per_trial,
+        gpus=_there(run, placement.gpus_per_trial) if processes > 1 else placement.gpus_per_trial,
         timeout_s=run.trial_timeout_s,
         processes=processes,
     )
@@ -123,3 +124,8 @@ def search(
         ),
     )
     tuner.fit()
+
+
+def _there(run: Run, gpus: float) -> float:
+    """The GPUs that a group may ask for: none of those that were declared and are not there."""
+    return gpus if run.address or torch.cuda.is_available() else 0.0

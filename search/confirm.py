@@ -6,10 +6,12 @@ nothing stops before their budget, and that are gone on with when they were inte
 
 from __future__ import annotations
 
+import shutil
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,24 +19,35 @@ from search.board import Board, Proposal
 from search.console import StatusLine, clock
 from search.placement import gpu_names
 from search.ray_environment import quiet_ray
-from search.record import RunFolder
+from search.record import RUN, RunFolder
 from search.settings import Run
 from search.space import Space, with_trials, without_stopping
 from trainables.settings import UsageError
 
-__all__ = ["Proposal", "confirm"]
+__all__ = ["Proposal", "Training", "confirm"]
 
 
-def confirm(
-    where: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[Proposal], epochs: int, processes: int = 1
-) -> bool:
+@dataclass(frozen=True)
+class Training:
+    """How every planned trial is trained.
+
+    Attributes:
+        epochs: full budget.
+        processes: that train it together.
+        retry: whether those that failed in an earlier call are trained again.
+    """
+
+    epochs: int
+    processes: int = 1
+    retry: bool = False
+
+
+def confirm(where: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[Proposal], training: Training) -> bool:
     """Train what is planned and not yet there; returns whether all of it has ended, well or not.
 
     Args:
         where: keys of `search.settings.Run` on placement and printing; each planned trial has a seed of its own.
         folder: of the confirmation; a first call makes it, later ones go on and may plan more.
-        epochs: full budget of every trial.
-        processes: of every trial.
 
     Raises:
         UsageError: the folder holds a confirmation of other settings or epochs.
@@ -43,19 +56,22 @@ def confirm(
     quiet_ray()
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
-    space = without_stopping(space, epochs)
+    space = without_stopping(space, training.epochs)
     space.entry.prepare(space.config(space.default_params()), space.data)
     there = _open(folder, run, space)
     with there.claimed():
-        known = [Proposal(trial.params, trial.origin, trial.seed) for trial in there.trials()]
-        whole = [*known, *(each for each in plan if each not in known)]
-        space = with_trials(space, len(whole))
+        trials = there.trials()
+        kept = [trial for trial in trials if not (training.retry and trial.status == "failed")]
+        known = [Proposal(trial.params, trial.origin, trial.seed) for trial in kept]
+        missing = [each for each in plan if each not in known]
+        first = max((trial.number for trial in trials), default=-1) + 1  # numbers may have holes
+        space = with_trials(space, max(1, first + len(missing)))
         there.write_space(space)
         board = Board(there, space)
         line = ConfirmationLine(board, run, time.monotonic())
         if board.left():
             with cluster.connected(run) as machine:
-                cluster.search(run, board, machine, line, whole.__getitem__, processes)
+                cluster.search(run, board, machine, line, lambda number: missing[number - first], training.processes)
         line.close()
     return not (board.left() or board.count("running"))
 
@@ -95,6 +111,8 @@ class ConfirmationLine(StatusLine):
 
 def _open(folder: Path, run: Run, space: Space) -> RunFolder:
     """The confirmation's folder, new or as it was left."""
+    if folder.exists() and not (folder / RUN).exists() and not any(folder.glob("trial_*")):
+        shutil.rmtree(folder)  # of a call that was killed before it had begun
     if not folder.exists():
         settings = {**run.as_dict(), "space_name": space.name}
         return RunFolder.create(folder, settings, space, gpu_names())
@@ -103,6 +121,6 @@ def _open(folder: Path, run: Run, space: Space) -> RunFolder:
     if begun.source != space.source:
         raise UsageError(
             f"{folder} holds a confirmation with {begun.budget.max_epochs} epochs or other settings; "
-            f"choose another name=, or move it away."
+            f"move it away to begin another one."
         )
     return there

@@ -53,7 +53,7 @@ def place(run: Run, machine: Machine, processes: int = 1) -> Placement:
     Raises:
         UsageError: one trial asks for more than there is.
     """
-    gpus = float(machine.gpus > 0) if run.gpus_per_trial == "auto" else float(run.gpus_per_trial)
+    gpus = _gpus(run, machine, processes)
     cpus = run.cpus_per_trial * processes
     if cpus > machine.cpus:
         each = f" for each of {processes} processes" if processes > 1 else ""
@@ -71,6 +71,16 @@ def place(run: Run, machine: Machine, processes: int = 1) -> Placement:
     if gpus:
         fit = min(fit, _whole(1 / gpus) * machine.gpus if gpus < 1 else machine.gpus // int(gpus))
     return Placement(run.cpus_per_trial, gpus, min(fit, run.max_concurrent or fit))
+
+
+def _gpus(run: Run, machine: Machine, processes: int) -> float:
+    """The GPUs of one trial; each of several processes has one, or all of them none."""
+    if run.gpus_per_trial == "auto":
+        return float(processes) if machine.gpus else 0.0
+    gpus = float(run.gpus_per_trial)
+    if processes > 1 and gpus not in (0, processes):
+        raise UsageError(f"gpus_per_trial={gpus:g} is not for processes={processes}: give {processes}, or 0 for none.")
+    return gpus
 
 
 def _whole(share: float) -> int:

@@ -7,18 +7,20 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from pathlib import Path
 from typing import Any
 
 import torch
-from ray.train import RunConfig, ScalingConfig, TrainingFailedError
+from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
-from trainables.files import ERROR, RESULT, read_lines, replace_text, why_it_died
+from trainables.files import ERROR, RESULT, put_in_place, read_lines, why_it_died
 from trainables.loop import DivergedError
 from trainables.processes import Processes
 from trainables.settings import one_line
 from trainables.tune import Task, Trial
 
+RESTARTS = 2  # of a group of which a process was killed from outside; it goes on from the checkpoint
 NOTES = "ray_train"  # what ray.train writes for itself; the trial's record is complete without it
 
 
@@ -35,31 +37,45 @@ class GroupTrial(Trial):
                 use_gpu=gpus,
                 resources_per_worker={"CPU": self.task.cpus, **({"GPU": 1} if gpus else {})},
             ),
-            run_config=RunConfig(name=NOTES, storage_path=str(self.path)),
+            run_config=RunConfig(
+                name=NOTES, storage_path=str(self.path), failure_config=FailureConfig(max_failures=RESTARTS)
+            ),
         )
         with self.watchdog():
             try:
                 trainer.fit()
             except TrainingFailedError as error:
-                return self._failed(why_it_died(self.path) or one_line(error), str(error))
+                said = [line for line in str(error).splitlines() if line.strip()]
+                return self._failed(why_it_died(self.path) or (said or ["its processes died"])[-1].strip(), str(error))
             finally:
                 shutil.rmtree(self.path / NOTES, ignore_errors=True)
-        return {**read_lines(self.path / RESULT)[-1], "done": True}
+        known = why_it_died(self.path)
+        return self._failed(known) if known else {**read_lines(self.path / RESULT)[-1], "done": True}
 
 
 def _train_in_group(config: dict[str, Any]) -> None:
-    """What each process of a group does."""
+    """What each process of a group does. A training that is at fault itself leaves word, and is not tried again."""
     task: Task = config["task"]
+    params, seed, path, origin = config["training"]
+    if why_it_died(path):
+        return
     torch.set_num_threads(max(1, int(task.cpus)))
     processes = Processes.from_environment()
-    params, seed, path, origin = config["training"]
     device = torch.device("cuda" if task.gpus > 0 and torch.cuda.is_available() else "cpu")
     try:
         training = task.training(params, seed, path, device, origin, processes)
         while not training.loop.finished:
             training.epoch()
         training.close()
-    except Exception as error:
-        reason = str(error) if isinstance(error, DivergedError) else f"{type(error).__name__}: {one_line(error)}"
-        replace_text(path / ERROR, f"{reason}\n\n{traceback.format_exc()}")
+    except DivergedError as error:  # all processes see it, so all return
+        _leave_word(path, processes, str(error))
+    except Exception as error:  # one alone may have failed: only its end wakes those that wait for it
+        _leave_word(path, processes, f"{type(error).__name__}: {one_line(error)}")
         raise
+
+
+def _leave_word(path: Path, processes: Processes, reason: str) -> None:
+    """Write why the training failed; each process a file of its own first, and the last one's stays."""
+    partial = path / f".{ERROR}.{processes.rank}"
+    partial.write_text(f"{reason}\n\n{traceback.format_exc()}", encoding="utf-8")
+    put_in_place(partial, path / ERROR)

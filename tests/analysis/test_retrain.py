@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import shutil
 from collections import Counter
 from itertools import pairwise
 
@@ -16,6 +17,7 @@ from analysis.ledger import LEDGER
 from analysis.proof import judge
 from analysis.retrain import FIRST_SEED, main, planned
 from analysis.statistics import best_gain
+from benchmarks.curves import variant
 from search import cluster
 from search.placement import Machine
 from search.record import RunFolder
@@ -71,7 +73,7 @@ def trainings(run):
 
 def test_the_best_trials_and_the_default_are_planned_over_fresh_seeds(searched):
     experiment = load(searched)
-    plan = planned(experiment, top=3, seeds=5)
+    plan = planned(experiment, 3, 5, Goal("val/score"))
     best = [trial for trial in experiment.ranked if trial != 0][:3]
     count = Counter(each.origin for each in plan)
     assert count == {"default": 9, **{f"trial {trial}": 5 for trial in best}}
@@ -86,7 +88,7 @@ def test_the_best_trials_and_the_default_are_planned_over_fresh_seeds(searched):
 def test_a_seed_that_the_search_used_is_not_fresh(searched):
     experiment = load(searched)
     experiment.run["seed"] = FIRST_SEED + 1
-    seeds = {each.seed for each in planned(experiment, top=1, seeds=2)}
+    seeds = {each.seed for each in planned(experiment, 1, 2, Goal("val/score"))}
     assert seeds == {FIRST_SEED, FIRST_SEED + 2}
 
 
@@ -170,7 +172,8 @@ def test_a_candidate_that_fails_on_a_seed_or_violates_a_constraint_does_not_win(
             on.end(number, "failed" if failed else "finished", "error" if failed else "budget", "for the test")
             number += 1
     experiment = load(on.folder.path)
-    proof = judge(experiment, experiment, Goal("val/score"), {1, 2, 3})
+    among = {(origin, seed) for _, origin in plan for seed in (7, 8)}
+    proof = judge(experiment, experiment, Goal("val/score"), among)
     candidates = {each.trial: each for each in proof.candidates}
     assert proof.winner == 1
     assert not candidates[2].feasible
@@ -191,10 +194,40 @@ def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
         list(by_training(on, {"trial": number, "params": {"x": 0.4, "y": 0.5}, "seed": 7}))
         on.end(number, "finished" if number else "failed", "budget", "for the test")
     experiment = load(on.folder.path)
-    proof = judge(experiment, experiment, Goal("val/score"), {1, 2, 3})
+    proof = judge(experiment, experiment, Goal("val/score"), {("default", 7), ("trial 1", 7)})
     assert proof.winner is None
     assert "no candidate has a result on the seeds of the default" in proof.sentence
     json.dumps(proof.as_dict(), allow_nan=False)
+
+
+def test_the_search_s_figure_is_called_optimistic_only_for_the_same_number_of_epochs(searched, capsys):
+    retrain(searched, "top=1", "seeds=2", "epochs=4", "test=false")
+    assert "within 3 epochs, not 4: they cannot be compared" in capsys.readouterr().out
+    assert load(searched).proof["candidates"][0]["optimism"] is None
+
+
+def test_another_goal_chooses_and_judges(tmp_path, monkeypatch):
+    goals = [{"metric": "val/score"}, {"metric": "val/cost", "mode": "min"}]
+    parts = {**SPACE, "objective": goals, "scheduler": {"kind": "none"}}
+    run = _searched(tmp_path / "runs" / "two", monkeypatch, **parts)
+    experiment = load(run)
+    cheap = experiment.trials["val/cost"].drop(0).nsmallest(2).index
+    plan = planned(experiment, 2, 1, Goal("val/cost", "min"))
+    assert {each.origin for each in plan} == {"default", *(f"trial {trial}" for trial in cheap)}
+    retrain(run, "top=2", "seeds=2", "goal=val/cost", "test=false")
+    assert load(run).proof["winner"] == cheap[0]
+
+
+def test_repeated_settings_and_trials_whose_record_is_lost_are_no_candidates(searched):
+    experiment = load(searched)
+    best = next(trial for trial in experiment.ranked if trial)
+    others = [trial for trial in experiment.ranked if trial not in (0, best)]
+    record = trial_folder(searched, others[0]) / "trial.json"
+    values = json.loads(record.read_text())
+    record.write_text(json.dumps({**values, "params": experiment.folder.trial(best).params}))
+    (trial_folder(searched, others[1]) / "trial.json").write_text("[]")
+    origins = {each.origin for each in planned(load(searched), 9, 1, Goal("val/score"))}
+    assert origins == {"default", f"trial {best}", *(f"trial {trial}" for trial in others[2:])}
 
 
 # -- going on ----------------------------------------------------------------------------------------------------
@@ -214,6 +247,33 @@ def test_an_interrupted_proof_goes_on_with_what_is_missing(searched, capsys):
     assert sorted(Counter((trial.origin, trial.seed) for trial in found.values()).values()) == [1] * 7
     for trial in found.values():
         assert [b["epoch"] - a["epoch"] for a, b in pairwise(trial.reports)] == [1, 1]
+
+
+def test_a_training_whose_folder_was_moved_away_is_trained_again(searched):
+    retrain(searched, "top=1", "seeds=3", "test=false")
+    before = trainings(searched)
+    shutil.rmtree(trial_folder(searched / CONFIRMATION, 2))
+    retrain(searched, "top=1", "seeds=3", "test=false")
+    after = trainings(searched)
+    assert {(trial.origin, trial.seed) for trial in after} == {(trial.origin, trial.seed) for trial in before}
+    assert [trial.number for trial in after] == [0, 1, 3, 4, 5, 6]
+
+
+def test_what_failed_is_a_result_unless_it_is_to_be_tried_again(searched):
+    retrain(searched, "top=1", "seeds=2", "test=false")
+    folder = RunFolder.open(searched / CONFIRMATION)
+    folder.end(folder.trial(1), "failed", "error", "for the test")
+    retrain(searched, "top=1", "seeds=2", "test=false")
+    assert load(searched).proof["candidates"][0]["failed"] == [1000]
+    retrain(searched, "top=1", "seeds=2", "test=false", "retry=true")
+    assert load(searched).proof["candidates"][0]["failed"] == []
+    assert load(searched).proof["candidates"][0]["trainings"] == {"1000": 4, "1001": 3}
+
+
+def test_a_folder_that_was_left_before_it_was_begun_is_no_dead_end(searched):
+    (searched / CONFIRMATION).mkdir()
+    (searched / CONFIRMATION / "space.yaml").write_text("{}")
+    assert retrain(searched, "top=1", "seeds=1", "test=false") == 0
 
 
 def test_more_seeds_are_added_to_what_is_there(searched):
@@ -274,6 +334,68 @@ def test_without_test_the_split_is_left_alone_and_an_earlier_look_is_kept(search
     assert len(read_lines(searched / LEDGER)) == 1
 
 
+def test_a_damaged_entry_is_a_look_all_the_same(searched):
+    retrain(searched, "top=1", "seeds=2")
+    ledger = searched / LEDGER
+    ledger.write_bytes(ledger.read_bytes()[:40] + b"\n")
+    with pytest.raises(UsageError, match="looked at on a day that cannot be read for something"):
+        retrain(searched, "top=1", "seeds=2")
+    retrain(searched, "top=1", "seeds=2", "again=true")
+    assert load(searched).proof["test"]["looks"] == 2
+
+
+def test_a_look_by_another_process_meanwhile_ends_this_one(searched, monkeypatch):
+    trained = cluster.search
+
+    def meanwhile(*arguments):
+        trained(*arguments)
+        export([f"run={searched}", f"to={searched}/x", "test=true"])
+
+    monkeypatch.setattr(cluster, "search", meanwhile)
+    with pytest.raises(UsageError, match=r"looked at on .* for trial \d; again=true"):
+        retrain(searched, "top=1", "seeds=2")
+    assert len(read_lines(searched / LEDGER)) == 1
+
+
+def test_a_kill_after_the_look_was_entered_does_not_lose_it(searched):
+    retrain(searched, "top=1", "seeds=2")
+    tested = load(searched).proof["test"]
+    path = searched / CONFIRMATION / "proof.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "test": None}))
+    retrain(searched, "top=1", "seeds=2", "test=false")
+    assert load(searched).proof["test"] == tested
+
+
+def test_a_health_figure_as_goal_is_found_on_the_test_split(tmp_path, monkeypatch):
+    parts = {**SPACE, "objective": {"metric": "health/excess", "mode": "min"}}
+    run = _searched(tmp_path / "runs" / "health", monkeypatch, **parts)
+    retrain(run, "top=1", "seeds=2")
+    assert load(run).proof["test"]["metric"] == "test/health/excess"
+    assert len(load(run).proof["test"]["winner"]) == 2
+
+
+def test_what_the_test_split_cannot_say_is_entered_and_shown_as_not_known(searched, monkeypatch, tmp_path, capsys):
+    evaluate = variant.Curves.evaluate
+    monkeypatch.setattr(
+        variant.Curves,
+        "evaluate",
+        lambda self, split: {**evaluate(self, split), **({"score": math.nan} if split == "test" else {})},
+    )
+    retrain(searched, "top=1", "seeds=2")
+    assert "gain not known" in capsys.readouterr().out
+    assert len(read_lines(searched / LEDGER)) == 1
+    export([f"run={searched}", f"to={tmp_path}/out"])
+    assert "gain not known" in (tmp_path / "out" / CARD).read_text()
+
+
+def test_weights_that_are_gone_are_named_before_anybody_looks(searched):
+    retrain(searched, "top=1", "seeds=2", "test=false")
+    (trial_folder(searched / CONFIRMATION, 1) / BEST_WEIGHTS).unlink()
+    with pytest.raises(UsageError, match=r"trial_0001.*is gone; move its folder away"):
+        retrain(searched, "top=1", "seeds=2")
+    assert not (searched / LEDGER).exists()
+
+
 # -- the export of a proof ---------------------------------------------------------------------------------------
 
 
@@ -297,6 +419,11 @@ def test_the_winners_best_seed_is_exported_with_the_proof_on_its_card(searched, 
         assert said in card
     assert export([f"run={searched}", f"to={tmp_path}/default", "trial=0"]) == 0
     assert "Settings of the default settings of the run" not in (tmp_path / "default" / CARD).read_text()
+
+
+def test_gpus_for_one_process_are_refused(searched):
+    with pytest.raises(UsageError, match="gpus_per_trial=2 is for as many processes"):
+        retrain(searched, "gpus_per_trial=2", "processes=1")
 
 
 def test_a_goal_that_the_run_has_not_is_refused(searched):

@@ -90,7 +90,7 @@ def test_the_default_gets_dunnetts_share(count, candidates, expected):
     assert default_repeats(count, candidates) == expected
 
 
-@pytest.mark.parametrize("unsteady", [None, "default", "candidate"])
+@pytest.mark.parametrize("unsteady", [None, "default", "candidate", "alike"])
 def test_equal_configs_are_called_better_in_at_most_five_percent_of_repeats(unsteady):
     assert claimed(gains=(0, 0, 0), unsteady=unsteady, repeats=400 if unsteady else 1000) <= 0.05
 
@@ -111,6 +111,8 @@ def claimed(gains, unsteady=None, repeats=1000):
             default *= 3
         if unsteady == "candidate":
             candidates[0] *= 3
+        if unsteady == "alike":  # a seed does the same to all candidates, and nothing to the default
+            candidates = np.sqrt(0.9) * rng.normal(size=5) + np.sqrt(0.1) * candidates
         candidates += np.array(gains)[:, None]
         count += best_gain([seeds(each) for each in candidates], seeds(default))[1].verdict == "better"
     return count / repeats

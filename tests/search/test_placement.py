@@ -72,3 +72,21 @@ def test_cpus_and_gpus_may_be_declared():
 )
 def test_a_placement_reads_as_a_person_would_say_it(asked, text):
     assert str(place(Run(**asked), Machine(8, 1 if "gpus_per_trial" in asked else 0))) == text
+
+
+@pytest.mark.parametrize(
+    ("gpus", "asked", "expected"),
+    [(4, "auto", (2, 2.0)), (2, 2, (1, 2.0)), (2, 0, (4, 0.0)), (0, "auto", (4, 0.0))],
+)
+def test_each_of_several_processes_has_a_gpu_or_none_has(gpus, asked, expected):
+    placement = place(Run.of({"gpus_per_trial": asked}), Machine(8, gpus), processes=2)
+    assert (placement.concurrent, placement.gpus_per_trial) == expected
+
+
+def test_processes_that_cannot_each_have_what_they_need_are_refused():
+    with pytest.raises(UsageError, match="gpus_per_trial=2, but there are 1"):
+        place(Run.of({}), Machine(8, 1), processes=2)
+    with pytest.raises(UsageError, match=r"gpus_per_trial=0\.5 is not for processes=2"):
+        place(Run.of({"gpus_per_trial": 0.5}), Machine(8, 2), processes=2)
+    with pytest.raises(UsageError, match="cpus_per_trial=1 for each of 3 processes, but there are 2"):
+        place(Run.of({}), Machine(2, 0), processes=3)
