@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analysis.lines import FEASIBLE, SECONDS, VALUE, VIOLATION, best_reports, scored, starts_of
 from analysis.reading import read_trials
 from search.record import ENVIRONMENT, FAILURES, RunFolder
+from trainables.files import RESULT, trial_folder
 from trainables.objective import Objective
 
 if TYPE_CHECKING:
@@ -38,8 +40,9 @@ class Experiment:
         trials: indexed by number: `status` (`running`, `finished`, `stopped`, `failed`, or `unknown` where its record
             is lost), `cause`, `reason`, `origin`, `seed`, `started`, `ended` (seconds since 1970), `epochs` reported,
             `seconds` of training; and of its best epoch `best_epoch`, `value` (the first goal's metric), `feasible`,
-            `violation`, and the metrics of all goals and constraints. A failed trial has no best epoch.
-        reports: a row per trial and epoch, a column per reported number.
+            `violation`, and the metrics of all goals and constraints. A failed trial has no best epoch, nor has one
+            whose reports lack what the objective compares.
+        reports: a row per trial and epoch, a column per reported number; those of the objective are always there.
         settings: indexed by trial: the searched settings, absent where a condition switches one off.
         failures: indexed by trial: `epochs`, `reason`.
         findings: a row per trial, epoch and health finding: `check`, `message`.
@@ -113,14 +116,14 @@ class Experiment:
         known = known[known["epoch"] <= epoch]
         last = known.groupby("trial").tail(1).set_index("trial")
         settled = self.trials["cause"].isin(SETTLED).reindex(last.index, fill_value=False)
-        return last.loc[(last["epoch"] == epoch) | settled, "objective/value"].rename(f"epoch {epoch}")
+        return last.loc[(last["epoch"] == epoch) | settled, VALUE].dropna().rename(f"epoch {epoch}")
 
     def common_rung(self, least: int) -> int | None:
         """The highest rung at which so many trials can be compared; None if there is none."""
         rungs = [rung for rung in self.space.budget.rungs if len(self.at(rung)) >= least]
         return max(rungs, default=None)
 
-    def curve(self, trial: int, metric: str = "objective/value") -> pd.Series:
+    def curve(self, trial: int, metric: str = VALUE) -> pd.Series:
         """A trial's reported metric by epoch."""
         return self.reports[self.reports["trial"] == trial].set_index("epoch")[metric]
 
@@ -138,7 +141,9 @@ def load(run: str | Path) -> Experiment:
     proof, unproved = _proof(folder)
     trials = frames.trials.set_index("trial")
     problems += [line for text in trials["problems"] for line in text.splitlines()]
-    summary = _summary(trials, frames.reports, space.objective)
+    reports = scored(frames.reports, space.objective)
+    summary = _summary(trials, reports, space.objective)
+    problems += _incomparable(summary, reports, space.objective)
     failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
         problems.append(f"{FAILURES} is missing; the {len(failures)} failures below are from the trials' own records.")
@@ -148,7 +153,7 @@ def load(run: str | Path) -> Experiment:
         run=settings,
         environment=environment,
         trials=summary,
-        reports=frames.reports,
+        reports=reports,
         settings=_settings(trials["params"], [dimension.name for dimension in space.dimensions]),
         failures=failures,
         findings=frames.findings,
@@ -201,36 +206,29 @@ def _summary(trials: pd.DataFrame, reports: pd.DataFrame, objective: Objective) 
     if reports.empty:
         empty = dict.fromkeys(["seconds", "best_epoch", "value", "feasible", "violation", *metrics], np.nan)
         return kept.assign(epochs=0, **empty)
-    starts = _starts(reports)
+    starts = starts_of(reports)
     ends = np.append(starts[1:], len(reports))
     spent = pd.DataFrame(
-        {"epochs": ends - starts, "seconds": reports["time/total_s"].to_numpy()[ends - 1]},
+        {"epochs": ends - starts, "seconds": reports[SECONDS].to_numpy()[ends - 1]},
         index=pd.Index(reports["trial"].to_numpy()[starts], name="trial"),
     )
-    names = {"objective/value": "value", "objective/violation": "violation", "objective/feasible": "feasible"}
-    best = _best_reports(reports, objective).rename(columns={**names, "epoch": "best_epoch"})
+    names = {VALUE: "value", VIOLATION: "violation", FEASIBLE: "feasible"}
+    best = best_reports(reports, objective).rename(columns={**names, "epoch": "best_epoch"})
     best = best[[*dict.fromkeys(["best_epoch", *names.values(), *metrics])]]
     summary = kept.join(spent).join(best)
     summary.loc[summary["status"] == "failed", best.columns] = np.nan
     return summary.assign(epochs=summary["epochs"].fillna(0).astype(int))
 
 
-def _best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """Each trial's best report, as `Objective.best` chooses it: least violation, best value, earliest epoch."""
-    starts = _starts(reports)
-    violation = reports["objective/violation"].to_numpy()
-    least = violation == _spread(np.minimum.reduceat(violation, starts), starts, len(reports))
-    value = reports["objective/value"].to_numpy() * (1 if objective.first.mode == "max" else -1)
-    value = np.where(least, value, -np.inf)
-    best = value == _spread(np.maximum.reduceat(value, starts), starts, len(reports))
-    return reports[best].drop_duplicates("trial").set_index("trial")
-
-
-def _starts(reports: pd.DataFrame) -> np.ndarray:
-    """Where each trial's reports begin; they are in the order of trials and epochs."""
-    return np.flatnonzero(np.diff(reports["trial"].to_numpy(), prepend=-1))
-
-
-def _spread(values: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """One value per trial as one per report."""
-    return np.repeat(values, np.diff(np.append(starts, length)))
+def _incomparable(summary: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> list[str]:
+    """Sentences on trials that have reports, and none that the objective can compare."""
+    left = summary.index[(summary["status"] != "failed") & (summary["epochs"] > 0) & summary["value"].isna()]
+    needed = [*dict.fromkeys([objective.first.metric, *objective.constraints])]
+    found = reports[reports["trial"].isin(left)].groupby("trial")[needed].count()
+    said = []
+    for trial, counts in zip(found.index, found.to_numpy(), strict=True):
+        lacking = [name for name, count in zip(needed, counts, strict=True) if not count]
+        what = " or ".join(lacking) or f"{' and '.join(needed)} of one epoch"
+        file = trial_folder(Path(), trial) / RESULT
+        said.append(f"{file} has no number for {what}: that trial has no best epoch and is not compared.")
+    return said

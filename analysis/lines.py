@@ -1,4 +1,7 @@
-"""The `result.json` of many trials as one table: whole lines by Arrow, damaged ones left out and counted."""
+"""The `result.json` of many trials as one table: whole lines by Arrow, damaged ones left out and counted.
+
+What an older run did not report of its objective is worked out from its metrics, and each trial's best report found.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +19,12 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from trainables.files import RESULT
+from trainables.objective import Objective
 
 BLOCK = 64 << 20  # bytes of lines that are parsed together
 KEYS = ("trial", "epoch")
+VALUE, VIOLATION, FEASIBLE = "objective/value", "objective/violation", "objective/feasible"
+SECONDS = "time/total_s"
 
 
 class Lines(NamedTuple):
@@ -73,6 +79,47 @@ def in_order(reports: pd.DataFrame) -> pd.DataFrame:
     return ordered.drop_duplicates(list(KEYS), keep="last").reset_index(drop=True)
 
 
+def scored(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
+    """The reports with every column of the objective, and seconds: worked out as `Objective.score` does, else NaN.
+
+    A report whose metrics do not suffice for that has NaN for `objective/feasible`.
+    """
+    metrics = [*(goal.metric for goal in objective.goals), *objective.constraints]
+    lacking = [name for name in (VALUE, VIOLATION, FEASIBLE, SECONDS, *metrics) if name not in reports]
+    reports = reports.assign(**dict.fromkeys(lacking, np.nan))
+    if reports[[VALUE, VIOLATION, FEASIBLE]].notna().all(axis=None):
+        return reports
+    exceeded = pd.Series(0.0, index=reports.index)
+    for metric, bound in objective.constraints.items():
+        share = (reports[metric] - bound) / max(abs(bound), 1e-12)
+        exceeded += share.mask(share <= 0, 0.0)
+    violation = reports[VIOLATION].fillna(exceeded)
+    feasible = (violation == 0).astype(float).where(violation.notna())
+    value = reports[VALUE].fillna(reports[objective.first.metric])
+    return reports.assign(**{VALUE: value, VIOLATION: violation, FEASIBLE: reports[FEASIBLE].fillna(feasible)})
+
+
+def best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
+    """Each trial's best one of some `scored` reports, by trial: least violation, best value, earliest epoch.
+
+    One without a value, or of which it is not known whether constraints are kept, is none; a violation that is no
+    number is the greatest.
+    """
+    starts = starts_of(reports)
+    lengths = np.diff(np.append(starts, len(reports)))
+    known = (reports[VALUE].notna() & reports[FEASIBLE].notna()).to_numpy()
+    violation = np.where(known, reports[VIOLATION].fillna(np.inf), np.inf)
+    least = known & (violation == np.repeat(np.minimum.reduceat(violation, starts), lengths))
+    value = np.where(least, reports[VALUE] * (1 if objective.first.mode == "max" else -1), -np.inf)
+    best = least & (value == np.repeat(np.maximum.reduceat(value, starts), lengths))
+    return reports[best].drop_duplicates("trial").set_index("trial")
+
+
+def starts_of(reports: pd.DataFrame) -> np.ndarray:
+    """Where each trial's reports begin; they are in the order of trials and epochs."""
+    return np.flatnonzero(np.diff(reports["trial"].to_numpy(), prepend=-1))
+
+
 def _blocks(folders: Mapping[int, Path]) -> Iterator[list[Lines]]:
     """The files in portions that fit into memory beside the tables."""
     block: list[Lines] = []
@@ -100,7 +147,7 @@ def _lines(trial: int, folder: Path) -> Lines:
     """A trial's file; nothing where there is none."""
     try:
         found = (folder / RESULT).read_bytes()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Lines(trial, b"", 0, 0)
     end = found.rfind(b"\n") + 1
     return Lines(trial, found[:end], found.count(b"\n"), int(end < len(found)))

@@ -6,13 +6,16 @@ Reading a run again costs what has changed: a trial whose files have the size an
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import secrets
 import struct
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -25,7 +28,8 @@ from trainables.settings import one_line
 
 FRAMES = ".frames"
 TABLES = ("trials.parquet", "reports.parquet", "findings.parquet")
-VERSION = b"1"  # of the files in FRAMES; another one is read anew
+VERSION = b"2"  # of the files in FRAMES; another one is read anew
+GONE = (FileNotFoundError, NotADirectoryError)  # renamed or removed while it is looked at, as in a run at work
 FIELDS = ("params", "origin", "status", "cause", "reason", "started", "ended", "seed")
 
 
@@ -65,20 +69,26 @@ def read_trials(run: Path) -> tuple[Frames, list[str]]:
 
 
 def _stamps(run: Path) -> dict[int, str]:
-    """Trial number → names, sizes and times of the files that are read or checked."""
-    watched = {TRIAL, RESULT, BEST_WEIGHTS, LAST}
+    """Trial number → stamp of its folder."""
     stamps = {}
     for folder in os.scandir(run):
         number = folder.name.removeprefix("trial_")
-        if number == folder.name or not number.isdecimal():
-            continue
-        found = []
-        for entry in os.scandir(folder.path):
-            if entry.name in watched or entry.name.removeprefix(".") in watched:
+        if number != folder.name and number.isdecimal():
+            with contextlib.suppress(*GONE):
+                stamps[int(number)] = _stamp(folder.path)
+    return dict(sorted(stamps.items()))
+
+
+def _stamp(folder: str) -> str:
+    """Names, sizes and times of the files that are read or checked."""
+    watched = {TRIAL, RESULT, BEST_WEIGHTS, LAST}
+    found = []
+    for entry in os.scandir(folder):
+        if entry.name in watched or entry.name.removeprefix(".") in watched:
+            with contextlib.suppress(*GONE):
                 known = entry.stat()
                 found.append(f"{entry.name}:{known.st_size}:{known.st_mtime_ns}")
-        stamps[int(number)] = " ".join(sorted(found))
-    return dict(sorted(stamps.items()))
+    return " ".join(sorted(found))
 
 
 def _read(run: Path, stamps: dict[int, str]) -> Frames:
@@ -122,61 +132,71 @@ def _checkpoint_problems(folder: Path, stamp: str, status: str) -> list[str]:
     """Checkpoints that are not whole, and what an interrupted writing left beside them."""
     names = [part.split(":")[0] for part in stamp.split()]
     said = []
-    if BEST_WEIGHTS in names and not _whole_safetensors(folder / BEST_WEIGHTS):
+    if BEST_WEIGHTS in names and not _whole(folder / BEST_WEIGHTS, _is_safetensors):
         said.append(f"{folder.name}/{BEST_WEIGHTS} is cut off: that trial cannot be exported.")
-    if LAST in names and not zipfile.is_zipfile(folder / LAST):
+    if LAST in names and not _whole(folder / LAST, zipfile.is_zipfile):
         said.append(f"{folder.name}/{LAST} is cut off: that trial cannot be gone on with.")
     if status != "running":
-        left = [name for name in names if name.startswith(".")]
+        left = [name for name in names if name.startswith(".") and (folder / name).exists()]
         said += [f"{folder.name}/{name} is what a kill left of a half-written file; it is not used." for name in left]
     return said
 
 
-def _whole_safetensors(path: Path) -> bool:
-    """Whether the file is as long as its header says."""
-    with path.open("rb") as file:
-        start = file.read(8)
-        if len(start) < 8:
-            return False
-        (length,) = struct.unpack("<Q", start)
-        header = file.read(min(length, 100 << 20))
+def _whole(path: Path, check: Callable[[IO[bytes]], bool]) -> bool:
+    """What a check finds of a file; of one that is gone by now there is nothing to say."""
     try:
-        tensors = {name: value for name, value in json.loads(header).items() if name != "__metadata__"}
-    except ValueError:
+        with path.open("rb") as file:
+            return check(file)
+    except GONE:
+        return True
+
+
+def _is_safetensors(file: IO[bytes]) -> bool:
+    """Whether the file is as long as its header says; it is the open one that is measured, not what has its name."""
+    start = file.read(8)
+    if len(start) < 8:
         return False
-    end = max((value["data_offsets"][1] for value in tensors.values()), default=0)
-    return path.stat().st_size == 8 + length + end
+    (length,) = struct.unpack("<Q", start)
+    try:
+        header = json.loads(file.read(min(length, 100 << 20)))
+        ends = [value["data_offsets"][1] for name, value in header.items() if name != "__metadata__"]
+    except (ValueError, AttributeError, TypeError, KeyError, IndexError):
+        return False
+    return os.fstat(file.fileno()).st_size == 8 + length + max(ends, default=0)
 
 
 # -- cache -------------------------------------------------------------------------------------------------------------
 
 
 def _cached(folder: Path) -> tuple[Frames | None, list[str]]:
-    """The frames of an earlier reading, if there are any of this version that can be read."""
+    """The frames of an earlier reading, if there are any of this version that can be read and belong together."""
     if not (folder / TABLES[0]).exists():
         return None, []
     try:
-        schema = parquet.read_schema(folder / TABLES[0])
-        if (schema.metadata or {}).get(b"version") != VERSION:
-            return None, []
         read = [parquet.read_table(folder / name) for name in TABLES]
+        known = [table.schema.metadata or {} for table in read]
+        if any(each.get(b"version") != VERSION or each.get(b"token") != known[0].get(b"token") for each in known):
+            return None, []
         return Frames(*(table.to_pandas(split_blocks=True, self_destruct=True) for table in read)), []
     except (OSError, pa.ArrowInvalid) as error:
         return None, [f"{folder} cannot be used ({one_line(error)}): everything was read anew."]
 
 
 def _keep(folder: Path, frames: Frames) -> list[str]:
-    """Write the frames; the trials, which say what the others hold, last."""
+    """Write the frames under one token, by which files of different writings, after a kill or a race, are told."""
+    written = {b"version": VERSION, b"token": secrets.token_hex(8).encode()}
     try:
         folder.mkdir(exist_ok=True)
-        for name, frame in reversed(list(zip(TABLES, (frames.trials, frames.reports, frames.findings), strict=True))):
+        for name, frame in zip(TABLES, (frames.trials, frames.reports, frames.findings), strict=True):
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            partial = folder / f".{name}"
-            parquet.write_table(
-                table.replace_schema_metadata({**(table.schema.metadata or {}), b"version": VERSION}), partial
-            )
-            put_in_place(partial, folder / name)
-    except OSError as error:
+            table = table.replace_schema_metadata({**(table.schema.metadata or {}), **written})
+            partial = folder / f".{name}.{os.getpid()}"
+            try:
+                parquet.write_table(table, partial)
+                put_in_place(partial, folder / name)
+            finally:
+                partial.unlink(missing_ok=True)
+    except (OSError, pa.ArrowException) as error:
         return [f"{folder} cannot be written ({one_line(error)}): the next reading takes as long as this one."]
     return []
 

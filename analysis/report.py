@@ -1,8 +1,8 @@
 """One page about a run: `python -m analysis.report run=runs/NAME`.
 
 The page is a single HTML file that opens anywhere, offline: did the search work, what mattered, what to do next.
-`summary.json` beside it holds the same for programs, and TensorBoard shows it as text beside the trials. A run may be
-going on, killed or damaged: the page says what there is.
+`summary.json` beside it (of a page elsewhere, `PAGE.json`) holds the same for programs, and TensorBoard shows it as
+text beside the trials. A run may be going on, killed or damaged: the page says what there is.
 """
 
 from __future__ import annotations
@@ -14,21 +14,28 @@ from pathlib import Path
 from typing import Any
 
 from analysis.experiment import Experiment, load
-from analysis.importance.estimates import NEEDED, Importances, Interaction, importances, interaction
-from analysis.page import effects, figures, tables, tradeoffs
-from analysis.page.blocks import Answers, Block, Commands, Note, Page, Section, Table
-from analysis.page.drawing import number
+from analysis.importance.estimates import (
+    EXPLAINED,
+    NEEDED,
+    Importances,
+    Interaction,
+    importances,
+    interaction,
+    why_none,
+)
+from analysis.page import effects, figures, opening, ranking, tables, tradeoffs
+from analysis.page.blocks import Answers, Block, Note, Page, Section, Table
 from analysis.page.panels import panels
-from analysis.page.proven import proof_blocks
 from analysis.page.render import render, trials_of
 from analysis.page.slices import shared_rung, slices
+from analysis.questions.answer import shown
 from analysis.questions.playbook import Answer, Headline, answers, headline
 from analysis.summary import markdown, summary, verdicts
 from trainables.files import replace_text
 from trainables.settings import Settings, UsageError, command, command_help, one_line, parse_arguments, setting
 
 USAGE = """
-Write a page about a run, and its summary.json.
+Write a page about a run, and the same as JSON beside it: summary.json, or elsewhere the page's name with .json.
 
   python -m analysis.report run=runs/NAME
   python -m analysis.report run=runs/NAME to=elsewhere/page.html
@@ -63,21 +70,21 @@ def main(arguments: list[str]) -> int:
         return 0
     report = Report.of(parse_arguments(arguments))
     found = analysed(load(report.run))
-    path = Path(report.to) if report.to else found.experiment.path / "report.html"
+    path, data = _places(report.to, found.experiment.path)
     _write(path, render(page(found)))
-    _write(path.with_name(SUMMARY), json.dumps(_summary(found), indent=2, allow_nan=False, ensure_ascii=False))
+    _write(data, json.dumps(_summary(found), indent=2, allow_nan=False, ensure_ascii=False))
     said = [_to_tensorboard(found), *found.experiment.problems[:3]]
     print(f"  {found.headline.sentence}")
     print(f"  {len(found.answers)} questions: {verdicts(found.answers)}")
     print("".join(f"  {sentence}\n" for sentence in said if sentence), end="")
-    print(f"  page:  {tables.shown_path(path.resolve())}  ({path.stat().st_size / 1e6:.1f} MB)")
+    print(f"  page:  {shown(path.resolve())}  ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
 def analysed(experiment: Experiment) -> Findings:
     """Run the analyses."""
     found = importances(experiment) if experiment.ranked else None
-    together = interaction(experiment, found) if found is not None else None
+    together = interaction(experiment, found) if found is not None and found.explained >= EXPLAINED else None
     return Findings(experiment, headline(experiment), answers(experiment), found, together)
 
 
@@ -91,69 +98,24 @@ def page(found: Findings) -> Page:
         *_settings(found),
         *_goals(experiment),
         *_troubles(experiment),
-        *([Section("best", "The best trials", (tables.top_table(experiment),))] if experiment.ranked else []),
+        *([Section("best", "The best trials", (ranking.top_table(experiment),))] if experiment.ranked else []),
         _provenance(experiment),
     ]
     space = experiment.space
     made = Page(
         title=experiment.name,
-        facts=(space.entry.name, space.entry.title, f"data: {space.data.source}", _state(found.headline)),
-        headline=found.headline.sentence,
-        tiles=_tiles(found),
-        first=_first(found),
+        facts=(space.entry.name, space.entry.title, f"data: {space.data.source}", opening.state(found.headline)),
+        headline="" if found.headline.proved else found.headline.sentence,
+        tiles=opening.tiles(experiment, found.headline),
+        first=opening.first(experiment),
         sections=tuple(sections),
+        triumph=opening.triumph(found.headline),
         foot=time.strftime("Written by Assay on %d %B %Y at %H:%M."),
     )
     return replace(made, trials=tables.pointed_at(experiment, trials_of(made)))
 
 
 # -- parts of the page, from top to bottom ---------------------------------------------------------------------------
-
-
-def _state(said: Headline) -> str:
-    ended = said.finished + said.stopped + said.failed
-    if ended >= said.budget:
-        return f"finished, {said.trials:,} trials"
-    return f"{ended:,} of {said.budget:,} trials so far: still running, or interrupted"
-
-
-def _first(found: Findings) -> tuple[Block, ...]:
-    """The proof, or that there is none yet."""
-    experiment = found.experiment
-    if found.experiment.proof is not None:
-        return proof_blocks(found.experiment.proof)
-    if experiment.best is None:
-        return (Note("No trial has a result yet, so there is nothing to compare: look again after an epoch."),)
-    unproved = (
-        f"Trial {experiment.best} is the best of {len(experiment.ranked):,} on one seed. Chosen like that, its figure "
-        f"is optimistic and may be luck; fresh seeds tell."
-    )
-    return Note(unproved), Commands((("prove it", tables.retrain_command(experiment)),))
-
-
-def _tiles(found: Findings) -> tuple[tuple[str, str, str], ...]:
-    """The figures that one looks for first."""
-    said, goal = found.headline, found.experiment.objective.first
-    best = f", trial {said.best_trial}" if said.best_trial is not None else ""
-    spared = f"{said.epochs_saved:.0%}" if said.stopped else "–"
-    failed = f"{said.failed:,} failed" if said.failed else "none failed"
-    return (
-        ("best", number(said.best), f"{goal.metric}{best}"),
-        ("default settings", number(said.default), f"{goal.metric}, trial 0"),
-        ("trials", f"{said.trials:,}", f"of {said.budget:,}; {failed}"),
-        ("stopped early", f"{said.stopped_share:.0%}", f"{said.stopped:,} trials"),
-        (
-            "epochs spared",
-            spared,
-            f"about {_duration(said.hours_saved * 3600)} of training" if said.stopped else "nothing was stopped early",
-        ),
-    )
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 100:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"
 
 
 def _settings(found: Findings) -> list[Section]:
@@ -165,13 +127,9 @@ def _settings(found: Findings) -> list[Section]:
     if rung is None:
         return []
     if found.importances is None:
-        most = max(len(experiment.at(each)) for each in experiment.space.budget.rungs)
-        none = f"Importances need {NEEDED} trials at a common rung; there are {most}."
-        mattered: tuple[Block, ...] = (Note(none),)
+        mattered: tuple[Block, ...] = (Note(why_none(experiment)),)
     else:
-        mattered = (effects.importance(found.importances),)
-        if found.interaction is not None:
-            mattered += (effects.surface(experiment, found.interaction, found.importances.rung),)
+        mattered = (effects.importance(found.importances), *_together(experiment, found.importances, found.interaction))
     return [
         Section("slices", "Setting by setting", (slices(experiment, rung),)),
         Section("importances", "What mattered", mattered),
@@ -179,10 +137,25 @@ def _settings(found: Findings) -> list[Section]:
     ]
 
 
+def _together(experiment: Experiment, found: Importances, pair: Interaction | None) -> list[Block]:
+    """The interaction of two settings, or why none is drawn."""
+    if pair is not None:
+        return [effects.surface(experiment, pair, found.rung)]
+    if found.explained >= EXPLAINED:
+        return []
+    explained = f"only {found.explained:.0%}" if found.explained > 0 else "nothing"
+    return [Note(f"How settings act together is not drawn: the forest explains {explained} of what differs.")]
+
+
 def _goals(experiment: Experiment) -> list[Section]:
-    plots = tradeoffs.trade_offs(experiment) if experiment.ranked else []
-    title = "Pareto front" if experiment.objective.several else "Objective and constraints"
-    return [Section("goals", title, tuple(plots))] if plots else []
+    """What one goal costs in another, with the trials of the front; or the objective against its constraints."""
+    blocks: list[Block] = list(tradeoffs.trade_offs(experiment)) if experiment.ranked else []
+    several = experiment.objective.several
+    if several and experiment.front:
+        blocks.append(ranking.front_table(experiment))
+    return (
+        [Section("goals", "Pareto front" if several else "Objective and constraints", tuple(blocks))] if blocks else []
+    )
 
 
 def _troubles(experiment: Experiment) -> list[Section]:
@@ -207,12 +180,22 @@ def _provenance(experiment: Experiment) -> Section:
     if experiment.problems:
         rows = tuple((problem,) for problem in experiment.problems[:100])
         more = len(experiment.problems) - len(rows)
-        note = f"And {more:,} more, in {SUMMARY}." if more else ""
+        note = f"And {more:,} more, in the page's JSON." if more else ""
         blocks += (Table(("what could not be read",), rows, wide=frozenset({"what could not be read"}), note=note),)
     return Section("provenance", "How to do it again", blocks)
 
 
 # -- what is written beside the page ---------------------------------------------------------------------------------
+
+
+def _places(to: str, run: Path) -> tuple[Path, Path]:
+    """Where the page goes, and its JSON beside it; `summary.json` is the run's own."""
+    if not to:
+        return run / "report.html", run / SUMMARY
+    path = Path(to)
+    if path.suffix == ".json":
+        raise UsageError(f"{path} is where the JSON of a page would go; give the page's place, as in to=page.html.")
+    return path, path.with_name(f"{path.stem}.json")
 
 
 def _write(path: Path, text: str) -> None:

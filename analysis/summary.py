@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.experiment import Experiment
 from analysis.importance.estimates import Importances, Interaction
-from analysis.page import tables
+from analysis.page import ranking, tables
 from analysis.questions.playbook import Answer, Headline
 
 
@@ -40,7 +40,8 @@ def summary(
         "default": _trial(experiment, experiment.default),
         "importances": importances,
         "interaction": None if together is None else {"names": list(together.names), "share": together.share},
-        "top": tables.top(experiment).reset_index(names="trial").to_dict("records"),
+        "top": ranking.top(experiment).reset_index(names="trial").to_dict("records"),
+        "front": _front(experiment),
         "findings": tables.findings(experiment).reset_index(names="check").to_dict("records"),
         "failures": tables.failures(experiment).to_dict("records"),
         "problems": list(experiment.problems),
@@ -64,12 +65,12 @@ def as_json(value: Any) -> Any:
 
 def markdown(experiment: Experiment, headline: Headline, answers: list[Answer]) -> str:
     """Headline, questions with their verdicts, and the best trials, as TensorBoard's text shows them."""
-    proved = _cell(experiment.proof["sentence"]) if experiment.proof else ""
-    lines = [f"# {_cell(experiment.name)}", proved, _cell(headline.sentence)]
+    proved = experiment.proof["sentence"] if experiment.proof else ""
+    lines = [f"# {_cell(experiment.name)}", *map(_cell, dict.fromkeys([proved, headline.search]))]
     lines.append(
         _table(("question", "verdict", "answer"), [(each.question, each.verdict, each.sentence) for each in answers])
     )
-    top = tables.top_table(experiment)
+    top = ranking.top_table(experiment)
     if top.rows:
         lines += ["## The best trials", _table(top.columns, list(top.rows))]
     return "\n\n".join(line for line in lines if line)
@@ -82,12 +83,20 @@ def verdicts(answers: list[Answer]) -> str:
     return ", ".join(f"{counts[verdict]} {verdict}" for verdict in order) or "none"
 
 
+def _front(experiment: Experiment) -> list[dict[str, Any]] | None:
+    """The trials of the front; None of a single goal."""
+    if not experiment.objective.several:
+        return None
+    rows = ranking.front(experiment).reset_index(names="trial").to_dict("records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
 def _trial(experiment: Experiment, trial: int | None) -> dict[str, Any] | None:
     if trial is None:
         return None
     row = experiment.trials.loc[trial].to_dict()
     known = {name: row[name] for name in ("value", "best_epoch", "feasible", "status", "epochs", "seconds")}
-    known["feasible"] = bool(known["feasible"])
+    known |= {"feasible": bool(known["feasible"]), "best_epoch": int(known["best_epoch"])}
     return {"trial": trial, **known, "settings": _settings(experiment, trial)}
 
 

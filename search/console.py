@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sys
 import time
@@ -147,13 +148,13 @@ def interrupted(board: Board, out_of_time: bool) -> str:
     ended = board.count("finished", "stopped", "failed")
     return (
         f"  {why} after {ended} of {board.space.budget.trials} trials; nothing is lost.\n"
-        f"  go on:  python -m search.run resume={_shown(board.folder.path)}"
+        f"  go on:  python -m search.run resume={_typed(board.folder.path)}"
     )
 
 
 def tensorboard_command(folder: Path) -> str:
     """The exact command that shows a run; TensorBoard serves to this machine alone unless it is told otherwise."""
-    return f"tensorboard --logdir {_shown(folder)}"
+    return f"tensorboard --logdir {_typed(folder)}"
 
 
 def _details(space: Space) -> list[str]:
@@ -211,19 +212,24 @@ def _front(board: Board) -> list[int]:
 
 
 def _next_commands(folder: RunFolder, best: int) -> list[str]:
-    run = _shown(folder.path)
-    name = folder.path.name
+    run = _typed(folder.path)
+    to = shlex.quote(f"export/{folder.path.name}")
     return [
         f"  next:   python -m analysis.report   run={run}",
         f"          python -m analysis.retrain  run={run} top=3 seeds=5     is it really better?",
-        f"          python -m analysis.export   run={run} to=export/{name}",
+        f"          python -m analysis.export   run={run} to={to}",
     ]
 
 
 def _shown(path: Path) -> str:
-    """A path as one would type it from here."""
+    """A path as it is seen from here."""
     path = Path(path)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _typed(path: Path) -> str:
+    """The same as a shell takes it for one word."""
+    return shlex.quote(_shown(path))
 
 
 def _pairs(params: Mapping[str, Any]) -> str:

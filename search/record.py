@@ -23,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -226,10 +226,19 @@ def _version(package: str) -> str | None:
 
 
 def _read_trial(path: Path) -> TrialRecord:
+    """A trial from its files."""
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        record = _record(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"{path} cannot be read ({error}); move its folder away to go on without that trial."
         ) from error
-    return TrialRecord(**values, reports=tuple(read_lines(path.parent / RESULT)))
+    return replace(record, reports=tuple(read_lines(path.parent / RESULT)))
+
+
+def _record(values: Any) -> TrialRecord:
+    """A record without its reports; what a newer version wrote beside its fields is left out."""
+    if not isinstance(values, dict) or not isinstance(values.get("params"), dict):
+        raise TypeError("it holds no record of a trial")
+    known = {each.name for each in fields(TrialRecord)} - {"reports"}
+    return TrialRecord(**{name: value for name, value in values.items() if name in known})

@@ -9,6 +9,7 @@ model_card.md       the same for people
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def write_artifact(
         shutil.copyfile(weights, folder / WEIGHTS)
     metrics = {"origin": origin, "facts": dict(facts), "report": dict(report)}
     replace_text(folder / METRICS, json.dumps(metrics, indent=2))
-    replace_text(folder / CARD, _card(folder, recipe, report, facts, origin, evidence or {}))
+    replace_text(folder / CARD, _card(folder.resolve(), recipe, report, facts, origin, evidence or {}))
 
 
 def _card(
@@ -116,6 +117,8 @@ def _card(
     origin: str,
     evidence: Mapping[str, str],
 ) -> str:
+    """The card; its commands and snippets name the folder, which is absolute, and so run from anywhere."""
+    training = ["python", "-m", "trainables.train", f"config={folder / CONFIG}", f"epochs={recipe.config.epochs}"]
     own = recipe.entry.card_sections(str(folder), recipe.config, recipe.data, facts)
     sections = {
         **evidence,
@@ -124,7 +127,7 @@ def _card(
         "Settings that differ from the default": _changed(recipe.config),
         "Data and model": _facts(recipe, facts),
         "Use it": _snippet(folder),
-        "Train it in full": f"    python -m trainables.train config={folder / CONFIG} epochs={recipe.config.epochs}",
+        "Train it in full": f"    {shlex.join(training)}",
         **own,
     }
     text = "".join(f"## {title}\n\n{body}\n\n" for title, body in sections.items())
@@ -178,7 +181,7 @@ from pathlib import Path
 from trainables.artifact import CONFIG, WEIGHTS, Recipe
 from trainables.checkpoint import load_weights
 
-folder = Path("{folder}")
+folder = Path({str(folder)!r})
 recipe = Recipe.read(folder / CONFIG, {{}}, {{}})
 variant = recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed)
 load_weights(folder / WEIGHTS, variant)

@@ -22,13 +22,17 @@ from analysis.importance.forest import permutation_importances
 from analysis.importance.interaction import Interaction, interaction
 from analysis.importance.pedanova import divergences
 
-__all__ = ["NEEDED", "Importances", "Interaction", "importances", "interaction"]
+__all__ = ["EXPLAINED", "NEEDED", "Importances", "Interaction", "importances", "interaction", "why_none"]
 
 NEEDED = 30
 """Trials at a common rung, or with a conditional setting for PED-ANOVA, below which an importance would be noise."""
 
 FOREST_NEEDED = 10
 """Trials with a conditional setting below which dealing out its values among them is no test."""
+
+EXPLAINED = 0.1
+"""Share of held-out variance below which a forest's surface is not shown: on pure noise the estimate comes out below 0,
+but scatters by some hundredths, and a map drawn from so little would be read as an effect."""
 
 MOST = 600
 """Trials that are looked at; of more, so many by chance."""
@@ -71,6 +75,23 @@ def importances(experiment: Experiment, seed: int = 0) -> Importances | None:
     table = pd.DataFrame(columns, index=pd.Index(made.names, name="setting"))
     order = table[["forest", "pedanova"]].mean(axis=1).sort_values(ascending=False, kind="stable", na_position="last")
     return Importances(rung, len(made.y), table.loc[order.index], explained)
+
+
+def why_none(experiment: Experiment, seed: int = 0) -> str:
+    """Why `importances` has none, as a sentence."""
+    rung = experiment.common_rung(NEEDED) if experiment.ranked else None
+    if rung is None:
+        most = max(len(experiment.at(each)) for each in experiment.space.budget.rungs)
+        return f"Importances need {NEEDED} trials at a common rung; there are {most}."
+    made = design(experiment, rung, MOST, seed)
+    if not made.names:
+        return "Nothing was searched, so no setting can have mattered."
+    if len(made.y) < NEEDED:
+        return (
+            f"Importances need {NEEDED} trials with a value at epoch {rung} and settings that are known; there are "
+            f"{len(made.y)} of {len(experiment.at(rung))}."
+        )
+    return f"All {len(made.y)} trials have the same value at epoch {rung}, so no setting can have mattered."
 
 
 ENDS = ("", "_low", "_high")

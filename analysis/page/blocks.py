@@ -130,8 +130,9 @@ class Page:
     """A whole page.
 
     Attributes:
-        facts: what stands above the title; headline: the sentence below it; tiles: (name, value, remark) of each
-            figure that one looks for first; first: what comes before all sections.
+        facts: what stands above the title; headline: the sentence below it, if any; tiles: (name, value, remark) of
+            each figure that one looks for first; first: what comes before all sections, a verdict before the tiles.
+        triumph: whether the first tile stands out.
         trials: trial number → what a figure shows of it when pointed at; lines are separated by a newline.
     """
 
@@ -143,3 +144,4 @@ class Page:
     sections: tuple[Section, ...]
     trials: Mapping[int, str] = field(default_factory=dict)
     foot: str = ""
+    triumph: bool = True

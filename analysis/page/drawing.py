@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.experiment import Experiment
 from analysis.page.blocks import Key, Shape
+from analysis.questions.leading import SEARCHED, standing_out
 
 INK, MUTED, LINE, SURFACE = "--ink", "--muted", "--line", "--surface"
 BEST, DEFAULT, FAINT, LIMIT, BAND = "--best", "--default", "--faint", "--limit", "--band"
@@ -21,6 +22,11 @@ STATUS: dict[str, tuple[str, str, Shape]] = {  # colour, plotly's symbol, the le
     "unknown": ("--stopped", "square", "square"),
 }
 FAILED: tuple[str, str, Shape] = ("--failed", "x-thin", "cross")
+LANDMARKS: dict[str, tuple[str, str, Shape, int]] = {  # colour, plotly's symbol, the legend's, size
+    "default": (DEFAULT, "diamond", "diamond", 11),
+    SEARCHED: (BEST, "circle-open", "ring", 14),
+    "foremost": (BEST, "star", "star", 15),
+}
 SCALE = [[0.0, "--scale-0"], [0.25, "--scale-1"], [0.5, "--scale-2"], [0.75, "--scale-3"], [1.0, "--scale-4"]]
 BROKEN = "hollow: breaks a constraint"
 MANY = 400  # trials drawn above which marks are smaller
@@ -113,19 +119,28 @@ def by_status(
     return traces, legend
 
 
+def named(experiment: Experiment) -> list[int]:
+    """The trials that are never left out of a sample: the default and those that stand out."""
+    default = [] if experiment.default is None else [experiment.default]
+    return [*default, *standing_out(experiment)]
+
+
 def landmarks(experiment: Experiment, x: pd.Series, y: pd.Series) -> tuple[list[dict[str, Any]], list[Key]]:
-    """The best trial and the default, above all others; and their legend. One without a place is left out."""
+    """The default and the trials that stand out, above all others; and their legend.
+
+    The star is the proved winner's, or else the best's; beside a winner the search's best has a ring. One without a
+    place is left out.
+    """
     traces, legend = [], []
-    named: list[tuple[int | None, str, str, str, Shape]] = [
-        (experiment.default, "default", DEFAULT, "diamond", "diamond"),
-        (experiment.best, "best", BEST, "star", "star"),
-    ]
-    for trial, name, color, symbol, shape in named:
-        if trial is None or pd.isna(y.get(trial)) or pd.isna(x.get(trial)):
+    stand_out = standing_out(experiment)
+    default = [] if experiment.default is None else [(experiment.default, "default")]
+    for trial, name in [*default, *((trial, stand_out[trial]) for trial in reversed(stand_out))]:
+        if pd.isna(y.get(trial)) or pd.isna(x.get(trial)):
             continue
-        size = 15 if symbol == "star" else 11
+        color, symbol, shape, size = LANDMARKS.get(name, LANDMARKS["foremost"])
         said = f"{name} (#{trial})"
-        mark = (color, symbol if experiment.trials["feasible"][trial] != 0 else f"{symbol}-open")
+        kept = experiment.trials["feasible"][trial] != 0 or symbol.endswith("-open")
+        mark = (color, symbol if kept else f"{symbol}-open")
         traces.append(marks(said, [x[trial]], [y[trial]], [trial], mark, size=size, opacity=1.0, cliponaxis=False))
         legend.append(Key(said, shape, color))
     return traces, legend

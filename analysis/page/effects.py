@@ -38,18 +38,32 @@ def importance(found: Importances) -> Plot:
         legend.append(Key(name, shape, color))
     names = {"tickvals": list(range(len(table))), "ticktext": [drawing.text(name) for name in table.index]}
     y_axis = axis("", range=[-0.6, len(table) - 0.4], showgrid=False, **names)
-    most = max(float(table[f"{column}_high"].max()) for column, *_ in ESTIMATORS)
-    x_axis = axis("share of the variance explained", range=[-0.015, 1.04 * most], tickformat=".0%")
+    x_axis = axis("share of what all settings do", range=[-0.015, 1.04 * _most(table)], tickformat=".0%")
     figure = {"data": traces, "layout": drawing.layout(x_axis, y_axis)}
-    caption = (
-        f"From {found.trials:,} trials at epoch {found.rung}; bars are intervals. The forest, which explains "
-        f"{max(0.0, found.explained):.0%} of the variance over trials that it has not seen, says what moves the "
-        f"objective anywhere in the range, PED-ANOVA what separates the best trials from the rest; where the two "
-        f"disagree, or bars overlap, the order is not settled."
-    )
-    if silent:
+    caption = f"From {found.trials:,} trials at epoch {found.rung}; bars are intervals. {_how_to_read(found)}"
+    if silent and found.explained > 0:
         caption += f" Too few trials to tell for {', '.join(silent)}."
     return Plot(_importance_title(found), caption, figure, 110 + 34 * len(table), legend=tuple(legend))
+
+
+def _most(table: pd.DataFrame) -> float:
+    """Where the axis ends; an estimator that cannot tell has no end of an interval."""
+    ends = table[[f"{column}_high" for column, *_ in ESTIMATORS]].to_numpy(float)
+    return float(np.nanmax(ends)) or 1.0 if np.isfinite(ends).any() else 1.0
+
+
+def _how_to_read(found: Importances) -> str:
+    if found.explained <= 0:
+        return (
+            "A random forest predicts trials that it has not seen no better than their mean does, so nothing is said "
+            "of what moves the objective over the whole range: the differences may be noise. PED-ANOVA says what "
+            "separates the best trials from the rest, which may be chance as well."
+        )
+    return (
+        f"The forest, which explains {found.explained:.0%} of the variance over trials that it has not seen, says what "
+        f"moves the objective anywhere in the range, PED-ANOVA what separates the best trials from the rest; where the "
+        f"two disagree, or bars overlap, the order is not settled."
+    )
 
 
 def surface(experiment: Experiment, found: Interaction, rung: int) -> Plot:
@@ -58,7 +72,7 @@ def surface(experiment: Experiment, found: Interaction, rung: int) -> Plot:
     columns = [experiment.settings[name].reindex(values.index) for name in found.names]
     both = values.index[columns[0].notna() & columns[1].notna()]
     order = [trial for trial in experiment.ranked if trial in both]
-    drawn = drawing.sampled(order, DRAWN, {each for each in (experiment.best, experiment.default) if each in order})
+    drawn = drawing.sampled(order, DRAWN, {*drawing.named(experiment)} & {*order})
     grids = [found.x, found.y]
     x, y = (_places(column.loc[drawn], grid) for column, grid in zip(columns, grids, strict=True))
     axes = [_surface_axis(experiment, name, grid) for name, grid in zip(found.names, grids, strict=True)]

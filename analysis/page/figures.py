@@ -11,6 +11,8 @@ from analysis.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Key, Plot, Shape
 from analysis.page.drawing import BEST, DEFAULT, FAILED, FAINT, MUTED, axis, number, rounded
+from analysis.questions.leading import BEST as UNPROVED
+from analysis.questions.leading import SEARCHED, foremost, standing_out
 
 DRAWN = 1000  # trials in the history of a large run
 CURVES = 60  # lines among the learning curves
@@ -22,7 +24,7 @@ def history(experiment: Experiment) -> Plot:
     """Each trial's best epoch over the trials, with the best so far and the default; trials must have results."""
     values, goal = experiment.trials["value"].dropna(), experiment.objective.first
     so_far, last = best_so_far(experiment), int(experiment.trials.index.max())
-    drawn = drawing.sampled(list(values.index), DRAWN, {0, *so_far.index})
+    drawn = drawing.sampled(list(values.index), DRAWN, {*drawing.named(experiment), *so_far.index})
     y, x = values.loc[drawn], pd.Series(drawn, index=drawn)
     limits, beyond = drawing.view(values, goal.mode)
     traces, legend = [_steps(so_far, last)], [Key("best so far", "line", BEST)]
@@ -40,7 +42,7 @@ def history(experiment: Experiment) -> Plot:
         f"is the best so far, where a trial that keeps the constraints beats one that does not."
         f"{drawing.sample_words(len(drawn), len(values))}{drawing.left_out(beyond)}"
     )
-    return Plot(_history_title(so_far), caption, figure, 360, tuple(legend))
+    return Plot(_history_title(experiment, so_far), caption, figure, 360, tuple(legend))
 
 
 def best_so_far(experiment: Experiment) -> pd.Series:
@@ -52,7 +54,8 @@ def best_so_far(experiment: Experiment) -> pd.Series:
 def learning_curves(experiment: Experiment) -> Plot:
     """The objective by epoch, the best trials and the default in front; trials must have results."""
     goal, budget = experiment.objective.first, experiment.space.budget
-    front = [trial for trial in experiment.ranked[:HIGHLIGHTED] if trial != experiment.default]
+    names = _highlighted(experiment)
+    front = list(names)
     always = {*front, *([0] if experiment.default is not None else [])}
     candidates = _with_reports(experiment)
     drawn = drawing.sampled(candidates, CURVES, always)
@@ -60,8 +63,8 @@ def learning_curves(experiment: Experiment) -> Plot:
     limits, beyond = drawing.view(pd.concat(curves.values())["objective/value"], goal.mode)
     traces, legend = _behind(experiment, curves, [trial for trial in drawn if trial not in always])
     for trial, (shape, dash) in zip(front, DASHES, strict=False):
-        traces.append(_curve(f"#{trial}", curves[trial], trial, BEST, dash))
-        legend.append(Key(f"#{trial}", shape, BEST))
+        traces.append(_curve(names[trial], curves[trial], trial, BEST, dash))
+        legend.append(Key(names[trial], shape, BEST))
     if experiment.default is not None:
         traces.append(_curve("default (#0)", curves[0], 0, DEFAULT, "solid"))
         legend.append(Key("default (#0)", "line", DEFAULT))
@@ -78,6 +81,18 @@ def learning_curves(experiment: Experiment) -> Plot:
     return Plot(_curves_title(experiment), caption, figure, 400, tuple(legend))
 
 
+def _highlighted(experiment: Experiment) -> dict[int, str]:
+    """The trials in front with their names: those that stand out first, then the best ones."""
+    called = standing_out(experiment)
+    trials = [trial for trial in dict.fromkeys([*called, *experiment.ranked]) if trial != experiment.default]
+    known = {trial: name for trial, name in called.items() if name != UNPROVED}
+    return {
+        trial: f"{known[trial]} (#{trial})" if trial in known else f"#{trial}"
+        for trial in trials[:HIGHLIGHTED]
+        if trial in experiment.ranked
+    }
+
+
 def _failed(experiment: Experiment, limits: list[float] | None) -> tuple[list[dict[str, Any]], list[Key]]:
     """Failed trials, which have no value, as crosses at the lower edge; and their legend."""
     trials = [int(trial) for trial in experiment.trials.index[experiment.trials["status"] == "failed"]]
@@ -88,10 +103,11 @@ def _failed(experiment: Experiment, limits: list[float] | None) -> tuple[list[di
     return [trace], [Key("failed", FAILED[2], FAILED[0])]
 
 
-def _history_title(so_far: pd.Series) -> str:
+def _history_title(experiment: Experiment, so_far: pd.Series) -> str:
     if len(so_far) == 1:
         return f"No trial has beaten trial {so_far.index[0]} so far"
-    return f"The best was found at trial {so_far.index[-1]}, after {len(so_far) - 1} improvements on the first"
+    best = "best in the search" if SEARCHED in standing_out(experiment).values() else "best"
+    return f"The {best} was found at trial {so_far.index[-1]}, after {len(so_far) - 1} improvements on the first"
 
 
 def _steps(so_far: pd.Series, last: int) -> dict[str, Any]:
@@ -180,8 +196,8 @@ def _rung_lines(rungs: tuple[int, ...]) -> tuple[list[dict[str, Any]], list[dict
 
 
 def _curves_title(experiment: Experiment) -> str:
-    """How early the best trial passed the default's best."""
-    best, default, goal = experiment.best, experiment.default, experiment.objective.first
+    """How early the winner, or the best trial, passed the default's best."""
+    best, default, goal = foremost(experiment), experiment.default, experiment.objective.first
     if best is None or default is None or best == default:
         return "How did the trials learn?"
     level = float(experiment.trials["value"][default])
@@ -189,4 +205,5 @@ def _curves_title(experiment: Experiment) -> str:
     passed = curve.index[curve > level] if goal.mode == "max" else curve.index[curve < level]
     if passed.empty:
         return "How did the trials learn?"
-    return f"The best trial passed the default's best of {number(level)} at epoch {passed[0]}"
+    who = "best trial" if standing_out(experiment)[best] == UNPROVED else "winner"
+    return f"The {who} passed the default's best of {number(level)} at epoch {passed[0]}"

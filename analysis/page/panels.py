@@ -11,6 +11,8 @@ from PIL import Image, UnidentifiedImageError
 from analysis.experiment import Experiment
 from analysis.page.blocks import Pictures
 from analysis.page.drawing import number
+from analysis.questions.leading import BEST as UNPROVED
+from analysis.questions.leading import standing_out
 from trainables.files import PANELS, trial_folder
 
 BEST = 3
@@ -21,14 +23,16 @@ LARGEST = 130_000  # bytes of a picture: eight of them stay below 1.5 MB as base
 
 def panels(experiment: Experiment) -> list[Pictures]:
     """Pictures of the best trials and the default; trials without any are left out."""
-    best = experiment.ranked[:BEST]
+    called = {trial: name for trial, name in standing_out(experiment).items() if name != UNPROVED}
+    best = [trial for trial in dict.fromkeys([*called, *experiment.ranked]) if trial in experiment.ranked][:BEST]
     trials = [*best, *([0] if experiment.default is not None and experiment.default not in best else [])]
     shown = []
     for trial in trials:
         paths = sorted((trial_folder(experiment.path, trial) / PANELS).glob("*.png"))[:PER_TRIAL]
         pictures = [(path.stem.replace("_", " "), address) for path in paths if (address := as_webp(path))]
         row = experiment.trials.loc[trial]
-        name = "default" if trial == experiment.default else f"rank {best.index(trial) + 1}"
+        rank = f"rank {experiment.ranked.index(trial) + 1}"
+        name = "default" if trial == experiment.default else called.get(trial, rank)
         if pictures:
             title = f"#{trial} · {name} · {number(row['value'])} at epoch {number(row['best_epoch'])}"
             shown.append(Pictures(title, tuple(pictures)))

@@ -11,9 +11,13 @@ from analysis.questions.answer import PROVED
 from analysis.statistics import mean_interval
 
 
-def proof_blocks(proof: dict[str, Any]) -> tuple[Block, ...]:
-    """The proof's sentence, its figure and its table."""
-    return Note(proof["sentence"], PROVED.get(proof.get("verdict", ""), "unknown")), _figure(proof), _table(proof)
+def proof_blocks(proof: dict[str, Any], *, constrained: bool) -> tuple[Block, ...]:
+    """The proof's sentence, its figure and its table, which says whether constraints were kept if there are any."""
+    return (
+        Note(proof["sentence"], PROVED.get(proof.get("verdict", ""), "unknown")),
+        _figure(proof),
+        _table(proof, constrained),
+    )
 
 
 def _figure(proof: dict[str, Any]) -> Plot:
@@ -53,14 +57,22 @@ def _figure(proof: dict[str, Any]) -> Plot:
     return Plot("The candidates against the default", caption, figure, 90 + 46 * len(rows), legend=keys)
 
 
-def _table(proof: dict[str, Any]) -> Table:
-    rows = []
+def _table(proof: dict[str, Any], constrained: bool) -> Table:
+    rows: list[tuple[str, ...]] = []
     for row in [*proof["candidates"], proof["default"]]:
         seeds, failed = row["values"], row.get("failed") or []
         kept = {True: "yes", False: "no"}.get(row.get("feasible"), "–")
         numbers = (number(row["mean"]), number(row.get("searched")), number(row.get("optimism"), 2))
-        rows.append((_name(row, proof), *numbers, f"{len(seeds)}", ", ".join(map(str, failed)) or "none", kept))
-    columns = ("trial", "mean", "in the search", "optimism", "seeds", "failed seeds", "feasible")
+        cells: tuple[str, ...] = (
+            _name(row, proof),
+            *numbers,
+            f"{len(seeds)}",
+            ", ".join(map(str, failed)) or "none",
+            kept,
+        )
+        rows.append(cells if constrained else cells[:-1])
+    kept_column = ("feasible",) if constrained else ()
+    columns = ("trial", "mean", "in the search", "optimism", "seeds", "failed seeds", *kept_column)
     strong = frozenset(place for place, row in enumerate(proof["candidates"]) if row["trial"] == proof.get("winner"))
     return Table(columns, tuple(rows), frozenset(columns[1:5]), strong=strong, note=_note(proof))
 

@@ -18,7 +18,8 @@ from plotly.offline import get_plotlyjs
 from analysis.page.blocks import Block, Grid, Page, Plot
 
 HERE = Path(__file__).parent
-COMMAND = re.compile(r"(python -m [\w.]+(?: [\w./~-]+=[^\s;]+)*)")
+WORD = r"""(?:'[\w./~-]+=[^']*'|[\w./~-]+=(?:'[^']*'|"[^"]*"|[^\s;'"])+)"""  # name=value, quoted or not
+COMMAND = re.compile(rf"(python -m [\w.]+(?: {WORD})*)")
 WORDS = {"good": "Good", "careful": "Careful", "bad": "Bad", "unknown": "Not known"}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,13 +13,14 @@ from analysis.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Grid, Key, Plot
 from analysis.page.drawing import BAND, DEFAULT, INK, axis, number
+from analysis.questions.edges import EDGE, Edge, found_edges
+from analysis.questions.leading import foremost, standing_out
 from trainables.settings import plain
 
 if TYPE_CHECKING:
     from search.dimensions import Dimension
 
 DRAWN = 400  # trials in each slice of a large run
-EDGE = 0.05  # share of a range, at either end, in which a best value asks for a wider range
 TREND = 20  # trials from which a line of medians is drawn
 
 
@@ -34,30 +36,22 @@ def slices(experiment: Experiment, rung: int) -> Grid:
     """A small figure per searched setting; trials must have reached the rung."""
     values = experiment.at(rung).dropna()
     order = [trial for trial in experiment.ranked if trial in values.index]
-    drawn = drawing.sampled(order, DRAWN, {each for each in (experiment.best, experiment.default) if each in order})
+    drawn = drawing.sampled(order, DRAWN, {*drawing.named(experiment)} & {*order})
     limits, beyond = drawing.view(values, experiment.objective.first.mode)
     plots, legend = [], dict[str, Key]()
+    edges = {edge.name: edge for edge in found_edges(experiment)}
     for dimension in experiment.space.dimensions:
         plot = _slice(experiment, dimension, values, drawn, limits)
         if plot is not None:
-            plots.append(plot)
+            plots.append(replace(plot, caption=_remark(experiment, dimension, edges.get(dimension.name))))
             legend.update({key.text: key for key in plot.legend})
     caption = (
         f"{experiment.objective.first.metric} at epoch {rung}, where {len(values):,} trials can be compared, over each "
         f"setting; a conditional setting shows only the trials in which it applied. Solid line: median. Dashed "
-        f"vertical: the default's value. Shaded: the outer {EDGE:.0%} of the searched range; a best value there asks "
-        f"for a wider one.{drawing.sample_words(len(drawn), len(order))}{drawing.left_out(beyond)}"
+        f"vertical: the default's value. Shaded: the outer {EDGE:.0%} of the searched range."
+        f"{drawing.sample_words(len(drawn), len(order))}{drawing.left_out(beyond)}"
     )
-    return Grid(_title(experiment), caption, tuple(plots), tuple(legend.values()))
-
-
-def at_edge(dimension: Dimension, value: Any) -> str:
-    """`lower` or `upper` where a number lies in the outer part of its searched range, or beyond; else nothing."""
-    kind = dimension.distribution
-    if isinstance(kind, CategoricalDistribution) or not isinstance(value, int | float | np.number):
-        return ""
-    place = position(dimension, value)
-    return "lower" if place <= EDGE else "upper" if place >= 1 - EDGE else ""
+    return Grid(_title(list(edges.values())), caption, tuple(plots), tuple(legend.values()))
 
 
 def position(dimension: Dimension, value: Any) -> float:
@@ -105,7 +99,7 @@ def _slice(
             margin={"l": 40, "r": 12, "t": 10, "b": 24},
         ),
     }
-    return Plot(dimension.name, _remark(experiment, dimension), figure, 200, legend=(*legend, *star_keys))
+    return Plot(dimension.name, "", figure, 200, legend=(*legend, *star_keys))
 
 
 def _numeric_axis(dimension: Dimension, values: pd.Series) -> dict[str, Any]:
@@ -178,26 +172,32 @@ def _default_line(experiment: Experiment, dimension: Dimension) -> list[dict[str
     return [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": value, "x1": value, "line": line}]
 
 
-def _remark(experiment: Experiment, dimension: Dimension) -> str:
-    """The best trial's value and the default's, and whether the best lies at an edge."""
-    best = experiment.settings[dimension.name].get(experiment.best) if experiment.best is not None else None
+def _remark(experiment: Experiment, dimension: Dimension, edge: Edge | None) -> str:
+    """The winner's or the best trial's value and the default's, and whether the best trials press against an end."""
+    first = foremost(experiment)
+    value = None if first is None else experiment.settings[dimension.name].get(first)
     default = experiment.space.default_params().get(dimension.name)
-    if best is None or pd.isna(best):
-        said = "not used by the best"
+    name = "best" if first is None else standing_out(experiment)[first]
+    if value is None or pd.isna(value):
+        said = f"not used by the {name}"
     else:
-        edge = at_edge(dimension, best)
-        said = f"best {_shown(best)}{f', at the {edge} edge' if edge else ''}"
+        said = f"{name} {_shown(value)}{f', {_at(edge)}' if edge else ''}"
     return f"{said} · default {_shown(default)}" if default is not None else said
+
+
+def _at(edge: Edge) -> str:
+    end = "lower" if edge.end == "low" else "upper"
+    others = {"at": "as are most of the best", "near": "most of the best near it", "alone": "alone among the best"}
+    return f"at the {end} end, {others[edge.press]}"
 
 
 def _shown(value: Any) -> str:
     return number(float(value), 3) if isinstance(value, int | float) and not isinstance(value, bool) else plain(value)
 
 
-def _title(experiment: Experiment) -> str:
-    """Whether the best trial lies at the edges of what was searched."""
-    best = experiment.settings.loc[experiment.best] if experiment.best is not None else pd.Series(dtype=object)
-    edges = [each.name for each in experiment.space.dimensions if at_edge(each, best.get(each.name))]
-    if edges:
-        return f"The best trial lies at the edge of the searched range in {', '.join(edges)}"
+def _title(edges: list[Edge]) -> str:
+    """Whether the best trials press against ends of what was searched."""
+    pressing = [edge.name for edge in edges if edge.press != "alone"]
+    if pressing:
+        return f"The best trials press against an end of the searched range in {', '.join(pressing)}"
     return "How does each setting move the objective?"

@@ -1,31 +1,21 @@
-"""The tables of a report: the best trials, health findings by check, failures by reason, and where it all came from."""
+"""A report's tables besides its trials: health findings by check, failures by reason, where it all came from."""
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis.experiment import Experiment
 from analysis.page.blocks import Commands, Facts, Table
-from analysis.page.drawing import aligned, number
+from analysis.page.drawing import number
+from analysis.questions.answer import like, quoted, retraining, shown
+from analysis.questions.effort import damaged
+from analysis.questions.leading import WINNER, standing_out
 from trainables.files import trial_folder
 from trainables.settings import plain
-
-TOP = 10
-
-
-def top(experiment: Experiment) -> pd.DataFrame:
-    """The best trials, the best first: `value`, `epoch`, `feasible`, `status`, `seconds`, `settings`."""
-    best = experiment.ranked[:TOP]
-    frame = experiment.trials.loc[best, ["value", "best_epoch", "feasible", "status", "seconds"]]
-    frame["feasible"] = frame["feasible"].astype(bool)
-    settings = pd.Series([dict(experiment.settings.loc[trial].dropna()) for trial in best], index=best, dtype=object)
-    return frame.rename(columns={"best_epoch": "epoch"}).assign(settings=settings)
 
 
 def findings(experiment: Experiment) -> pd.DataFrame:
@@ -47,35 +37,10 @@ def failures(experiment: Experiment) -> pd.DataFrame:
     failed = experiment.failures.assign(example=experiment.failures["reason"].fillna("no reason is recorded"))
     if failed.empty:
         return pd.DataFrame(columns=["trials", "example"])
-    kinds = failed["example"].map(lambda said: re.sub(r"\d[\d.,e+-]*", "…", str(said)))
+    kinds = failed["example"].map(like)
     numbered = failed.assign(trial=[int(each) for each in failed.index])
     table = numbered.groupby(kinds).agg(trials=("trial", list), example=("example", "first"))
     return table.sort_values("trials", key=lambda trials: -trials.str.len(), kind="stable").reset_index(drop=True)
-
-
-def top_table(experiment: Experiment) -> Table:
-    """The best trials below the default, with a column per setting in which one of them differs from it."""
-    best, objective = list(top(experiment).index), experiment.objective
-    names = [name for name in map(str, experiment.settings) if any(_differs(experiment, each, name) for each in best)]
-    metrics = list(dict.fromkeys([*(goal.metric for goal in objective.goals), *objective.constraints]))
-    fixed = ("trial", *metrics, "epoch", "feasible", "seconds")
-    trials = best if experiment.default is None or 0 in best else [0, *best]
-    known = experiment.trials.loc[trials]
-    columns = [
-        ["default" if trial == 0 else f"#{trial}" for trial in trials],
-        *(aligned(known[metric]) for metric in metrics),
-        [number(epoch) for epoch in known["best_epoch"]],
-        ["yes" if feasible else "no" for feasible in known["feasible"]],
-        [number(seconds, 3) for seconds in known["seconds"]],
-        *([_cell(experiment, trial, name) for trial in trials] for name in names),
-    ]
-    numbers = frozenset({*fixed, *names} - {"trial", "feasible"})
-    strong = frozenset(trials.index(trial) for trial in best[:1])
-    note = (
-        "“=” is the default's value, “–” a setting that does not apply. Ranked by validation on one seed, after "
-        "choosing among many: neighbours in this list may well change places."
-    )
-    return Table((*fixed, *names), tuple(zip(*columns, strict=True)), numbers, strong=strong, note=note)
 
 
 def findings_table(experiment: Experiment) -> Table:
@@ -129,29 +94,35 @@ def provenance(experiment: Experiment) -> Facts:
 
 
 def commands(experiment: Experiment) -> Commands:
-    """How to run it again, go on, and use what came out."""
-    run, name = shown_path(experiment.path), shlex.quote(experiment.name)
+    """How to run it again, go on, and use what came out, if anything did."""
+    run, folder = shown(experiment.path), shlex.quote(f"export/{experiment.name}")
+    config = shlex.quote(f"export/{experiment.name}/config.yaml")
     again = _search_command(experiment.environment.get("command"))
     lines = [("the same search again", again)] if again else []
-    lines += [
-        ("go on, or change the budget", f"python -m search.run resume={run}"),
-        ("the ranking, as a file", f"python -m analysis.best run={run}"),
-        ("is the best really better?", retrain_command(experiment)),
-        ("the best trial, to use", f"python -m analysis.export run={run} to=export/{name}"),
-        ("train it in full", f"python -m trainables.train config=export/{name}/config.yaml"),
-    ]
+    away = damaged(experiment)
+    aside = f", with {', '.join(away)} out of the folder" if away else ""
+    lines.append((f"go on, or change the budget{aside}", f"python -m search.run resume={run}"))
+    if experiment.best is not None:
+        lines += [
+            ("the ranking, as a file", f"python -m analysis.best run={run}"),
+            *proving(experiment, "is the best really better?"),
+            (
+                "the winner, to use" if WINNER in standing_out(experiment).values() else "the best trial, to use",
+                f"python -m analysis.export run={run} to={folder}",
+            ),
+            ("train it in full", f"python -m trainables.train config={config}"),
+        ]
     return Commands(tuple(lines))
 
 
-def retrain_command(experiment: Experiment) -> str:
-    """The command that proves the best over fresh seeds."""
-    return f"python -m analysis.retrain run={shown_path(experiment.path)} top=3 seeds=5"
-
-
-def shown_path(path: Path) -> str:
-    """A path as one would type it from here."""
-    here = Path.cwd()
-    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+def proving(experiment: Experiment, purpose: str) -> list[tuple[str, str]]:
+    """The commands that prove the best over fresh seeds, one for each goal; none where the default is the best."""
+    objective, run = experiment.objective, experiment.path
+    if experiment.best == 0:
+        return []
+    if not objective.several:
+        return [(purpose, retraining(run))]
+    return [(f"{purpose} by {goal.metric}", retraining(run, goal=goal.metric)) for goal in objective.goals]
 
 
 def pointed_at(experiment: Experiment, trials: Iterable[int]) -> dict[int, str]:
@@ -162,32 +133,14 @@ def pointed_at(experiment: Experiment, trials: Iterable[int]) -> dict[int, str]:
     texts = {}
     for trial, status, value, epoch, reason in rows.itertuples(name=None):
         result = f"{number(value)} at epoch {number(epoch)}" if pd.notna(value) else str(reason or "no result")[:120]
-        pairs = [f"{name} {_plain(each)}" for name, each in settings[trial].items() if pd.notna(each)]
+        pairs = [f"{name} {spelled(each)}" for name, each in settings[trial].items() if pd.notna(each)]
         lines = [" · ".join(pairs[first : first + 3]) for first in range(0, len(pairs), 3)]
         texts[int(trial)] = "\n".join([f"#{trial} · {status} · {result}", *lines])
     return texts
 
 
-def _differs(experiment: Experiment, trial: int, name: str) -> bool:
-    value = experiment.settings[name][trial]
-    return bool(pd.notna(value)) and not _same(getattr(experiment.space.config({}), name, None), value)
-
-
-def _cell(experiment: Experiment, trial: int, name: str) -> str:
-    """A setting of a trial beside the default's."""
-    value = experiment.settings[name][trial]
-    if pd.isna(value):
-        return "–"
-    return _plain(value) if trial == 0 or _differs(experiment, trial, name) else "="
-
-
-def _same(old: Any, new: Any) -> bool:
-    if isinstance(old, int | float) and isinstance(new, int | float):
-        return bool(old == new)
-    return plain(old) == plain(new)
-
-
-def _plain(value: Any) -> str:
+def spelled(value: Any) -> str:
+    """A setting's value, short."""
     return number(float(value), 4) if isinstance(value, float) else plain(value)
 
 
@@ -196,7 +149,7 @@ def _pairs(values: Any) -> str:
 
 
 def _search_command(recorded: Any) -> str | None:
-    """The recorded command as one types it; a word without = belongs to the value before it."""
+    """The recorded command as one types it; a word without = belongs to the value before it. Its name is taken."""
     if not isinstance(recorded, str) or "search" not in recorded.partition(" ")[0]:
         return None
     words: list[str] = []
@@ -205,9 +158,4 @@ def _search_command(recorded: Any) -> str | None:
             words.append(word)
         else:
             words[-1] += f" {word}"
-    return " ".join(["python -m search.run", *(_quoted(word) for word in words)])
-
-
-def _quoted(word: str) -> str:
-    name, _, value = word.partition("=")
-    return word if shlex.quote(value) == value else shlex.quote(f"{name}={value}")
+    return " ".join(["python -m search.run", *(quoted(word) for word in words if not word.startswith("name="))])

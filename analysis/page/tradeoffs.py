@@ -13,6 +13,7 @@ from analysis.page import drawing
 from analysis.page.blocks import Key, Plot
 from analysis.page.drawing import BEST, DEFAULT, FAINT, INK, LIMIT, MUTED, SURFACE, axis, number
 from analysis.page.slices import choices, position
+from analysis.questions.leading import SEARCHED, standing_out
 
 LINES = 150  # trials among the parallel coordinates
 DRAWN = 1000  # trials of a large run against two goals
@@ -33,13 +34,11 @@ def parallel(experiment: Experiment, rung: int) -> Plot:
     for place, part in enumerate(parts):
         color = PARTS[place] if len(parts) > 1 else PARTS[-1]
         traces.append(_lines(f"fifth {place + 1}", places.loc[part], rows, color, 1 if place < len(parts) - 1 else 1.5))
-    best, default = experiment.best, experiment.default
     legend = [Key("worst fifth", "line", PARTS[0]), Key("best fifth", "line", PARTS[-1])]
-    for trial, name, color in ((default, "default", DEFAULT), (best, "best", BEST)):
-        if trial is not None:
-            own = pd.DataFrame({each.name: _places(experiment, each, [trial]) for each in dimensions}, index=[trial])
-            traces.append(_lines(f"{name} (#{trial})", own, rows, color, 3.5))
-            legend.append(Key(f"{name} (#{trial})", "line", color))
+    for trial, name, color, width in _in_front(experiment):
+        own = pd.DataFrame({each.name: _places(experiment, each, [trial]) for each in dimensions}, index=[trial])
+        traces.append(_lines(f"{name} (#{trial})", own, rows, color, width))
+        legend.append(Key(f"{name} (#{trial})", "line", color))
     hidden = {"visible": False, "fixedrange": True}
     shapes, labels = _rails(dimensions, rows)
     figure = {
@@ -67,37 +66,20 @@ def trade_offs(experiment: Experiment) -> list[Plot]:
     return [_trade_off(experiment, metric) for metric in others if metric != objective.first.metric]
 
 
-def front(points: pd.DataFrame, modes: list[str]) -> list[Any]:
-    """The index of the points, a column per goal, that no other point dominates; points with a gap are none."""
-    known = points.dropna()
-    signed = known.to_numpy(dtype=float) * [1.0 if mode == "max" else -1.0 for mode in modes]
-    left = np.lexsort(-signed.T[::-1])  # the best of the first goal first: none is dominated by a later, different one
-    kept: list[int] = []
-    while len(left):
-        first, signs = left[0], signed[left]
-        kept.append(int(first))
-        worse = (signs <= signed[first]).all(axis=1) & (signs != signed[first]).any(axis=1)
-        left = left[~worse & (left != first)]
-    return [known.index[place] for place in sorted(kept)]
-
-
 def _trade_off(experiment: Experiment, metric: str) -> Plot:
     objective, trials = experiment.objective, experiment.trials
     first = objective.first
     known = trials[[first.metric, metric]].dropna().index
     modes = {goal.metric: goal.mode for goal in objective.goals}
     bound = objective.constraints.get(metric)
-    feasible = [trial for trial in known if trials["feasible"][trial] != 0] or list(known)
-    chosen = front(trials.loc[feasible, [first.metric, metric]], [first.mode, modes.get(metric, "min")])
-    named = {each for each in (0, experiment.best) if each is not None and each in known}
-    drawn = drawing.sampled(list(known), DRAWN, {*chosen, *named})
+    chosen = experiment.front if objective.several else []
+    drawn = drawing.sampled(list(known), DRAWN, {*chosen, *drawing.named(experiment)} & {*known})
     x, y = trials[metric].loc[drawn].astype(float), trials[first.metric].loc[drawn]
     traces, legend = drawing.by_status(experiment, x, y)
     stars, star_keys = drawing.landmarks(experiment, x, y)
-    line = trials.loc[chosen, [metric, first.metric]].sort_values(metric)
     if objective.several:
-        traces.insert(0, _front_line(line, metric, first.metric))
-        legend.insert(0, Key("Pareto front", "line", BEST))
+        traces.append(_front(experiment, metric))
+        legend.insert(0, Key("Pareto front", "line" if len(objective.goals) == 2 else "dot", BEST))
     limits, beyond = drawing.view(trials[first.metric].loc[known], first.mode)
     across, aside = drawing.view(
         [*trials[metric].loc[known], *([bound] if bound is not None else [])], modes.get(metric, "min")
@@ -109,11 +91,21 @@ def _trade_off(experiment: Experiment, metric: str) -> Plot:
             axis(metric, range=across), axis(first.metric, range=limits), shapes=shapes, annotations=labels
         ),
     }
-    caption = f"Each mark is a trial at its best epoch.{_front_words(experiment, metric, chosen)}"
+    caption = f"Each mark is a trial at its best epoch.{_how_to_read(experiment)}"
     caption += f"{drawing.sample_words(len(drawn), len(known))}{drawing.left_out(max(beyond, aside))}"
     return Plot(
         _trade_title(experiment, metric, len(known), chosen), caption, figure, 380, legend=(*legend, *star_keys)
     )
+
+
+def _in_front(experiment: Experiment) -> list[tuple[int, str, str, float]]:
+    """The trials with lines of their own: number, name, colour and width, the foremost last."""
+    default = [] if experiment.default is None else [(experiment.default, "default", DEFAULT, 3.5)]
+    named = [
+        (trial, name, INK if name == SEARCHED else BEST, 2.5 if name == SEARCHED else 3.5)
+        for trial, name in standing_out(experiment).items()
+    ]
+    return [*default, *reversed(named)]
 
 
 def _places(experiment: Experiment, dimension: Any, trials: list[int]) -> list[float]:
@@ -171,10 +163,15 @@ def _rails(dimensions: list[Any], rows: dict[str, int]) -> tuple[list[dict[str, 
     return shapes, labels
 
 
-def _front_line(line: pd.DataFrame, metric: str, first: str) -> dict[str, Any]:
-    common = {"type": "scatter", "mode": "lines", "name": "Pareto front", "hoverinfo": "skip"}
-    x, y = drawing.rounded(line[metric]), drawing.rounded(line[first])
-    return {**common, "x": x, "y": y, "line": {"color": BEST, "width": 2}}
+def _front(experiment: Experiment, metric: str) -> dict[str, Any]:
+    """The front's members; of two goals they lie on a line, of more they do not."""
+    first = experiment.objective.first.metric
+    line = experiment.trials.loc[experiment.front, [metric, first]].sort_values([metric, first])
+    trials = [int(trial) for trial in line.index]
+    trace = drawing.marks("Pareto front", line[metric], line[first], trials, (BEST, "circle"), size=8)
+    if len(experiment.objective.goals) > 2:
+        return trace
+    return {**trace, "mode": "lines+markers", "line": {"color": BEST, "width": 2}}
 
 
 def _bound(bound: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -185,15 +182,19 @@ def _bound(bound: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return [shape], [{**label, "showarrow": False, "xshift": -4, "font": {"color": LIMIT, "size": 12}}]
 
 
-def _front_words(experiment: Experiment, metric: str, chosen: list[Any]) -> str:
-    if experiment.objective.several:
-        return " Nothing that was tried is better in both goals than a trial on the line."
-    return " Left of the dashed line the constraint is kept."
+def _how_to_read(experiment: Experiment) -> str:
+    if not experiment.objective.several:
+        return " Left of the dashed line the constraint is kept."
+    goals = len(experiment.objective.goals)
+    place = "both goals than a trial on the line" if goals == 2 else f"all {goals} goals than one of the front"
+    return f" Nothing that was trained to its end is better in {place}; see the table."
 
 
 def _trade_title(experiment: Experiment, metric: str, known: int, chosen: list[Any]) -> str:
     if experiment.objective.several:
-        return f"{len(chosen)} of {known:,} trials are on the front of {experiment.objective.first.metric} and {metric}"
+        goals = experiment.objective.goals
+        names = f"{goals[0].metric} and {metric}" if len(goals) == 2 else f"all {len(goals)} goals"
+        return f"{len(chosen)} of {known:,} trials are on the front of {names}"
     bound = experiment.objective.constraints[metric]
     kept = int((experiment.trials[metric] <= bound).sum())
     return f"{kept:,} of {known:,} trials keep {metric} ≤ {bound:g}"

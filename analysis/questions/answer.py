@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +51,27 @@ def counted(number: int, word: str) -> str:
     return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
+def like(reason: object) -> str:
+    """A reason without its figures: reasons that are the same but for them are of one kind."""
+    return re.sub(r"\d[\d.,e+-]*", "…", str(reason))
+
+
+# -- commands, as one would type them from here ------------------------------------------------------------------------
+
+
 def shown(path: Path) -> str:
-    """A path as one would type it from here."""
+    """A path."""
     here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def quoted(word: str) -> str:
+    """A word `name=value` that a shell takes as it is, brackets and all."""
+    _, _, value = word.partition("=")
+    return word if shlex.quote(value) == value else shlex.quote(word)
+
+
+def retraining(run: Path, top: int = 3, goal: str = "", seeds: int = 5) -> str:
+    """What proves the best trials of a run over fresh seeds; with several goals, which one judges."""
+    by = f" {quoted(f'goal={goal}')}" if goal else ""
+    return f"python -m analysis.retrain run={shown(run)} top={top} seeds={seeds}{by}"

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from analysis.experiment import Experiment
-from analysis.questions.answer import Said, figure, listed, shown
+from analysis.questions.answer import Said, figure, listed, quoted, shown
 from analysis.questions.evidence import TOP, Evidence
+from analysis.questions.leading import foremost
 from trainables.settings import UsageError
 
 EDGE = 0.05
@@ -33,9 +34,12 @@ class Edge:
     """A setting whose best value is at the edge of its range.
 
     Attributes:
-        words: the setting with its value and that end of the range; wider: the override that widens it, if it can be.
+        end: of the range; words: the setting with its value and the range; wider: the override that widens it, if it
+            can be.
     """
 
+    name: str
+    end: Literal["low", "high"]
     press: Press
     words: str
     wider: str | None
@@ -45,15 +49,18 @@ def edges(evidence: Evidence) -> Said:
     """Whether the best settings lie at the edge of what was searched."""
     if len(evidence.top) < TOP:
         return "unknown", f"Only {len(evidence.top)} of the {TOP} trials with a result that it takes are there."
-    found = _found(evidence.experiment, evidence.top)
+    found = found_edges(evidence.experiment)
     pressing = [edge for edge in found if edge.press != "alone"]
     if not pressing:
         words = f"No setting of the best {TOP} trials presses against an end of its range"
         alone = listed([edge.words for edge in found])
-        return "good", f"{words}; #{evidence.top[0]} has {alone}, alone among them." if found else f"{words}."
+        return (
+            "good",
+            f"{words}; #{foremost(evidence.experiment)} has {alone}, alone among them." if found else f"{words}.",
+        )
     wider = [edge.wider for edge in pressing if edge.wider]
     sentence = f"At an end of what was searched: {listed([edge.words for edge in pressing])}."
-    fixed = [edge.words.split()[0] for edge in pressing if not edge.wider]
+    fixed = [edge.name for edge in pressing if not edge.wider]
     if fixed:
         sentence += f" {listed(fixed)} cannot go further: that is the bound of the setting itself."
     if wider:
@@ -63,19 +70,29 @@ def edges(evidence: Evidence) -> Said:
     return "bad" if certain else "careful", sentence
 
 
-def _found(experiment: Experiment, top: list[int]) -> list[Edge]:
+def found_edges(experiment: Experiment) -> list[Edge]:
+    """The settings at whose edge the proved winner, or else the best trial, lies; none of few trials."""
+    first = foremost(experiment)
+    others = [trial for trial in experiment.ranked if trial != first]
+    if first is None or len(experiment.ranked) < TOP:
+        return []
+    return _edges(experiment, [first, *others][:TOP])
+
+
+def _edges(experiment: Experiment, top: list[int]) -> list[Edge]:
     found = []
+    ends: tuple[Literal["low", "high"], ...] = ("low", "high")
     for dimension in experiment.space.dimensions:
         kind = dimension.distribution
         values = pd.to_numeric(experiment.settings.loc[top, dimension.name], errors="coerce")
         if hasattr(kind, "choices") or pd.isna(values.iloc[0]):
             continue
-        for end in ("low", "high"):
+        for end in ends:
             press = _press(kind, values.dropna().to_numpy(float), end)
             if press:
                 middle = f", median of the best {len(top)} {figure(values.median())}" if press != "alone" else ""
                 words = f"{dimension.name} {figure(values.iloc[0])}{middle} (searched {kind.low:g} to {kind.high:g})"
-                found.append(Edge(press, words, _wider(experiment, dimension.name, kind, end)))
+                found.append(Edge(dimension.name, end, press, words, _wider(experiment, dimension.name, kind, end)))
     return found
 
 
@@ -112,10 +129,10 @@ def _wider(experiment: Experiment, name: str, kind: Any, end: str) -> str | None
         return None
     if isinstance(kind.high, int):
         log = f" params.{name}.log=true" if kind.log else ""
-        return f"params.{name}.randint=[{low},{high + 1}]{log}"
+        return quoted(f"params.{name}.randint=[{low},{high + 1}]") + log
     if kind.step:
-        return f"params.{name}.quniform=[{low:.12g},{high:.12g},{kind.step:.12g}]"
-    return f"params.{name}.{'loguniform' if kind.log else 'uniform'}=[{low:.12g},{high:.12g}]"
+        return quoted(f"params.{name}.quniform=[{low:.12g},{high:.12g},{kind.step:.12g}]")
+    return quoted(f"params.{name}.{'loguniform' if kind.log else 'uniform'}=[{low:.12g},{high:.12g}]")
 
 
 def _moved(kind: Any, end: str) -> float:

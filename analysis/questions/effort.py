@@ -6,8 +6,11 @@ import math
 
 import numpy as np
 
-from analysis.questions.answer import Said, counted, figure, named, percent, shown
+from analysis.experiment import Experiment
+from analysis.questions.answer import Said, counted, figure, like, listed, percent, shown
 from analysis.questions.evidence import TOP, Evidence
+from search.record import TRIAL
+from trainables.files import trial_folder
 
 THIN = 2
 """Trials per setting below which most settings have hardly been varied."""
@@ -56,7 +59,7 @@ def failures(evidence: Evidence) -> Said:
         return "good", f"None of {counted(len(trials), 'trial')} failed.{aside}"
     share = len(failed) / len(trials)
     reasons = failed["reason"].fillna("without a reason")
-    kinds = reasons.str.replace(r"\d[\d.e+-]*", "…", regex=True)
+    kinds = reasons.map(like)
     commonest = kinds.value_counts()
     example = int(kinds.index[kinds == commonest.index[0]][0])
     sentence = (
@@ -65,10 +68,9 @@ def failures(evidence: Evidence) -> Said:
     )
     if share < RARE:
         return "good", sentence
-    others = (
-        f" Of the others see failures.csv ({counted(len(commonest), 'kind')} of reason)." if len(commonest) > 1 else ""
-    )
-    sentence += f" Narrow the ranges that lead there.{others}{_default_failed(evidence)}"
+    more = counted(len(commonest) - 1, "other reason")
+    others = f" failures.csv has {more} as well." if len(commonest) > 1 else ""
+    sentence += f"{_remedy(evidence)}{others}"
     return "careful" if share < OFTEN else "bad", sentence
 
 
@@ -92,9 +94,24 @@ def _next(evidence: Evidence, wanted: bool) -> str:
     resume = f"python -m search.run resume={shown(experiment.path)}"
     if trials < budget:
         going = (experiment.trials["status"] == "running").any()
-        return f" The run has yet to begin {budget - trials:,} of its {budget:,} trials{'' if going else f': {resume}'}"
-    return f" Go on: {resume} budget.trials={math.ceil(MORE * trials)}" if wanted else ""
+        left = f" The run has yet to begin {budget - trials:,} of its {budget:,} trials"
+        return f"{left}." if going else f"{left}: {_aside(evidence)}{resume}"
+    return f" Go on: {_aside(evidence)}{resume} budget.trials={math.ceil(MORE * trials)}" if wanted else ""
 
 
-def _default_failed(evidence: Evidence) -> str:
-    return f" The default {named([0])} is among them." if 0 in evidence.experiment.failures.index else ""
+def _aside(evidence: Evidence) -> str:
+    """Trials whose record is damaged would stop a resumed run."""
+    folders = damaged(evidence.experiment)
+    return f"move {listed(folders)} out of the run's folder, then " if folders else ""
+
+
+def damaged(experiment: Experiment) -> list[str]:
+    """The folders of trials whose `trial.json` cannot be read."""
+    return sorted({problem.partition("/")[0] for problem in experiment.problems if f"/{TRIAL} " in problem})
+
+
+def _remedy(evidence: Evidence) -> str:
+    """What to do about failures: where the default fails as well, the ranges are not to blame."""
+    if 0 in evidence.experiment.failures.index:
+        return f" The default fails as well: read {trial_folder(evidence.experiment.path, 0).name}/error.txt."
+    return " Narrow the ranges that lead there."

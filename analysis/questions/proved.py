@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from analysis.questions.answer import PROVED, Said, figure
+from analysis.questions.answer import PROVED, Said, figure, retraining, shown
 from analysis.statistics import gain
 
 NEXT = {
@@ -19,12 +20,12 @@ NEXT = {
 }
 
 
-def better(proof: Mapping[str, Any], run: str) -> Said:
+def better(proof: Mapping[str, Any], run: Path) -> Said:
     """The proof's sentence, what the test split showed, and what to do next."""
-    seeds = max(5, 2 * len(proof.get("seeds") or []))
+    top, seeds = max(1, len(proof["candidates"])), max(5, 2 * len(proof.get("seeds") or []))
     step = NEXT[proof["verdict"]].format(
-        export=f"python -m analysis.export run={run} to=export",
-        more=f"python -m analysis.retrain run={run} top={max(1, len(proof['candidates']))} seeds={seeds} test=false",
+        export=f"python -m analysis.export run={shown(run)} to=export",
+        more=f"{retraining(run, top, seeds=seeds)} test=false",
     )
     return PROVED.get(proof["verdict"], "unknown"), " ".join([proof["sentence"], *_tested(proof), step])
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from analysis.experiment import SETTLED
 from analysis.questions import proved
-from analysis.questions.answer import Said, counted, figure, listed, named, percent, shown
+from analysis.questions.answer import Said, counted, figure, listed, named, percent, retraining
 from analysis.questions.evidence import CLEAR, Evidence
 
 CHOSEN = 5.0
@@ -22,7 +22,7 @@ def better(evidence: Evidence) -> Said:
     """Whether the best trial beats the default settings; without a proof never for certain."""
     experiment, best = evidence.experiment, evidence.top[0]
     if experiment.proof:
-        return proved.better(experiment.proof, shown(experiment.path))
+        return proved.better(experiment.proof, experiment.path)
     if not evidence.kept(best):
         return "bad", _none_feasible(evidence)
     if experiment.default is None:
@@ -40,16 +40,19 @@ def _against_default(evidence: Evidence) -> Said:
     gain = evidence.gain(best, 0)
     trouble = _default_trouble(evidence)
     if evidence.scatter is None:
-        return "careful", f"{values}; the curves are too short to see noise.{trouble} Try it: {_retrain(evidence, 3)}"
+        return (
+            "careful",
+            f"{values}; the curves are too short to see noise.{trouble} Try it: {_prove(evidence)}",
+        )
     size = _in_scatters(gain, evidence.scatter)
     if gain > CHOSEN * evidence.scatter:
         return "careful", (
             f"{values}: better by {figure(gain)}, {size}.{trouble} One seed does not prove it; this does: "
-            f"{_retrain(evidence, 3)}"
+            f"{_prove(evidence)}"
         )
     return "careful", (
         f"{values}: better by only {figure(gain)}, {size}, after choosing the best of "
-        f"{counted(len(experiment.ranked), 'trial')}.{trouble} See whether it lasts: {_retrain(evidence, 3)}"
+        f"{counted(len(experiment.ranked), 'trial')}.{trouble} See whether it lasts: {_prove(evidence)}"
     )
 
 
@@ -61,7 +64,10 @@ def noise(evidence: Evidence) -> Said:
     rivals = [trial for trial in evidence.top[1:] if evidence.kept(trial) == evidence.kept(best)]
     if scatter is None or not rivals:
         why = "the curves are too short to see noise" if rivals else f"#{best} has no trial to be compared with"
-        return "unknown", f"{why[0].upper()}{why[1:]}. Several seeds can tell: {_retrain(evidence, 3)}"
+        return (
+            "unknown",
+            f"{why[0].upper()}{why[1:]}. Several seeds can tell: {_prove(evidence)}",
+        )
     gaps = [evidence.gain(best, rival) for rival in rivals]
     level = [rival for rival, gap in zip(rivals, gaps, strict=True) if gap <= CLEAR * scatter]
     spread = figure(gaps[0]) if len(gaps) == 1 else f"{figure(gaps[0])} to {figure(gaps[-1])}"
@@ -71,7 +77,7 @@ def noise(evidence: Evidence) -> Said:
         rest = f"The lead is over {CLEAR:g} times that, which one seed cannot prove; several can"
     else:
         rest = f"One seed cannot tell #{best} from {named(level)}; several can"
-    return "careful", f"{lead}; {seen}. {rest}: {_retrain(evidence, max(3, len(level) + 1))}"
+    return "careful", f"{lead}; {seen}. {rest}: {_prove(evidence, max(3, len(level) + 1))}"
 
 
 def front(evidence: Evidence) -> Said:
@@ -218,5 +224,5 @@ def _over_all(evidence: Evidence) -> str:
     return words
 
 
-def _retrain(evidence: Evidence, top: int) -> str:
-    return f"python -m analysis.retrain run={shown(evidence.experiment.path)} top={top} seeds=5"
+def _prove(evidence: Evidence, top: int = 3) -> str:
+    return retraining(evidence.experiment.path, top)

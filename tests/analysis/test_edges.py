@@ -1,5 +1,7 @@
 """Best trials at the end of what was searched."""
 
+import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,9 @@ import pytest
 from written import answer, curve, trial, written
 
 from analysis.experiment import Experiment
+from analysis.page.slices import slices
 from analysis.questions.answer import Answer
+from analysis.questions.edges import found_edges
 from search.overrides import merged_with
 from search.space import Space
 from trainables.settings import parse_arguments
@@ -41,7 +45,9 @@ def pressed(tmp_path: Path, spec: dict[str, Any], values: list[Any], name: str =
 def test_a_setting_at_the_edge_comes_with_the_words_that_widen_it(tmp_path, name, spec, values, override, reaches):
     experiment, said = pressed(tmp_path, spec, values, name)
     assert said.verdict == "bad"
-    assert said.sentence.endswith(override)
+    words = shlex.split(said.sentence.partition("Search further: ")[2])
+    assert words[-len(override.split()) :] == override.split()
+    assert f"'{override.split()[0]}'" in said.sentence  # a shell would take the brackets for a pattern
     given = parse_arguments(override.split())
     wider = Space.of("wider", merged_with(experiment.space.source, given)).dimensions[0]
     assert wider.contains(reaches)
@@ -71,4 +77,27 @@ def test_a_bound_of_the_setting_itself_cannot_be_widened(tmp_path):
     assert "x cannot go further: that is the bound of the setting itself" in said.sentence
     assert "params.x" not in said.sentence
     _, said = pressed(tmp_path / "within", {"uniform": [0.5, 0.9]}, [0.9] * 5, "x")
-    assert said.sentence.endswith("params.x.uniform=[0.5,1]")
+    assert said.sentence.endswith("'params.x.uniform=[0.5,1]'")
+
+
+def test_a_proved_winner_is_looked_at_before_the_searchs_best(tmp_path):
+    values = [1e-3, 1e-3, 1e-3, 1e-3, 9.9e-3]  # the fifth best alone lies at the edge
+    experiment, said = pressed(tmp_path, {"loguniform": [1e-4, 1e-2]}, values)
+    assert "alone among them" not in said.sentence
+    winner = experiment.ranked[4]
+    row = {"trial": winner, "values": {"1000": 0.5}, "mean": 0.5}
+    proof = {"sentence": "Proved.", "verdict": "better", "metric": "val/score", "mode": "max", "winner": winner}
+    proof |= {"candidates": [row], "default": {**row, "trial": 0}}
+    (edge,) = found_edges(replace(experiment, proof=proof))
+    assert (edge.name, edge.end, edge.press) == ("lr", "high", "alone")
+    assert found_edges(experiment) == []
+
+
+def test_the_slices_say_what_the_question_says(tmp_path):
+    for name, values in {"at": [9.9e-3] * 5, "alone": [9.9e-3, 1e-3, 1e-3, 1e-3, 1e-3]}.items():
+        experiment, said = pressed(tmp_path / name, {"loguniform": [1e-4, 1e-2]}, values)
+        grid = slices(experiment, 9)
+        (plot,) = grid.plots
+        assert (said.verdict == "good") == (grid.title == "How does each setting move the objective?")
+        words = {"at": "at the upper end, as are most of the best", "alone": "at the upper end, alone among the best"}
+        assert words[name] in plot.caption

@@ -1,16 +1,12 @@
 """A run as frames: against its own files read one by one, and whatever state these are in."""
 
 import json
-import os
-import pickle
-import shutil
-import stat
 
+import numpy as np
 import pandas as pd
 import pytest
 from simulated import add, board, by_formula, search
 
-from analysis import reading
 from analysis.experiment import load, load_all
 from search.record import ENVIRONMENT, FAILURES, TRIAL, RunFolder
 from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines
@@ -180,6 +176,65 @@ def test_an_epoch_that_is_there_twice_counts_once_with_its_later_line(run):
     assert experiment.trials.loc[0, "epochs"] == len(lines)
 
 
+# -- reports of older runs and of others -----------------------------------------------------------------------------
+
+
+def without(run, *names, trials=None):
+    """The run with some keys taken out of the reports of some trials, or all."""
+    for path in run.glob(f"trial_*/{RESULT}"):
+        if trials is None or int(path.parent.name[-4:]) in trials:
+            lines = [{key: value for key, value in line.items() if key not in names} for line in read_lines(path)]
+            path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return load(run)
+
+
+@pytest.mark.parametrize("trials", [None, [1, 2]])
+def test_what_older_runs_did_not_report_is_worked_out(finished_run, run, trials):
+    whole = load(finished_run)
+    found = without(run, "objective/violation", "objective/feasible", "objective/value", "time/total_s", trials=trials)
+    scores = ["objective/violation", "objective/feasible", "objective/value"]
+    pd.testing.assert_frame_equal(found.reports[scores], whole.reports[scores])
+    assert (found.ranked, found.front) == (whole.ranked, whole.front)
+    shown = whole.trials.columns.drop("seconds")
+    pd.testing.assert_frame_equal(found.trials[shown], whole.trials[shown])
+    assert found.trials["seconds"].isna().tolist() == [trials is None or n in trials for n in found.trials.index]
+    assert not found.problems
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        (("objective/value", "val/score"), "val/score"),
+        (("objective/violation", "objective/feasible", "val/cost"), "val/cost"),
+        (("objective/value", "val/score", "objective/violation", "objective/feasible", "val/cost"), "val/score or val"),
+    ],
+)
+def test_a_trial_without_the_metric_has_no_best_epoch_and_its_file_is_named(finished_run, run, gone, named):
+    whole = load(finished_run)
+    lost = whole.ranked[0]
+    found = without(run, *gone, trials=[lost])
+    assert found.trials.loc[lost, ["best_epoch", "value", "feasible", "violation"]].isna().all()
+    assert found.ranked == whole.ranked[1:]
+    (said,) = found.problems
+    assert said.startswith(f"trial_{lost:04d}/{RESULT} has no number for {named}")
+
+
+def test_a_run_none_of_whose_reports_can_be_compared_is_read(run):
+    found = without(run, "objective/value", "val/score")
+    assert (found.ranked, found.front, found.best, found.common_rung(1)) == ([], [], None, None)
+    assert len(found.problems) == ((found.trials["status"] != "failed") & (found.trials["epochs"] > 0)).sum()
+
+
+def test_a_report_that_is_no_number_is_not_the_best_and_hides_none(run):
+    best = load(run).ranked[0]
+    path = folder_of(run, best) / RESULT
+    lines = read_lines(path)
+    lines.insert(0, {**lines[0], "epoch": 0, "objective/value": np.nan, "val/score": np.nan})
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    row = load(run).trials.loc[best]
+    assert row["value"] == max(line["objective/value"] for line in lines[1:])
+
+
 def test_a_run_without_any_report_or_trial_is_read(tmp_path):
     on = board(tmp_path / "run")
     empty = load(on.folder.path)
@@ -198,71 +253,3 @@ def test_what_is_no_run_is_refused(tmp_path):
 
 def test_several_runs_at_once(finished_run, run):
     assert [each.path for each in load_all([finished_run, run])] == [finished_run, run]
-
-
-# -- the cache -----------------------------------------------------------------------------------------------------
-
-
-def test_what_has_not_changed_is_not_read_again(run, monkeypatch):
-    first = load(run)
-    asked = []
-    read = reading.tables
-    monkeypatch.setattr(reading, "tables", lambda folders: asked.append(sorted(folders)) or read(folders))
-    second = load(run)
-    assert asked == []
-    pd.testing.assert_frame_equal(second.reports, first.reports)
-    pd.testing.assert_frame_equal(second.trials, first.trials)
-    assert second.problems == first.problems
-    path = folder_of(run, 1) / RESULT
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
-    third = load(run)
-    assert asked == [[1]]
-    assert third.trials.loc[1, "epochs"] == 1
-    pd.testing.assert_frame_equal(
-        third.reports[third.reports["trial"] != 1].reset_index(drop=True),
-        first.reports[first.reports["trial"] != 1].reset_index(drop=True),
-    )
-    shutil.rmtree(folder_of(run, 1))
-    assert 1 not in load(run).trials.index
-
-
-def test_a_damaged_cache_is_read_anew_and_named(run):
-    first = load(run)
-    (run / reading.FRAMES / "reports.parquet").write_bytes(b"PAR1")
-    again = load(run)
-    assert any(reading.FRAMES in line for line in again.problems)
-    pd.testing.assert_frame_equal(again.reports, first.reports)
-    assert not load(run).problems
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written_is_read_all_the_same(run):
-    run.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    try:
-        experiment = load(run)
-    finally:
-        run.chmod(stat.S_IRWXU)
-    assert experiment.ranked
-    assert any("cannot be written" in line for line in experiment.problems)
-
-
-def test_a_cache_in_whose_place_lies_a_file_is_named(run):
-    shutil.rmtree(run / reading.FRAMES, ignore_errors=True)
-    (run / reading.FRAMES).write_text("")
-    experiment = load(run)
-    assert experiment.ranked
-    assert any(reading.FRAMES in line for line in experiment.problems)
-
-
-def test_nothing_is_unpickled(run, monkeypatch):
-    for folder in run.glob("trial_*"):
-        (folder / "note.pkl").write_bytes(pickle.dumps({}))
-
-    def forbidden(*_):
-        raise AssertionError("a pickle was opened")
-
-    monkeypatch.setattr(pickle, "load", forbidden)
-    monkeypatch.setattr(pickle, "loads", forbidden)
-    monkeypatch.setattr(pickle, "Unpickler", forbidden)
-    assert load(run).ranked
-    assert load(run).ranked  # from the cache

@@ -1,7 +1,12 @@
 """An export: the right trial's weights and figures, and a test split that is looked at once."""
 
 import json
+import os
 import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
@@ -62,6 +67,28 @@ def test_an_export_can_be_trained_in_full(run, tmp_path):
     export(run, tmp_path / "out")
     assert train.main([f"config={tmp_path / 'out' / CONFIG}", "epochs=5", "device=cpu"]) == 0
     assert len(read_lines(tmp_path / "out" / "trained" / RESULT)) == 5
+
+
+@pytest.mark.parametrize("name", ["an export", """it's "mine" $HOME"""])
+def test_the_card_of_an_export_can_be_followed_from_anywhere(run, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    export(run, name)
+    card = (tmp_path / name / CARD).read_text()
+    (tmp_path / "elsewhere").mkdir()
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "elsewhere",
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "score" in done.stdout
+    command = next(line for line in card.splitlines() if line.startswith("    python -m trainables.train"))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert train.main([*shlex.split(command)[3:], "device=cpu"]) == 0
+    assert (tmp_path / name / "trained" / RESULT).is_file()
 
 
 def test_another_trial_can_be_asked_for(run, tmp_path):

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import pandas as pd
 
-from analysis.page.blocks import Note, Page, Section
-from analysis.page.render import for_script, render, with_commands
+from analysis.page.blocks import Note, Page, Section, Table
+from analysis.page.render import HERE, for_script, render, with_commands
 from analysis.summary import as_json
 
 EVIL = '<script>alert(1)</script> & "quoted" </script>'
@@ -22,6 +22,15 @@ def test_whatever_stands_on_a_page_is_text():
     assert json.loads(for_script({"a": EVIL})) == {"a": EVIL}
     said = with_commands("<b> Go on: python -m search.run resume=runs/a params.lr=[1,2]. Or not")
     assert said == "&lt;b&gt; Go on: <code>python -m search.run resume=runs/a params.lr=[1,2].</code> Or not"
+
+
+def test_only_wide_sheets_are_printed_small():
+    for columns, name in ((6, "sheet"), (14, "sheet many")):
+        cells = tuple(f"c{each}" for each in range(columns))
+        page = Page("t", (), "", (), (), (Section("s", "s", (Table(cells, (cells,)),)),))
+        assert f'<table class="{name}">' in render(page)
+    css = (HERE / "page.css").read_text()
+    assert ".many { font-size" in css and ".sheet { font-size" not in css
 
 
 def test_what_is_not_finite_is_null():

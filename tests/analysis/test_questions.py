@@ -6,10 +6,11 @@ import pytest
 from scipy import stats
 from written import answer, curve, healthy_trials, trial, written
 
-from analysis.experiment import Experiment
+from analysis.experiment import Experiment, load
 from analysis.questions.evidence import gather
 from analysis.questions.judging import superiority
 from analysis.questions.playbook import answers, headline
+from trainables.files import trial_folder
 
 
 def verdicts(experiment: Experiment) -> dict[str, str]:
@@ -71,6 +72,16 @@ def test_unbegun_trials_come_before_more_of_them(tmp_path):
     said = answer(experiment, "Were there enough")
     assert "has yet to begin 14 of its 24 trials: python -m search.run resume=" in said.sentence
     assert "budget.trials" not in said.sentence
+    going = [trial(curve(value)) for value in np.linspace(0.1, 0.9, 9)] + [trial([0.1], ended="running")]
+    said = answer(written(tmp_path / "going", going), "Were there enough")
+    assert said.sentence.endswith("has yet to begin 14 of its 24 trials.")
+
+
+def test_a_damaged_trial_is_moved_away_before_a_run_is_resumed(tmp_path):
+    experiment = written(tmp_path, [trial(curve(value)) for value in np.linspace(0.1, 0.9, 10)])
+    (trial_folder(experiment.path, 3) / "trial.json").write_text("{")
+    said = answer(load(experiment.path), "Were there enough")
+    assert "trials: move trial_0003 out of the run's folder, then python -m search.run resume=" in said.sentence
 
 
 def test_failures_are_grouped_by_their_reason(tmp_path):
@@ -79,8 +90,10 @@ def test_failures_are_grouped_by_their_reason(tmp_path):
     said = answer(written(tmp_path / "some", [*healthy_trials(17), *failed]), "Did trials fail")
     assert said.verdict == "careful"
     assert said.sentence.startswith("3 of 20 trials failed (15%), 2 of them like #17: loss became nan in epoch 3.")
+    assert "Narrow the ranges that lead there. failures.csv has 1 other reason as well." in said.sentence
     said = answer(written(tmp_path / "many", [trial([], ended="failed", reason="x"), *failed]), "Did trials fail")
-    assert (said.verdict, "The default #0 is among them" in said.sentence) == ("bad", True)
+    assert (said.verdict, "The default fails as well: read trial_0000/error.txt." in said.sentence) == ("bad", True)
+    assert "Narrow the ranges" not in said.sentence
 
 
 def test_curves_that_rise_to_the_end_ask_for_epochs(tmp_path):
@@ -173,7 +186,7 @@ def test_the_headline_counts_what_the_scheduler_saved(tmp_path):
     assert (said.finished, said.stopped, said.failed, said.running) == (2, 2, 1, 1)
     assert said.best == pytest.approx(max(curve(0.9)))
     assert said.default == pytest.approx(max(curve(0.5)))
-    assert said.stopped_share == pytest.approx(2 / 6)
+    assert (said.cut_short, said.stopped_share) == (1, pytest.approx(1 / 6))  # the other one lost its patience
     assert said.epochs_saved == pytest.approx(6 / 54)
     assert said.hours_saved == pytest.approx(6 * 2.0 / 3600)
     assert "6 of 24 trials: 2 trained in full, 2 stopped early, 1 failed, 1 running" in said.sentence

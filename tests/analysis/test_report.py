@@ -91,6 +91,8 @@ def test_the_summary_is_what_the_frames_say(searched):
     _, summary = written(searched)
     experiment = load(searched)
     assert summary["best"]["trial"] == experiment.best == summary["top"][0]["trial"]
+    assert isinstance(summary["best"]["best_epoch"], int) and isinstance(summary["top"][0]["epoch"], int)
+    assert summary["front"] is None
     assert summary["best"]["value"] == experiment.trials["value"][experiment.best]
     assert summary["best"]["settings"] == experiment.settings.loc[experiment.best].to_dict()
     assert summary["default"]["value"] == experiment.trials["value"][0]
@@ -143,7 +145,8 @@ def test_a_run_without_a_result_has_a_page_that_says_so(tmp_path, trials):
     if trials != "none":
         add(on, {"x": 0.5, "y": 0.5, "kind": "plain"}, ended="failed" if trials == "failed" else "", cause="error")
     page, summary = written(on.folder.path)
-    assert "No trial has a result yet" in page
+    assert ("The only trial has failed" if trials == "failed" else "No trial has a result yet") in page
+    assert not any(f"python -m {each}" in page for each in ("analysis.retrain", "analysis.export", "trainables.train"))
     assert summary["best"] is None and summary["top"] == []
     assert "data-figure" not in page
     assert len(page) < 200_000  # nothing to draw, so nothing to draw it with
@@ -157,6 +160,9 @@ def test_a_run_that_goes_on_says_how_far_it_is(tmp_path):
     ended = said["finished"] + said["stopped"] + said["failed"]
     assert 0 < ended < 24 and said["running"] > 0
     assert f"{ended} of 24 trials so far" in page
+    lost = next(trial for trial, status in load(on.folder.path).trials["status"].items() if status == "running")
+    (trial_folder(on.folder.path, lost) / "trial.json").write_text("{")
+    assert f"{ended + 1} of 24 trials so far" in written(on.folder.path)[0]
 
 
 def test_a_damaged_run_is_shown_as_far_as_it_can_be_read(searched):
@@ -177,10 +183,17 @@ def test_several_goals_have_a_front(tmp_path):
     budget = {"trials": 8, "max_epochs": 2, "grace_epochs": 1}
     on = board(tmp_path / "run", params=PARAMS, objective=goals, scheduler={"kind": "none"}, budget=budget)
     search(on, seed=0)
-    page, _ = written(on.folder.path)
+    page, summary = written(on.folder.path)
+    experiment = load(on.folder.path)
+    assert [row["trial"] for row in summary["front"]] == experiment.front
+    assert summary["front"][0]["val/cost"] == experiment.trials["val/cost"][experiment.front[0]]
+    assert set(summary["front"][0]["settings"]) == {"x", "y", "kind"}
+    assert "by val/score, the first of 2 goals" in summary["headline"]["sentence"]
+    for goal in ("val/score", "val/cost"):
+        assert f"top=3 seeds=5 goal={goal}" in page
     assert "Pareto front" in Elements(page).headings
     assert '<th scope="col" class="number">val/<wbr>cost</th>' in page  # both goals stand in the table of the best
-    assert '<th scope="col">feasible</th>' in page
+    assert '<th scope="col">feasible</th>' not in page  # there are no constraints
 
 
 def candidate(trial, mean):
@@ -197,8 +210,8 @@ def test_a_proof_comes_first(searched):
     (searched / "retrain").mkdir()
     (searched / "retrain" / "proof.json").write_text(json.dumps(proof))
     page, summary = written(searched)
-    headline = summary["headline"]["sentence"]
-    assert page.index("Better than the default: sure.") < page.index(headline.split(";")[0].replace("'", "&#39;"))
+    assert summary["headline"]["sentence"] == proof["sentence"]
+    assert page.index("Better than the default: sure.") < page.index('<dl class="tiles')
     assert "95% interval 0.2 to 0.4" in page and "#3 (winner)" in page
     assert summary["proof"] == proof
     (searched / "retrain" / "proof.json").write_text('{"sentence": "half')
@@ -239,11 +252,14 @@ def test_the_command_says_what_it_found_and_where_the_page_is(searched, tmp_path
     page = tmp_path / "elsewhere" / "page.html"
     assert report.main([f"run={searched}", f"to={page}"]) == 0
     said = capsys.readouterr().out
-    summary = json.loads((page.parent / "summary.json").read_text())
+    summary = json.loads((page.parent / "page.json").read_text())
     assert page.exists() and not (searched / "report.html").exists()
+    assert not any((folder / "summary.json").exists() for folder in (page.parent, searched))
     assert summary["headline"]["sentence"] in said and str(page) in said
     good = sum(answer["verdict"] == "good" for answer in summary["answers"])
     assert f"{good} good" in said
+    with pytest.raises(UsageError, match=r"give the page's place"):
+        report.main([f"run={searched}", "to=page.json"])
     with pytest.raises(UsageError, match="is no run"):
         report.main(["run=/no/such"])
     with pytest.raises(UsageError, match=r"cannot be written .* give another place with to=FILE"):

@@ -4,7 +4,7 @@ import pytest
 from drawn import found_importances, marks, searched
 
 from analysis.page import effects
-from analysis.page.slices import at_edge, position, shared_rung, slices
+from analysis.page.slices import position, shared_rung, slices
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +35,11 @@ def test_a_slice_shows_the_trials_at_the_rung_where_the_setting_applied(experime
     assert default == [experiment.space.entry.Config().x]
 
 
-def test_positions_and_edges_follow_the_scale(experiment):
+def test_positions_follow_the_scale(experiment):
     dimensions = {dimension.name: dimension for dimension in experiment.space.dimensions}
     assert position(dimensions["x"], 0.25) == 0.25
     assert position(dimensions["wrong_epoch"], 999**0.5) == pytest.approx(0.5)
     assert position(dimensions["kind"], "shifted") == 0.75
-    assert at_edge(dimensions["x"], 0.97) == "upper"
-    assert at_edge(dimensions["x"], 0.04) == "lower"
-    assert at_edge(dimensions["wrong_epoch"], 50) == at_edge(dimensions["kind"], "plain") == ""
 
 
 def test_importances_are_drawn_with_their_intervals_and_gaps_are_named(experiment):

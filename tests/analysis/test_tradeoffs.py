@@ -1,11 +1,10 @@
 """Whole combinations, Pareto fronts and constraints."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 from drawn import GOALS, searched, trace
+from written import trial, written
 
 from analysis.page import tradeoffs
 from analysis.page.slices import position, shared_rung
@@ -35,23 +34,28 @@ def test_parallel_lines_cross_every_setting_at_its_place(experiment):
     assert trials == {*experiment.at(rung).index, experiment.best, 0}
 
 
-@pytest.mark.parametrize("modes", [["max", "min"], ["min", "min", "max"]])
-def test_the_front_is_the_objectives_own(several, modes):
-    chance = np.random.default_rng(0)
-    points = pd.DataFrame(chance.integers(0, 12, size=(300, len(modes))).astype(float))
-    goals = tuple(replace(several.objective.first, mode=mode) for mode in modes)
-    oracle = replace(several.objective, goals=goals)
-    assert tradeoffs.front(points, modes) == oracle.front(points.to_numpy().tolist())
-
-
 def test_the_front_of_a_run_is_drawn_through_trials_that_nothing_beats(several):
     (plot,) = tradeoffs.trade_offs(several)
     line = trace(plot, "Pareto front")
     points = several.trials[["val/score", "val/cost"]]
-    chosen = several.objective.front(points.to_numpy().tolist())
-    expected = sorted((points["val/cost"].iloc[place], points["val/score"].iloc[place]) for place in chosen)
+    chosen = several.front
+    assert sorted(line["customdata"]) == chosen
+    expected = sorted((points["val/cost"][trial], points["val/score"][trial]) for trial in chosen)
     assert list(zip(line["x"], line["y"], strict=True)) == [pytest.approx(pair, rel=1e-5) for pair in expected]
     assert plot.title.startswith(f"{len(chosen)} of {len(points)} trials")
+
+
+def test_of_three_goals_the_members_are_those_of_all_three(tmp_path):
+    goals = [*GOALS, {"metric": "train/total", "mode": "min"}]
+    chance = np.random.default_rng(1).random((30, 3)).round(2)
+    trials = [trial([score] * 9, cost=cost, loss=other) for score, cost, other in chance.tolist()]
+    experiment = written(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
+    plots = tradeoffs.trade_offs(experiment)
+    assert len(plots) == 2
+    for plot in plots:
+        front = trace(plot, "Pareto front")
+        assert sorted(front["customdata"]) == experiment.front and front["mode"] == "markers"
+        assert plot.title == f"{len(experiment.front)} of 30 trials are on the front of all 3 goals"
 
 
 def test_a_constraint_is_drawn_with_its_bound(experiment):

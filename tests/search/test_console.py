@@ -1,5 +1,6 @@
 """What a person sees: the plan, the line, the card."""
 
+import subprocess
 import time
 from pathlib import Path
 
@@ -149,6 +150,31 @@ def test_the_card_of_a_run_without_results_gives_the_reasons(tmp_path):
     on.end(add(on, NEAR).number, "failed", "error", "loss became nan")
     assert "no trial has a result" in card(on, on.folder)
     assert "#0: loss became nan" in card(on, on.folder)
+
+
+def pasted(command):
+    """The words that a shell makes of a command."""
+    shell = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True, env={"HOME": "/home/me"}
+    )
+    return shell.stdout.splitlines()
+
+
+@pytest.mark.parametrize("name", ["my run", "it's", 'a "b"', "$HOME", "a;b&c"])
+def test_the_commands_can_be_pasted_whatever_the_folder_is_called(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    on = board(tmp_path / name, **SHORT)
+    trained(on, FAR)
+    text = card(on, on.folder)
+    commands = [
+        pasted(row[row.index("python") :].partition("     ")[0]) for row in text.splitlines() if "python" in row
+    ]
+    assert [words[3] for words in commands] == [f"run={name}"] * 3
+    assert commands[1][4:] == ["top=3", "seeds=5"]
+    assert commands[2][4:] == [f"to=export/{name}"]
+    resume = interrupted(on, out_of_time=False).partition("go on:")[2]
+    assert pasted(resume) == ["python", "-m", "search.run", f"resume={name}"]
+    assert pasted(tensorboard_command(tmp_path / name)) == ["tensorboard", "--logdir", name]
 
 
 GOALS = [{"metric": "val/score", "mode": "max"}, {"metric": "val/cost", "mode": "min"}]

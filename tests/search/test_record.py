@@ -123,12 +123,24 @@ def test_a_torn_report_is_left_out(tmp_path):
     assert [line["epoch"] for line in reopened(on.folder.path).trials[0].reports] == [1]
 
 
-def test_a_trial_that_cannot_be_read_is_named_with_the_way_out(tmp_path):
+@pytest.mark.parametrize(
+    "damage", [b"{", b"\xff", b"[]", b"7", b"{}", b'{"params": {}}', b'{"number": 0, "origin": "random", "params": 1}']
+)
+def test_a_trial_that_cannot_be_read_is_named_with_the_way_out(tmp_path, damage):
     on = board(tmp_path / "run")
     add(on, X)
-    (trial_folder(on.folder.path, 0) / "trial.json").write_text("{")
+    (trial_folder(on.folder.path, 0) / "trial.json").write_bytes(damage)
     with pytest.raises(UsageError, match=r"trial_0000/trial\.json cannot be read .*move its folder away"):
         on.folder.trials()
+
+
+def test_what_a_newer_version_recorded_of_a_trial_is_left_out(tmp_path):
+    on = board(tmp_path / "run")
+    add(on, X)
+    path = trial_folder(on.folder.path, 0) / "trial.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "node": "10.0.0.1", "reports": "elsewhere"}))
+    assert known(on.folder.trial(0)) == known(on.trials[0])
+    assert on.folder.trial(0).reports == ()
 
 
 ENDLESS = """

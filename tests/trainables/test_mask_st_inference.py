@@ -1,9 +1,12 @@
 """An exported mask_st without its data: the same predictions, the snippet on its card, and the notes' spelling."""
 
 import json
+import os
 import re
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,12 +67,19 @@ def test_a_predictor_says_what_the_variant_says_of_the_same_images(tmp_path, kin
     assert found.masks.mean(axis=(1, 2)) == pytest.approx(cells.mean(axis=(1, 2)), abs=0.03)
 
 
-def test_the_snippet_on_the_card_runs(tmp_path):
-    _, files = exported(tmp_path / "export")
-    card = (tmp_path / "export" / "out" / CARD).read_text()
+def test_the_snippet_on_the_card_runs_from_anywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, files = exported(Path("""it's my "own" export"""))
+    card = (files[0].parent / "out" / CARD).read_text()
     code = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
+    (tmp_path / "elsewhere").mkdir()
     done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, files[:2])], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *(str(file.resolve()) for file in files[:2])],
+        cwd=tmp_path / "elsewhere",
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert re.search(r"0\.png ring \d\.\d{3} cross \d\.\d{3}", done.stdout)
     assert "the masks keep" in done.stdout
@@ -95,6 +105,11 @@ def test_the_published_settings_are_spelt_as_the_notes_do():
     spelt = notes_spelling(config, Data())
     assert flags(spelt) == flags(NOTES)
     assert "no flag" not in spelt
+
+
+def test_the_notes_command_can_be_pasted_whatever_the_data_folder_is_called():
+    spelt = notes_spelling(Config(), Data(source="nih", root="/data/it's $mine")).split("```")[1]
+    assert "/data/it's $mine" in shlex.split(spelt)
 
 
 def test_what_the_notes_cannot_say_is_named():

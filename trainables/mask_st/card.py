@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trainables.mask_st.config import Config, Data
@@ -38,7 +40,7 @@ def snippet(folder: str, config: Config) -> str:
         "",
         "from trainables.mask_st.inference import Predictor",
         "",
-        f'model = Predictor.load("{folder}")',
+        f"model = Predictor.load({str(Path(folder).resolve())!r})",
         "found = model(sys.argv[1:])  # image files of any size",
         "for name, probabilities in zip(sys.argv[1:], found.probabilities, strict=True):",
         "    print(name, *(f'{k} {p:.3f}' for k, p in zip(found.classes, probabilities, strict=True)))",
@@ -65,7 +67,7 @@ def notes_spelling(config: Config, data: Data) -> str:
 
 
 def _data_flags(data: Data) -> list[str]:
-    root = data.root or "FOLDER"
+    root = shlex.quote(data.root) if data.root else "FOLDER"
     return ["--train_csv nih_roi_train.csv", f"--image_root {root}"]
 
 
