@@ -9,12 +9,8 @@ from simulated import add, board, by_formula, search
 
 from analysis.experiment import load, load_all
 from search.record import ENVIRONMENT, FAILURES, TRIAL, RunFolder
-from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines
+from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines, trial_folder
 from trainables.settings import UsageError
-
-
-def folder_of(run, number):
-    return run / f"trial_{number:04d}"
 
 
 def test_frames_hold_what_the_files_hold(finished_run):
@@ -71,7 +67,7 @@ def test_values_at_a_rung_are_those_of_that_epoch_and_the_last_ones_of_trials_th
             on.report(trial.number, next(results))
         on.end(trial.number, ended, cause, f"{cause}: for the test")
     experiment = load(on.folder.path)
-    reports = {n: read_lines(folder_of(on.folder.path, n) / RESULT) for n in range(3)}
+    reports = {n: read_lines(trial_folder(on.folder.path, n) / RESULT) for n in range(3)}
     assert experiment.at(3).to_dict() == {n: reports[n][2]["objective/value"] for n in range(3)}
     assert experiment.at(9).to_dict() == {0: reports[0][8]["objective/value"], 2: reports[2][3]["objective/value"]}
     assert experiment.common_rung(3) == 3
@@ -80,9 +76,9 @@ def test_values_at_a_rung_are_those_of_that_epoch_and_the_last_ones_of_trials_th
 
 
 def test_findings_are_rows(finished_run, run):
-    lines = read_lines(folder_of(run, 0) / RESULT)
+    lines = read_lines(trial_folder(run, 0) / RESULT)
     lines[1]["findings"] = [{"check": "flat", "message": "it is flat; raise lr"}, {"check": "odd", "message": "<b>"}]
-    (folder_of(run, 0) / RESULT).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (trial_folder(run, 0) / RESULT).write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert load(finished_run).findings.empty
     found = load(run).findings
     assert found.to_dict("records") == [
@@ -94,18 +90,18 @@ def test_findings_are_rows(finished_run, run):
 def test_of_a_damaged_folder_everything_readable_is_read_and_the_rest_is_named(finished_run, run):
     whole = load(finished_run)
     torn = whole.ranked[0]
-    with (folder_of(run, torn) / RESULT).open("a") as file:
+    with (trial_folder(run, torn) / RESULT).open("a") as file:
         file.write('{"epoch": 4, "val/score": 0.9, "objective/val')
     (run / FAILURES).unlink()
     (run / ENVIRONMENT).unlink()
     cut, other = whole.ranked[1], whole.ranked[2]
-    weights = folder_of(run, cut) / BEST_WEIGHTS
+    weights = trial_folder(run, cut) / BEST_WEIGHTS
     weights.write_bytes(weights.read_bytes()[:-5])
-    state = folder_of(run, cut) / LAST
+    state = trial_folder(run, cut) / LAST
     state.write_bytes(state.read_bytes()[: state.stat().st_size // 2])
-    (folder_of(run, other) / f".{BEST_WEIGHTS}").write_bytes(b"half")
+    (trial_folder(run, other) / f".{BEST_WEIGHTS}").write_bytes(b"half")
     lost = whole.ranked[3]
-    (folder_of(run, lost) / TRIAL).write_text('{"number": ')
+    (trial_folder(run, lost) / TRIAL).write_text('{"number": ')
 
     experiment = load(run)
 
@@ -139,7 +135,7 @@ def test_of_a_damaged_folder_everything_readable_is_read_and_the_rest_is_named(f
     ],
 )
 def test_a_line_in_the_middle_that_is_no_report_is_left_out_alone(finished_run, run, damage):
-    path = folder_of(run, 0) / RESULT
+    path = trial_folder(run, 0) / RESULT
     first, rest = path.read_bytes().split(b"\n", 1)
     path.write_bytes(first + b"\n" + damage + rest)
     experiment = load(run)
@@ -148,7 +144,7 @@ def test_a_line_in_the_middle_that_is_no_report_is_left_out_alone(finished_run, 
 
 
 def test_a_key_that_changes_its_type_costs_that_value_alone(run):
-    path = folder_of(run, 0) / RESULT
+    path = trial_folder(run, 0) / RESULT
     lines = read_lines(path)
     lines[0]["val/cost"] = "none"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -158,7 +154,7 @@ def test_a_key_that_changes_its_type_costs_that_value_alone(run):
 
 
 def test_numbers_that_json_should_not_have_are_read(run):
-    path = folder_of(run, 0) / RESULT
+    path = trial_folder(run, 0) / RESULT
     lines = read_lines(path)
     lines[0]["val/iou"], lines[1]["val/iou"] = float("nan"), float("inf")
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
@@ -168,7 +164,7 @@ def test_numbers_that_json_should_not_have_are_read(run):
 
 
 def test_an_epoch_that_is_there_twice_counts_once_with_its_later_line(run):
-    path = folder_of(run, 0) / RESULT
+    path = trial_folder(run, 0) / RESULT
     lines = read_lines(path)
     path.write_text("".join(json.dumps(line) + "\n" for line in [*lines, {**lines[-1], "val/score": 7.0}]))
     experiment = load(run)
@@ -227,7 +223,7 @@ def test_a_run_none_of_whose_reports_can_be_compared_is_read(run):
 
 def test_a_report_that_is_no_number_is_not_the_best_and_hides_none(run):
     best = load(run).ranked[0]
-    path = folder_of(run, best) / RESULT
+    path = trial_folder(run, best) / RESULT
     lines = read_lines(path)
     lines.insert(0, {**lines[0], "epoch": 0, "objective/value": np.nan, "val/score": np.nan})
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))

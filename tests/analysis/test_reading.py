@@ -13,23 +13,18 @@ import pytest
 from analysis import reading
 from analysis.experiment import load
 from search.record import TRIAL
-from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines
-
-
-def folder_of(run, number):
-    return run / f"trial_{number:04d}"
-
+from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines, trial_folder
 
 # -- a run at work ---------------------------------------------------------------------------------------------------
 
 
 def test_what_vanishes_while_it_is_listed_is_left_out(finished_run, run, monkeypatch):
-    (folder_of(run, 0) / f".{TRIAL}").write_text("{}")
+    (trial_folder(run, 0) / f".{TRIAL}").write_text("{}")
     (run / "trial_0009").write_text("a file")
 
     def listed(folder):
         entries = list(os.scandir(folder))
-        for path, other in ((folder_of(run, 0) / f".{TRIAL}", "renamed"), (folder_of(run, 1), "gone")):
+        for path, other in ((trial_folder(run, 0) / f".{TRIAL}", "renamed"), (trial_folder(run, 1), "gone")):
             if path.parent.samefile(folder):
                 path.rename(path.with_name(other))
         return entries
@@ -48,7 +43,7 @@ def test_checkpoints_that_vanish_while_they_are_looked_at_are_not_called_cut_off
 
 
 def test_weights_that_are_replaced_while_they_are_looked_at_are_whole(run):
-    path = folder_of(run, 0) / BEST_WEIGHTS
+    path = trial_folder(run, 0) / BEST_WEIGHTS
 
     def replaced(file):
         other = path.with_name("other")
@@ -62,7 +57,7 @@ def test_weights_that_are_replaced_while_they_are_looked_at_are_whole(run):
 
 @pytest.mark.parametrize("header", [b"[]", b"{}x", b'{"a": 1}', b'{"a": {"data_offsets": []}}', b""])
 def test_weights_with_a_header_that_is_none_are_named(run, header):
-    (folder_of(run, 0) / BEST_WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
+    (trial_folder(run, 0) / BEST_WEIGHTS).write_bytes(len(header).to_bytes(8, "little") + header)
     (said,) = load(run).problems
     assert f"trial_0000/{BEST_WEIGHTS} is cut off" in said
 
@@ -80,7 +75,7 @@ def test_what_has_not_changed_is_not_read_again(run, monkeypatch):
     pd.testing.assert_frame_equal(second.reports, first.reports)
     pd.testing.assert_frame_equal(second.trials, first.trials)
     assert second.problems == first.problems
-    path = folder_of(run, 1) / RESULT
+    path = trial_folder(run, 1) / RESULT
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:1]))
     third = load(run)
     assert asked == [[1]]
@@ -89,7 +84,7 @@ def test_what_has_not_changed_is_not_read_again(run, monkeypatch):
         third.reports[third.reports["trial"] != 1].reset_index(drop=True),
         first.reports[first.reports["trial"] != 1].reset_index(drop=True),
     )
-    shutil.rmtree(folder_of(run, 1))
+    shutil.rmtree(trial_folder(run, 1))
     assert 1 not in load(run).trials.index
 
 
@@ -104,9 +99,9 @@ def test_a_damaged_cache_is_read_anew_and_named(run):
 
 def with_findings(run):
     """The run, every report of its first trial with a finding; and how many these are."""
-    lines = read_lines(folder_of(run, 0) / RESULT)
+    lines = read_lines(trial_folder(run, 0) / RESULT)
     found = [{**line, "findings": [{"check": "flat", "message": "it is flat"}]} for line in lines]
-    (folder_of(run, 0) / RESULT).write_text("".join(json.dumps(line) + "\n" for line in found))
+    (trial_folder(run, 0) / RESULT).write_text("".join(json.dumps(line) + "\n" for line in found))
     return len(lines)
 
 
@@ -114,9 +109,9 @@ def with_findings(run):
 def test_a_reader_that_is_killed_while_it_writes_leaves_nothing_that_is_believed(run, monkeypatch, tmp_path, written):
     count = with_findings(run)
     shutil.rmtree(run / reading.FRAMES, ignore_errors=True)
-    folder_of(run, 0).rename(tmp_path / "later")
+    trial_folder(run, 0).rename(tmp_path / "later")
     load(run)
-    (tmp_path / "later").rename(folder_of(run, 0))
+    (tmp_path / "later").rename(trial_folder(run, 0))
     done = []
 
     def killed(partial, path):
@@ -135,10 +130,10 @@ def test_a_reader_that_is_killed_while_it_writes_leaves_nothing_that_is_believed
 
 @pytest.mark.parametrize("written", [1, 2])
 def test_two_readers_at_once_do_not_mix_their_files(finished_run, run, monkeypatch, tmp_path, written):
-    folder_of(run, 4).rename(tmp_path / "later")
+    trial_folder(run, 4).rename(tmp_path / "later")
     other, _ = reading.read_trials(run)
     shutil.rmtree(run / reading.FRAMES, ignore_errors=True)
-    (tmp_path / "later").rename(folder_of(run, 4))
+    (tmp_path / "later").rename(trial_folder(run, 4))
     put, done = reading.put_in_place, []
 
     def interrupted(partial, path):
