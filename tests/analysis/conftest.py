@@ -4,7 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from drawn import GOALS, searched
 from simulated import board, by_training, search
+
+from analysis.experiment import Experiment
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +31,15 @@ def finished_run(tmp_path_factory) -> Path:
 def run(finished_run, tmp_path) -> Path:
     """The same, in a copy that a test may change."""
     return Path(shutil.copytree(finished_run, tmp_path / "runs" / "mine"))
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory) -> Experiment:
+    """Forty trials under a constraint, to draw."""
+    return searched(tmp_path_factory.mktemp("drawn") / "one", constraints={"val/cost": 0.6})
+
+
+@pytest.fixture(scope="session")
+def several(tmp_path_factory) -> Experiment:
+    """Forty trials with two goals."""
+    return searched(tmp_path_factory.mktemp("drawn") / "two", objective=GOALS, scheduler={"kind": "none"})

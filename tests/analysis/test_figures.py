@@ -5,7 +5,7 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from drawn import GOALS, css_colors, found_importances, marks, searched, trace, with_colors
+from drawn import css_colors, found_importances, marks, trace, with_colors
 from simulated import add, board, search
 
 from analysis.experiment import load
@@ -13,16 +13,6 @@ from analysis.importance.estimates import Interaction
 from analysis.page import effects, figures, tradeoffs
 from analysis.page.render import HERE
 from analysis.page.slices import shared_rung, slices
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    return searched(tmp_path_factory.mktemp("runs") / "one", constraints={"val/cost": 0.6})
-
-
-@pytest.fixture(scope="module")
-def several(tmp_path_factory):
-    return searched(tmp_path_factory.mktemp("runs") / "two", objective=GOALS, scheduler={"kind": "none"})
 
 
 def all_plots(experiment):

@@ -3,21 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import GOALS, searched, trace
+from drawn import GOALS, trace
 from written import trial, written
 
 from analysis.page import tradeoffs
 from analysis.page.slices import position, shared_rung
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    return searched(tmp_path_factory.mktemp("runs") / "one", constraints={"val/cost": 0.6})
-
-
-@pytest.fixture(scope="module")
-def several(tmp_path_factory):
-    return searched(tmp_path_factory.mktemp("runs") / "two", objective=GOALS, scheduler={"kind": "none"})
 
 
 def test_parallel_lines_cross_every_setting_at_its_place(experiment):
