@@ -102,7 +102,8 @@ def _read(run: Path, stamps: dict[int, str]) -> Frames:
         said += _checkpoint_problems(paths[trial], stamp, values["status"])
         rows.append({"trial": trial, "stamp": stamp, **values, "problems": "\n".join(said)})
     trials = pd.DataFrame(rows, columns=["trial", "stamp", *FIELDS, "problems"])
-    trials = trials.astype({"started": float, "ended": float, "seed": float})
+    for name in ("started", "ended", "seed"):
+        trials[name] = pd.to_numeric(trials[name], errors="coerce").astype(float)
     return Frames(trials, read.reports, read.findings)
 
 
