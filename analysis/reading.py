@@ -174,7 +174,7 @@ def _cached(folder: Path) -> tuple[Frames | None, list[str]]:
     if not (folder / TABLES[0]).exists():
         return None, []
     try:
-        read = [parquet.read_table(folder / name) for name in TABLES]
+        read = [parquet.ParquetFile(folder / name, memory_map=True).read() for name in TABLES]
         known = [table.schema.metadata or {} for table in read]
         if any(each.get(b"version") != VERSION or each.get(b"token") != known[0].get(b"token") for each in known):
             return None, []
