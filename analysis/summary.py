@@ -67,9 +67,8 @@ def markdown(experiment: Experiment, headline: Headline, answers: list[Answer]) 
     """Headline, questions with their verdicts, and the best trials, as TensorBoard's text shows them."""
     proved = experiment.proof["sentence"] if experiment.proof else ""
     lines = [f"# {_cell(experiment.name)}", *map(_cell, dict.fromkeys([proved, headline.search]))]
-    lines.append(
-        _table(("question", "verdict", "answer"), [(each.question, each.verdict, each.sentence) for each in answers])
-    )
+    asked = [f"- **{each.verdict}** · *{_cell(each.question)}* {_cell(each.sentence)}" for each in answers]
+    lines.append("\n".join(asked))
     top = ranking.top_table(experiment)
     if top.rows:
         lines += ["## The best trials", _table(top.columns, list(top.rows))]

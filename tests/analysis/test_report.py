@@ -245,7 +245,7 @@ def test_tensorboard_shows_the_report_once(searched):
     seen.Reload()
     (event,) = seen.Tensors("report/text_summary")
     text = event.tensor_proto.string_val[0].decode()
-    assert load(searched).name in text and "| question | verdict | answer |" in text
+    assert load(searched).name in text and "· *Is the best better than the default?*" in text
 
 
 def test_the_command_says_what_it_found_and_where_the_page_is(searched, tmp_path, capsys):
