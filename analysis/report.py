@@ -14,15 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.experiment import Experiment, load
-from analysis.importance.estimates import (
-    EXPLAINED,
-    NEEDED,
-    Importances,
-    Interaction,
-    importances,
-    interaction,
-    why_none,
-)
+from analysis.importance.estimates import EXPLAINED, NEEDED, Importances, importances, why_none
+from analysis.importance.interaction import Interaction, interaction
 from analysis.page import effects, figures, opening, ranking, tables, tradeoffs
 from analysis.page.blocks import Answers, Block, Note, Page, Section, Table
 from analysis.page.panels import panels

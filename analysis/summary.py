@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.experiment import Experiment
-from analysis.importance.estimates import Importances, Interaction
+from analysis.importance.estimates import Importances
+from analysis.importance.interaction import Interaction
 from analysis.page import ranking, tables
 from analysis.questions.playbook import Answer, Headline
 

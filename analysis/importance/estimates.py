@@ -1,4 +1,4 @@
-"""Which settings mattered in a run: two estimators with intervals, and the strongest pair's interaction.
+"""Which settings mattered in a run: two estimators with intervals.
 
     forest      how much worse a forest predicts held-out trials without the setting: what moves the objective at all
     pedanova    how far the best trials' settings differ from all trials': what gets a trial among the best
@@ -19,10 +19,7 @@ import pandas as pd
 from analysis.experiment import Experiment
 from analysis.importance.design import Design, design
 from analysis.importance.forest import permutation_importances
-from analysis.importance.interaction import Interaction, interaction
 from analysis.importance.pedanova import divergences
-
-__all__ = ["EXPLAINED", "NEEDED", "Importances", "Interaction", "importances", "interaction", "why_none"]
 
 NEEDED = 30
 """Trials at a common rung, or with a conditional setting for PED-ANOVA, below which an importance would be noise."""

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.experiment import Experiment
-from analysis.importance.estimates import Importances, Interaction
+from analysis.importance.estimates import Importances
+from analysis.importance.interaction import Interaction
 from analysis.page import drawing
 from analysis.page.blocks import Key, Plot, Shape
 from analysis.page.drawing import INK, SURFACE, axis, log_axis

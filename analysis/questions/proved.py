@@ -46,11 +46,9 @@ def apart(proof: Mapping[str, Any]) -> Said:
     rival = max(rows.values(), key=lambda row: sign * row["mean"])
     between = gain(_signed(winner, sign), _signed(rival, sign))
     told = between.verdict == "better"
-    others = "either" if len(rows) == 1 else "any of them"
-    chance = "which can hardly be chance" if told else f"which may be chance: {others} may be taken"
-    return (
-        "good" if default == "can" and told else "careful"
-    ), f"{said}; it leads #{rival['trial']} by {figure(between.value)}, {chance}."
+    chance = "which can hardly be chance" if told else "which may be chance: either of the two may be taken"
+    lead = f"it leads #{rival['trial']} by {figure(between.value)}, {chance}"
+    return ("good" if default == "can" and told else "careful"), f"{said}; {lead}."
 
 
 def _tested(proof: Mapping[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from drawn import css_colors, found_importances, marks, trace, with_colors
 from simulated import add, board, search
 
 from analysis.experiment import load
-from analysis.importance.estimates import Interaction
+from analysis.importance.interaction import Interaction
 from analysis.page import effects, figures, tradeoffs
 from analysis.page.render import HERE
 from analysis.page.slices import shared_rung, slices

@@ -85,7 +85,7 @@ def test_seeds_tell_the_winner_from_its_rivals_or_not(tmp_path):
     level = proof_of("better", rival=(0.83, 0.78, 0.81))
     said = answer(replace(run, proof=level), "Is the difference larger")
     assert said.verdict == "careful"
-    assert "may be chance: either may be taken" in said.sentence
+    assert "may be chance: either of the two may be taken" in said.sentence
     said = answer(replace(run, proof=proof_of("no better")), "Is the difference larger")
     assert said.verdict == "careful"
     assert "cannot be told from the default" in said.sentence
