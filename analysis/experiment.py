@@ -146,7 +146,7 @@ def load(run: str | Path) -> Experiment:
     problems += _incomparable(summary, reports, space.objective)
     failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
-        problems.append(f"{FAILURES} is missing; the failures ({len(failures)}) are known from the trials' own records.")
+        problems.append(f"{FAILURES} is missing; the {len(failures)} failed are known from their own records.")
     return Experiment(
         folder=folder,
         space=space,
