@@ -15,7 +15,7 @@ from ray.tune import Callback
 
 from search.board import Board, Proposal
 from search.console import StatusLine
-from search.placement import Machine, place, this_machine
+from search.placement import Machine, Placement, place, this_machine
 from search.scheduler import BoardScheduler, settle
 from search.searcher import BoardSearcher, propose
 from search.settings import Run
@@ -86,18 +86,7 @@ def search(
         searched = [dimension.name for dimension in space.dimensions]
         shown = [*(goal.metric for goal in space.objective.goals), *space.objective.constraints]
         write_experiment(folder, searched, shown)
-    task = Task(
-        variant=space.entry.name,
-        fixed=space.fixed,
-        data=space.data.as_dict(),
-        objective=space.objective,
-        folder=folder,
-        seed=run.seed,
-        cpus=placement.cpus_per_trial,
-        gpus=_there(run, placement.gpus_per_trial) if processes > 1 else placement.gpus_per_trial,
-        timeout_s=run.trial_timeout_s,
-        processes=processes,
-    )
+    task = _task(run, board, placement, processes)
     trainable, resources = Trial, {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
     if processes > 1:
         from trainables.group import GroupTrial  # noqa: PLC0415  (ray.train takes seconds to import)
@@ -124,6 +113,23 @@ def search(
         ),
     )
     tuner.fit()
+
+
+def _task(run: Run, board: Board, placement: Placement, processes: int) -> Task:
+    """What all trials have in common."""
+    space, gpus = board.space, placement.gpus_per_trial
+    return Task(
+        variant=space.entry.name,
+        fixed=space.fixed,
+        data=space.data.as_dict(),
+        objective=space.objective,
+        folder=board.folder.path,
+        seed=run.seed,
+        cpus=placement.cpus_per_trial,
+        gpus=_there(run, gpus) if processes > 1 else gpus,
+        timeout_s=run.trial_timeout_s,
+        processes=processes,
+    )
 
 
 def _there(run: Run, gpus: float) -> float:
