@@ -34,6 +34,7 @@ params:
 def test_a_search_whose_worker_and_then_driver_are_killed_goes_on_without_losing_or_repeating_a_trial(tmp_path):
     run = Search(tmp_path, SPACE)
     run.wait_for(lambda: run.ended() >= 2)
+    run.wait_for(lambda: run.worker() is not None)  # between two calls a process goes by another title
     os.kill(run.worker(), signal.SIGKILL)
     run.wait_for(lambda: run.ended() >= 4)
     before = run.trials()
@@ -135,6 +136,7 @@ class Search:
 
     def __init__(self, tmp_path: Path, space: str, *arguments: str) -> None:
         (tmp_path / "space.yaml").write_text(space)
+        self.workers: set[int] = set()
         self.folder = tmp_path / "run"
         begin = [f"space={tmp_path}/space.yaml", f"storage={tmp_path}", "name=run", *arguments]
         self.process = subprocess.Popen(
@@ -174,9 +176,11 @@ class Search:
                 pytest.fail(f"the search did not get there: {self.process.communicate()}")
             time.sleep(0.05)
 
-    def worker(self) -> int:
-        """A process that trains this run's trials."""
-        return next(pid for pid in self._descendants() if b"ray::" in _title(pid) and b"train" in _title(pid).lower())
+    def worker(self) -> int | None:
+        """A process that trains this run's trials, the same for as long as there is one; None if there is none."""
+        titles = {pid: _title(pid) for pid in self._descendants() if pid not in self.workers}
+        self.workers |= {pid for pid, title in titles.items() if b"ray::" in title and b"train" in title.lower()}
+        return min(self.workers, default=None)
 
     def _descendants(self) -> Iterator[int]:
         group = os.getsid(self.process.pid)
