@@ -147,8 +147,7 @@ def _gain(goal: Goal, one: dict[int, float], other: dict[int, float]) -> Interva
     shared = sorted(set(one) & set(other))
     if len(shared) < 2:
         return None
-    sign = 1 if goal.mode == "max" else -1
-    return gain({seed: sign * one[seed] for seed in shared}, {seed: sign * other[seed] for seed in shared})
+    return gain({seed: goal.sign * one[seed] for seed in shared}, {seed: goal.sign * other[seed] for seed in shared})
 
 
 def _spent(reports: pd.DataFrame, cost: Cost) -> pd.Series:

@@ -9,7 +9,8 @@ import pandas as pd
 
 from analysis import ledger
 from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.statistics import gain_words, mean_interval
+from analysis.proof import rows_by_trial, tested_words
+from analysis.statistics import mean_interval
 
 CURVE_ROWS = 10
 
@@ -17,8 +18,7 @@ CURVE_ROWS = 10
 def sections(search: Experiment, proof: Mapping[str, Any] | None, trial: int) -> dict[str, str]:
     """Title → Markdown, for the model of a trial."""
     found = {"Is it better than the default?": _proof(search, proof)}
-    repeated = {each["trial"]: each for each in (*proof["candidates"], proof["default"])} if proof else {}
-    if proof is not None and trial in repeated:
+    if proof is not None and trial in rows_by_trial(proof):
         found["Learning curves"] = _curves(search, proof, trial)
     return {**found, "Looks at the test split": _looks(search)}
 
@@ -32,7 +32,7 @@ def _proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
     rows = [
         f"| {'default' if each['trial'] == 0 else each['trial']} | {_mean(each)} | {len(each['values'])} | "
         f"{len(each['failed'])} | {_number(each['searched'])} | {_number(each['optimism'])} |"
-        for each in (*proof["candidates"], proof["default"])
+        for each in rows_by_trial(proof).values()
     ]
     head = [
         "| trial | mean, 95 % interval | seeds | failed | in the search | too good by |",
@@ -47,7 +47,7 @@ def _curves(search: Experiment, proof: Mapping[str, Any], trial: int) -> str:
     """The metric by epoch, mean and range over seeds, of the trial and of the default."""
     confirmation = load(search.path / CONFIRMATION)
     columns = {"here": trial, "default": 0} if trial else {"default": 0}
-    repeated = {each["trial"]: each for each in (*proof["candidates"], proof["default"])}
+    repeated = rows_by_trial(proof)
     spans = {}
     for name, number in columns.items():
         trainings = [repeated[number]["trainings"][seed] for seed in repeated[number]["values"]]
@@ -77,9 +77,7 @@ def _result(result: Mapping[str, Any]) -> str:
     """A look's figures in short: of a proof the means and the gain, of a single model its metrics."""
     if "gain" not in result:
         return ", ".join(f"{key} {value:.4g}" for key, value in result.items()) or "no result"
-    means = {name: sum(result[name].values()) / len(result[name]) for name in ("winner", "default")}
-    figures = f"{result['metric']} {means['winner']:.4g} against {means['default']:.4g}"
-    return f"{figures}, mean over the seeds, {gain_words(result['gain'])}"
+    return f"{result['metric']} {tested_words(result)}, means over the seeds"
 
 
 def _mean(each: Mapping[str, Any]) -> str:

@@ -81,9 +81,13 @@ class Experiment:
     def ranked(self) -> list[int]:
         """The trials with a result, the one with the best epoch first, constraints kept before anything else."""
         known = self.trials[self.trials["value"].notna()]
-        sign = -1 if self.objective.first.mode == "max" else 1
-        order = np.lexsort((known.index, sign * known["value"], known["violation"]))
+        order = np.lexsort((known.index, -self.objective.first.sign * known["value"], known["violation"]))
         return [int(trial) for trial in known.index[order]]
+
+    @cached_property
+    def settled(self) -> pd.Series:
+        """By trial, whether it used its budget or ended itself: what it reported last is what it comes to."""
+        return (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLED)
 
     @cached_property
     def front(self) -> list[int]:
@@ -92,8 +96,7 @@ class Experiment:
         Those that break a constraint count only where all do.
         """
         metrics = [goal.metric for goal in self.objective.goals]
-        ended = (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLED)
-        known = self.trials[ended].dropna(subset=metrics)
+        known = self.trials[self.settled].dropna(subset=metrics)
         kept = known[known["violation"] == 0]
         known = known if kept.empty else kept
         return [int(known.index[place]) for place in self.objective.front(known[metrics].to_numpy().tolist())]

@@ -16,6 +16,7 @@ from typing import Any
 from analysis import ledger
 from analysis.card import sections
 from analysis.experiment import CONFIRMATION, Experiment, load
+from analysis.proof import rows_by_trial
 from analysis.testing import built, check_weights, recipe_of, score
 from search.record import RunFolder
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
@@ -103,7 +104,7 @@ def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | Non
     """
     if trial is None and proof is not None and proof["winner"] is not None:
         trial = int(proof["winner"])
-    repeated = {each["trial"]: each for each in (*proof["candidates"], proof["default"])} if proof else {}
+    repeated = rows_by_trial(proof) if proof else {}
     if trial in repeated and repeated[trial]["values"]:
         assert proof is not None  # for the type checker: it has the trial
         values = repeated[trial]["values"]

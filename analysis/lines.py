@@ -110,7 +110,7 @@ def best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
     known = (reports[VALUE].notna() & reports[FEASIBLE].notna()).to_numpy()
     violation = np.where(known, reports[VIOLATION].fillna(np.inf), np.inf)
     least = known & (violation == np.repeat(np.minimum.reduceat(violation, starts), lengths))
-    value = np.where(least, reports[VALUE] * (1 if objective.first.mode == "max" else -1), -np.inf)
+    value = np.where(least, reports[VALUE] * objective.first.sign, -np.inf)
     best = least & (value == np.repeat(np.maximum.reduceat(value, starts), lengths))
     return reports[best].drop_duplicates("trial").set_index("trial")
 
@@ -182,9 +182,13 @@ def _by_arrow(block: Sequence[Lines], known: pa.Schema | None) -> pa.Table | Non
 
 def _number_types(table: pa.Table) -> pa.Schema:
     """The numbers of a table by name: epochs are whole, everything else is not."""
-    kinds = {"epoch": pa.int64()}
-    numeric = [each.name for each in table.schema if pa.types.is_floating(each.type) or pa.types.is_integer(each.type)]
-    return pa.schema([(name, kinds.get(name, pa.float64())) for name in numeric if name != "trial"])
+    return pa.schema([("epoch", pa.int64()), *((name, pa.float64()) for name in _numeric(table))])
+
+
+def _numeric(table: pa.Table) -> list[str]:
+    """The keys that hold numbers, but for trial and epoch."""
+    kinds = {each.name: each.type for each in table.schema if each.name not in KEYS}
+    return [name for name, kind in kinds.items() if pa.types.is_floating(kind) or pa.types.is_integer(kind)]
 
 
 def _by_line(block: Sequence[Lines]) -> tuple[pa.Table, Counter[int]]:
@@ -212,11 +216,7 @@ def _same_keys(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _numbers(table: pa.Table) -> pd.DataFrame:
-    numeric = [
-        each.name
-        for each in table.schema
-        if each.name not in KEYS and (pa.types.is_floating(each.type) or pa.types.is_integer(each.type))
-    ]
+    numeric = _numeric(table)
     frame = table.select([*KEYS, *numeric]).to_pandas()
     return frame.astype({**dict.fromkeys(KEYS, int), **dict.fromkeys(numeric, float)})
 

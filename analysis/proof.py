@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.experiment import CONFIRMATION, PROOF, Experiment
-from analysis.statistics import Interval, Verdict, best_gain
+from analysis.statistics import Interval, Verdict, best_gain, gain_words
 from trainables.files import replace_text
 from trainables.objective import Goal
 
@@ -58,7 +58,7 @@ class Candidate:
         """By how much the search's figure was too good; None where it is of another number of epochs."""
         if self.searched is None or self.searched_epochs != epochs or not self.values:
             return None
-        return (1 if goal.mode == "max" else -1) * (self.searched - self.mean)
+        return goal.sign * (self.searched - self.mean)
 
     def as_dict(self, goal: Goal, epochs: int) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -145,6 +145,17 @@ class Proof:
         replace_text(run / CONFIRMATION / PROOF, json.dumps(self.as_dict(), indent=2))
 
 
+def rows_by_trial(proof: Mapping[str, Any]) -> dict[int, dict[str, Any]]:
+    """The candidates and the default (0) of a `proof.json`, by trial."""
+    return {each["trial"]: each for each in (*proof["candidates"], proof["default"])}
+
+
+def tested_words(test: Mapping[str, Any]) -> str:
+    """What a look at the test split showed of winner and default, as means over their seeds, and the gain."""
+    winner, default = (np.mean(list(test[name].values())) for name in ("winner", "default"))
+    return f"{winner:.4g} against {default:.4g}, {gain_words(test['gain'])}"
+
+
 def with_earlier_test(proof: Proof, looks: Sequence[Mapping[str, Any]]) -> Proof:
     """The proof with what the last look at the test split for the same winner showed, if there was one."""
     for count, look in reversed(list(enumerate(looks, start=1))):
@@ -181,8 +192,7 @@ def judge(search: Experiment, confirmation: Experiment, goal: Goal, among: Colle
     judged = [each for each in candidates if each.feasible and not each.failed] or _most_seeds(candidates, default)
     if not judged or not default.values:
         return Proof(goal, epochs, candidates, default, None, Interval(math.nan, math.nan, math.nan))
-    sign = 1 if goal.mode == "max" else -1
-    signed = [{seed: sign * value for seed, value in each.values.items()} for each in [default, *judged]]
+    signed = [{seed: goal.sign * value for seed, value in each.values.items()} for each in [default, *judged]]
     winner, gain = best_gain(signed[1:], signed[0])
     return Proof(goal, epochs, candidates, default, judged[winner].trial, gain)
 

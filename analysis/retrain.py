@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from analysis import ledger
 from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.proof import Candidate, Proof, judge, with_earlier_test
-from analysis.statistics import default_repeats, gain, gain_words
+from analysis.proof import Candidate, Proof, judge, tested_words, with_earlier_test
+from analysis.statistics import default_repeats, gain
 from analysis.testing import check_weights, tested
 from search.confirm import Proposal, Training, confirm
 from search.record import RunFolder
@@ -128,10 +128,9 @@ def planned(search: Experiment, top: int, seeds: int, goal: Goal) -> list[Propos
 def _best_params(search: Experiment, top: int, goal: Goal) -> dict[int, dict[str, Any]]:
     """The best trials by a goal with their settings; the default, repeated settings and lost records are left out."""
     known = search.trials.loc[search.ranked]
-    known = known[known["status"] != "unknown"].sort_values("violation", kind="stable")
+    known = known[known["status"] != "unknown"]
     if goal != search.objective.first:
-        sign = -1 if goal.mode == "max" else 1
-        known = known.assign(by=sign * known[goal.metric]).sort_values(["violation", "by"], kind="stable")
+        known = known.assign(by=-goal.sign * known[goal.metric]).sort_values(["violation", "by"], kind="stable")
     found: dict[int, dict[str, Any]] = {}
     for trial in map(int, known.index):
         params = search.folder.trial(trial).params
@@ -150,7 +149,7 @@ def lines(proof: Proof, search: Experiment) -> list[str]:
     for each in (*proof.candidates, proof.default):
         said.append(f"    {_row(each)}")
     if proof.test:
-        said.append(f"  test split, look {proof.test['looks']}: {_tested(proof.test)}")
+        said.append(f"  test split, look {proof.test['looks']}: {proof.test['metric']} {tested_words(proof.test)}")
     run, to = shlex.quote(f"run={search.path}"), shlex.quote(f"to=export/{search.name}")
     return [*said, f"  next:   python -m analysis.report  {run}", f"          python -m analysis.export  {run} {to}"]
 
@@ -197,8 +196,7 @@ def _with_test(search: Experiment, proof: Proof, keys: Retraining) -> Proof:
             name: tested(confirmation, each.values, each.trainings, keys.device) for name, each in models.items()
         }
         values = {name: {seed: each.get(metric, math.nan) for seed, each in figures[name].items()} for name in models}
-        sign = 1 if proof.goal.mode == "max" else -1
-        signed = {name: {seed: sign * value for seed, value in values[name].items()} for name in models}
+        signed = {name: {seed: proof.goal.sign * value for seed, value in values[name].items()} for name in models}
         shown: dict[str, Any] = {
             "metric": metric,
             **values,
@@ -213,11 +211,6 @@ def _row(candidate: Candidate) -> str:
     failed = f"   failed on {', '.join(map(str, candidate.failed))}" if candidate.failed else ""
     kept = "" if candidate.feasible else "   violates a constraint"
     return f"{candidate.name:<12} {candidate.mean:.4g}   ({values}){failed}{kept}"
-
-
-def _tested(test: Mapping[str, Any]) -> str:
-    means = {name: sum(test[name].values()) / len(test[name]) for name in ("winner", "default")}
-    return f"{test['metric']} {means['winner']:.4g} against {means['default']:.4g}, {gain_words(test['gain'])}"
 
 
 if __name__ == "__main__":

@@ -21,6 +21,11 @@ class Goal:
     metric: str
     mode: Mode = "max"
 
+    @property
+    def sign(self) -> int:
+        """By what a value is multiplied for larger to be better."""
+        return 1 if self.mode == "max" else -1
+
     def better(self, value: float, than: float) -> bool:
         """Whether `value` beats `than`; NaN beats nothing."""
         return value > than if self.mode == "max" else value < than
@@ -65,7 +70,7 @@ class Objective:
     def rank(self, report: Mapping[str, Any]) -> tuple[float, float]:
         """A key under which larger is better: the least violation first, then the value."""
         value = float(report["objective/value"])
-        return -float(report["objective/violation"]), value if self.first.mode == "max" else -value
+        return -float(report["objective/violation"]), self.first.sign * value
 
     def best(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
         """The best of some reports, the earliest among equals; None of none."""
@@ -85,7 +90,7 @@ class Objective:
         """The indices of the points (one value per goal) that no other point dominates, in their order."""
         if not len(points):
             return []
-        signed = np.array(points, dtype=float) * [1.0 if goal.mode == "max" else -1.0 for goal in self.goals]
+        signed = np.array(points, dtype=float) * [goal.sign for goal in self.goals]
         left = np.lexsort(-signed.T[::-1])  # best in the first goal first: none is dominated by a later, different one
         kept: list[int] = []
         while len(left):

@@ -64,7 +64,7 @@ def design(experiment: Experiment, rung: int, most: int, seed: int) -> Design:
         values = values.iloc[np.sort(np.random.default_rng(seed).choice(len(values), most, replace=False))]
     dimensions = sorted(experiment.space.dimensions, key=lambda dimension: dimension.name)
     columns = [_places(settings.loc[values.index, each.name], each.distribution, each.when) for each in dimensions]
-    sign = 1 if experiment.objective.first.mode == "max" else -1
+    sign = experiment.objective.first.sign
     return Design(
         trials=values.index.to_numpy(),
         names=[dimension.name for dimension in dimensions],

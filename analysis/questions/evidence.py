@@ -38,7 +38,7 @@ class Evidence:
     @property
     def sign(self) -> int:
         """By what a value is multiplied for larger to be better."""
-        return 1 if self.experiment.objective.first.mode == "max" else -1
+        return self.experiment.objective.first.sign
 
     @property
     def metric(self) -> str:
@@ -75,7 +75,7 @@ def gather(experiment: Experiment) -> Evidence:
 def _curves(experiment: Experiment, trials: set[int]) -> dict[int, pd.Series]:
     if not trials:
         return {}
-    sign = 1 if experiment.objective.first.mode == "max" else -1
+    sign = experiment.objective.first.sign
     rows = experiment.reports[experiment.reports["trial"].isin(trials)].sort_values("epoch", kind="stable")
     by_trial = rows.set_index("epoch").groupby("trial")["objective/value"]
     return {trial: sign * by_trial.get_group(trial) for trial in trials}

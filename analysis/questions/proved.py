@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.proof import tested_words
 from analysis.questions.answer import PROVED, Said, figure, retraining, shown
 from analysis.statistics import gain
 
@@ -55,10 +56,7 @@ def _tested(proof: Mapping[str, Any]) -> list[str]:
     test = proof.get("test")
     if not test:
         return []
-    means = {name: float(np.mean(list(test[name].values()))) for name in ("winner", "default")}
-    by, low, high = (test["gain"][key] for key in ("value", "low", "high"))
-    bounds = "" if low is None else f", 95% interval {low:+.3g} to {high:+.3g}"
-    return [f"On the test split: {figure(means['winner'])} against {figure(means['default'])}, gain {by:+.3g}{bounds}."]
+    return [f"On the test split: {tested_words(test)}."]
 
 
 def _scatter(rows: list[Mapping[str, Any]]) -> float:

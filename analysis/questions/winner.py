@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.experiment import SETTLED
 from analysis.questions import proved
 from analysis.questions.answer import Said, counted, figure, listed, named, percent, retraining
 from analysis.questions.evidence import CLEAR, Evidence
@@ -87,11 +86,10 @@ def front(evidence: Evidence) -> Said:
     if not experiment.front:
         return "unknown", "No trial has trained its whole budget yet, so there is no front."
     members = experiment.trials.loc[experiment.front]
-    order = [members[goal.metric] * (1 if goal.mode == "max" else -1) for goal in goals]
+    order = [goal.sign * members[goal.metric] for goal in goals]
     ends = [(int(values.index[int(values.argmax())]), goal.metric) for values, goal in zip(order, goals, strict=True)]
     best = listed([f"{metric} {figure(evidence.of(trial, metric))} (#{trial})" for trial, metric in ends])
-    settled = (experiment.trials["status"] == "finished") | experiment.trials["cause"].isin(SETTLED)
-    of = f"of {settled.sum():,} that trained to their end"
+    of = f"of {experiment.settled.sum():,} that trained to their end"
     size = f"{counted(len(members), 'trial')} make the front, {of}; the best there: {best}"
     if not evidence.kept(experiment.front[0]):
         return "bad", f"{size}. None keeps the constraints."
@@ -201,8 +199,7 @@ def _default_behind(evidence: Evidence, members: pd.DataFrame) -> str:
         return "The default has no result to compare with."
     ahead = pd.Series(True, index=members.index)
     for goal in evidence.experiment.objective.goals:
-        sign = 1 if goal.mode == "max" else -1
-        ahead &= sign * members[goal.metric] >= sign * float(evidence.of(0, goal.metric))
+        ahead &= goal.sign * members[goal.metric] >= goal.sign * float(evidence.of(0, goal.metric))
     trials = [int(trial) for trial in members.index[ahead]]
     return f"{named(trials[:3])} {'beats' if len(trials) == 1 else 'beat'} the default in every goal." if trials else ""
 

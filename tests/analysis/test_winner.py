@@ -68,7 +68,7 @@ def proof_of(word, winner=(0.8, 0.82, 0.81), rival=(0.7, 0.72, 0.71), default=(0
     ],
 )
 def test_a_proof_speaks_instead_of_the_noise_and_says_what_to_do(tmp_path, word, verdict, step):
-    gain = {"value": 0.1, "low": 0.05, "high": 0.15}
+    gain = {"value": 0.1, "low": 0.05, "high": 0.15, "confidence": 0.95}
     test = {"metric": "test/score", "winner": {"1000": 0.6}, "default": {"1000": 0.5}, "gain": gain, "looks": 1}
     experiment = replace(written(tmp_path, healthy_trials()), proof={**proof_of(word), "test": test})
     said = answer(experiment, "Is the best better")
@@ -134,3 +134,10 @@ def test_the_front_is_the_objective_s_and_replaces_the_best(tmp_path):
     assert any(f"#{number}" in said.sentence for number in members)
     ahead = [each for each in members if points[each][0] >= 0.3 and points[each][1] <= 0.9]
     assert ("the default in every goal" in said.sentence) == bool(ahead)
+
+
+def test_a_look_that_gave_no_number_is_told_as_such(tmp_path):
+    nothing = {"value": None, "low": None, "high": None, "confidence": 0.95}
+    test = {"metric": "test/score", "winner": {"1000": float("nan")}, "default": {"1000": 0.5}, "gain": nothing}
+    experiment = replace(written(tmp_path, healthy_trials()), proof={**proof_of("better"), "test": test})
+    assert "gain not known" in answer(experiment, "Is the best better").sentence
