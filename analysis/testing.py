@@ -44,7 +44,7 @@ def built(recipe: Recipe, device: str, *, seen: bool) -> Variant:
 
 def score(variant: Variant, weights: Iterable[Path]) -> list[dict[str, float]]:
     """The figures of each weights file on the test split, `test/…`."""
-    from trainables.checkpoint import load_weights  # noqa: PLC0415
+    from trainables.weights import load_weights  # noqa: PLC0415
 
     results = []
     for path in tqdm(list(weights), desc="  test split", leave=False, disable=None):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from search.overrides import KEYS
 from search.record import RunFolder
 from search.space import Budget, SchedulerChoice, SearcherChoice, Space, available, with_trials
-from trainables import contract
+from trainables import entry as variants
 from trainables.settings import Settings, UsageError, parse_arguments, setting, table, unknown
 
 USAGE = """
@@ -98,7 +98,7 @@ def read(arguments: Sequence[str], now: str) -> Request:
 
 def help_page() -> str:
     """Every key with its default and one line; the spaces; the variants."""
-    data = {name: contract.load(name).Data for name in contract.names()}
+    data = {name: variants.load(name).Data for name in variants.names()}
     space_rows = [
         ("variant", "", "the training variant"),
         ("objective.metric", "", "what is compared: a key of the reports, such as val/auroc_macro"),
@@ -115,9 +115,9 @@ def help_page() -> str:
     for name, kind in data.items():
         parts += [f"Data of {name}", table(_rows("data", kind))]
     parts += ["Spaces", table([(name, "", _space_title(name)) for name in available()])]
-    parts += ["Variants", table([(name, "", contract.load(name).title) for name in contract.names()])]
-    for name in contract.names():
-        parts += [f"Config of {name} (fixed.FIELD, params.FIELD)", table(contract.load(name).Config.help_lines())]
+    parts += ["Variants", table([(name, "", variants.load(name).title) for name in variants.names()])]
+    for name in variants.names():
+        parts += [f"Config of {name} (fixed.FIELD, params.FIELD)", table(variants.load(name).Config.help_lines())]
     return "\n\n".join(parts)
 
 

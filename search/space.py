@@ -16,8 +16,9 @@ import optuna
 
 from search.dimensions import Dimension, in_order, read_dimension
 from search.overrides import KEYS, MAPPINGS, merged_with
-from trainables import contract
-from trainables.contract import DataConfig, Entry, TrainingConfig
+from trainables import entry as variants
+from trainables.contract import DataConfig, TrainingConfig
+from trainables.entry import Entry
 from trainables.files import read_yaml
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, UsageError, setting, unknown
@@ -117,8 +118,8 @@ class Space:
             if key in MAPPINGS and not isinstance(value, Mapping | None):
                 raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
         if "variant" not in source:
-            raise UsageError(f"space {name} names no variant; accepted: {', '.join(contract.names())}.")
-        entry = contract.load(str(source["variant"]))
+            raise UsageError(f"space {name} names no variant; accepted: {', '.join(variants.names())}.")
+        entry = variants.load(str(source["variant"]))
         budget = Budget.of(source.get("budget") or {}, where="budget.")
         params, fixed = _split_params(source)
         space = cls(

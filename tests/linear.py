@@ -1,16 +1,16 @@
-"""A linear model as a variant, small enough to check by hand: with dropout, a generator of its own, and health."""
+"""A linear model as a variant, small enough to check by hand: dropout, a generator of its own, stages, and health."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import nn
 
-from trainables.contract import Finding, Step, TrainingConfig, Variant
+from trainables.contract import Finding, Stage, Step, TrainingConfig, Variant
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
 from trainables.processes import Processes
@@ -28,6 +28,9 @@ class Config(TrainingConfig):
     noise: float = 0.0
     sick: tuple[int, ...] = ()  # epochs with a fatal finding
     bad_metric: float | None = None  # what `val/mse` is from epoch 2 on
+    seed: int = 0  # of the first weights
+    parts: tuple[Stage, ...] = ()  # the stages; none: a single one
+    picture: Literal["none", "drawn", "fails"] = "none"  # of a stage
 
     def __post_init__(self) -> None:
         """Unchecked: tests alone make it."""
@@ -38,17 +41,26 @@ class Linear(Variant):
         self.config: Config = config
         self.device = torch.device("cpu")
         self.processes = processes
-        torch.manual_seed(0)
+        torch.manual_seed(config.seed)
         self.model = nn.Sequential(nn.Dropout(config.dropout), nn.Linear(4, 1))
         self.generator = torch.Generator().manual_seed(1)
         self.x = torch.randn(ROWS, 4, generator=torch.Generator().manual_seed(2))
         self.y = self.x @ torch.tensor([[1.0], [-2.0], [0.5], [3.0]])
         self.autocast: list[bool] = []
         self.epoch = 0
+        self.met: list[torch.Tensor] = []  # the weights when each epoch began
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return self.config.parts or super().stages
 
     @property
     def steps_per_epoch(self) -> int:
         return ROWS // self.config.batch_size
+
+    @property
+    def weight(self) -> torch.Tensor:
+        return self.model[1].weight.detach().clone()
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         return [{"params": list(self.model.parameters())}]
@@ -61,6 +73,7 @@ class Linear(Variant):
 
     def train_mode(self, epoch: int) -> None:
         self.epoch = epoch + 1
+        self.met.append(self.weight)
         self.model.train()
 
     def step(self, batch: Any, update: int) -> Step:
@@ -92,6 +105,12 @@ class Linear(Variant):
 
     def panels(self) -> dict[str, np.ndarray]:
         return {"weights": np.full((2, 4, 3), 7, dtype=np.uint8)}
+
+    def stage_picture(self) -> np.ndarray | None:
+        if self.config.picture == "fails":
+            raise RuntimeError("this picture cannot be drawn")
+        drawn = np.full((2, 4, 3), self.epoch, dtype=np.uint8)
+        return drawn if self.config.picture == "drawn" else None
 
 
 def linear_loop(objective: Objective = MINIMISE, processes: Processes | None = None, **config: Any) -> Loop:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.contract import load
+from trainables.entry import load
 from trainables.mask_st.variant import MaskST
 from trainables.processes import Processes
 

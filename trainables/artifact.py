@@ -18,12 +18,13 @@ from typing import Any
 
 from safetensors import safe_open
 
-from trainables.contract import DataConfig, Entry, TrainingConfig, load
-from trainables.files import REPORT, read_yaml, replace_text, write_yaml
+from trainables.contract import DataConfig, TrainingConfig
+from trainables.entry import Entry, load
+from trainables.files import CONFIG, METRICS, REPORT, WEIGHTS, read_yaml, replace_text, write_yaml
 from trainables.objective import Objective
 from trainables.settings import UsageError, plain
 
-CONFIG, WEIGHTS, METRICS, CARD = "config.yaml", "model.safetensors", "metrics.json", "model_card.md"
+CARD = "model_card.md"
 
 
 @dataclass(frozen=True)
@@ -179,7 +180,7 @@ def _snippet(folder: Path) -> str:
 from pathlib import Path
 
 from trainables.artifact import CONFIG, WEIGHTS, Recipe
-from trainables.checkpoint import load_weights
+from trainables.weights import load_weights
 
 folder = Path({str(folder)!r})
 recipe = Recipe.read(folder / CONFIG, {{}}, {{}})

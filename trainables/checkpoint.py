@@ -4,6 +4,7 @@
     last.pt            everything that the training depends on; read with weights_only=True
     best.safetensors   the weights of the best epoch by the objective, with that epoch's report in its header
     panels/*.png       the pictures of that epoch
+    STAGE/             of a stage that is kept: model.safetensors, metrics.json, visualization.png as it ended
     events.out.*       TensorBoard
 
 Every file is replaced whole or appended by one line. The checkpoint is written before the report's line and holds the
@@ -20,17 +21,18 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors.torch import save_file
 
-from trainables.contract import Variant
 from trainables.events import Events
 from trainables.files import (
     BEST_WEIGHTS,
     LAST,
+    METRICS,
     PANELS,
     REPORT,
     RESULT,
+    STAGE_PICTURE,
+    WEIGHTS,
     append_line,
     put_in_place,
     read_lines,
@@ -64,7 +66,9 @@ class TrainingFolder:
         if self._events is None:
             return report
         if self.loop.improved:
-            self._keep_best(report)
+            self._keep_weights(self.path / BEST_WEIGHTS, report)
+        if self.loop.stage_over is not None and self.loop.stage_over.kept:
+            self._keep_stage(self.path / self.loop.stage_over.name, report)
         save_state(self.path / LAST, self.loop)
         append_line(self.path / RESULT, report)
         self._events.report(report)
@@ -91,14 +95,27 @@ class TrainingFolder:
         if panels:
             (self.path / PANELS).mkdir(exist_ok=True)
         for title, picture in panels.items():
-            partial = self.path / PANELS / f".{title}.png"
-            Image.fromarray(picture).save(partial)
-            put_in_place(partial, self.path / PANELS / f"{title}.png")
+            _save_picture(self.path / PANELS / f"{title}.png", picture)
 
-    def _keep_best(self, report: Mapping[str, Any]) -> None:
-        partial = self.path / f".{BEST_WEIGHTS}"
+    def _keep_stage(self, folder: Path, report: Mapping[str, Any]) -> None:
+        """Weights and figures first: a picture that cannot be drawn must not cost them."""
+        folder.mkdir(exist_ok=True)
+        self._keep_weights(folder / WEIGHTS, report)
+        replace_text(folder / METRICS, json.dumps(report, indent=2))
+        picture = self.loop.variant.stage_picture()
+        if picture is not None:
+            _save_picture(folder / STAGE_PICTURE, picture)
+
+    def _keep_weights(self, path: Path, report: Mapping[str, Any]) -> None:
+        partial = path.with_name(f".{path.name}")
         save_file(self.loop.weights(), partial, metadata={REPORT: json.dumps(report)})
-        put_in_place(partial, self.path / BEST_WEIGHTS)
+        put_in_place(partial, path)
+
+
+def _save_picture(path: Path, picture: np.ndarray) -> None:
+    partial = path.with_name(f".{path.name}")
+    Image.fromarray(picture).save(partial)
+    put_in_place(partial, path)
 
 
 def save_state(path: Path, loop: Loop) -> None:
@@ -111,18 +128,3 @@ def save_state(path: Path, loop: Loop) -> None:
 def load_state(path: Path, loop: Loop) -> None:
     """Continue from what `save_state` wrote; nothing but tensors and plain values is unpickled."""
     loop.load_state(torch.load(path, map_location=loop.variant.device, weights_only=True))
-
-
-def load_weights(path: Path, variant: Variant) -> None:
-    """Put the weights of a safetensors file, as `Loop.weights` names them, into a variant's modules."""
-    load_modules(path, variant.modules())
-
-
-def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """The same for modules by name."""
-    tensors = load_file(path)
-    for name, module in modules.items():
-        prefix = f"{name}."
-        module.load_state_dict(
-            {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        )

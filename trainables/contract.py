@@ -1,4 +1,4 @@
-"""What a training variant provides, and how one is found by name.
+"""What a training variant provides.
 
 A variant is a folder under `trainables/` with:
 
@@ -8,24 +8,20 @@ A variant is a folder under `trainables/` with:
     variant.py    build = the `Variant` subclass
     card.py       sections(folder, config, data, facts): what it adds to a model card; a variant need not have one
 
-Nothing else registers it: `names()` lists the folders, `load(name)` gives an `Entry`. A variant in a package of its own
-is loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
+Nothing else registers it: `trainables.entry` finds the folder by its name. A variant in a package of its own is loaded
+by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
 `trainables.loop.Loop` calls it.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from trainables.settings import Settings, UsageError, nearest, setting, unknown
+from trainables.settings import Settings, UsageError, nearest, setting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +37,9 @@ Split = Literal["train", "val", "test"]
 class TrainingConfig(Settings):
     """The settings that the one loop reads; every variant's Config adds its own to them."""
 
+    ARCHITECTURE: ClassVar[tuple[str, ...]] = ()
+    """The fields that decide which weights there are; `init_from` needs them to be as they were."""
+
     epochs: int = setting(20, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(24, "images per forward pass, over all processes", low=1)
     lr: float = setting(1e-4, "peak learning rate of AdamW", low=0.0)
@@ -53,6 +52,12 @@ class TrainingConfig(Settings):
     collapse_patience: int = setting(
         2, "stop after this many epochs in a row with a fatal health finding; 0 never", low=0
     )
+    init_from: str | None = setting(None, "export whose weights training begins with; none: random ones")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.init_from is not None:  # made absolute, for a trial does not run in the folder where it was asked for
+            object.__setattr__(self, "init_from", str(Path(self.init_from).expanduser().resolve()))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +91,28 @@ class DataConfig(Settings):
         """
         if self.root is not None and not Path(self.root).is_dir():
             raise UsageError(f"data.root={self.root} is no folder; give the one that holds the data.")
+
+
+class Stage(NamedTuple):
+    """A part of a training. Trials are never compared across the end of one.
+
+    Attributes:
+        name: fit for a folder's name.
+        end: epochs done when it is over.
+        anew: whether the learning rate's warm-up and decay begin anew with it; else the schedule goes on through it.
+        lr_factor: peak learning rate as a multiple of the groups' own, where the schedule begins anew.
+        first_weights: whether the modules go back to the weights that training began with.
+        fresh_optimizer: whether the optimiser forgets its moments.
+        kept: whether weights, metrics and a picture are kept in a folder of its own when it is over.
+    """
+
+    name: str
+    end: int
+    anew: bool = False
+    lr_factor: float = 1.0
+    first_weights: bool = False
+    fresh_optimizer: bool = False
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -128,9 +155,9 @@ class Variant(ABC):
     processes: Processes
 
     @property
-    def stage_ends(self) -> tuple[int, ...]:
-        """Epochs after which a new stage begins; trials are never compared across one."""
-        return ()
+    def stages(self) -> tuple[Stage, ...]:
+        """The stages in their order; the last one ends with the budget."""
+        return (Stage("training", self.config.epochs),)
 
     @property
     def updates_per_batch(self) -> int:
@@ -170,7 +197,10 @@ class Variant(ABC):
 
     @abstractmethod
     def train_mode(self, epoch: int) -> None:
-        """Called before an epoch (from 0): put modules in training mode and set the schedules for it."""
+        """Called before an epoch (from 0): put modules in training mode and set the schedules for it.
+
+        At the border of a stage the weights are still those of the stage before.
+        """
 
     def state(self) -> dict[str, Any]:
         """All other state that training depends on (generators, running weights), as tensors and plain values."""
@@ -187,91 +217,10 @@ class Variant(ABC):
         """Pictures of the model on fixed validation examples: title, fit for a file name → uint8 array `[H, W, 3]`."""
         return {}
 
+    def stage_picture(self) -> np.ndarray | None:
+        """What a kept stage leaves for people to look at when it is over, uint8 `[H, W, 3]`."""
+        return None
+
     def describe(self) -> dict[str, Any]:
         """Facts about data and model for cards and the record: sizes of splits, classes, parameters."""
         return {}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A variant as found by name; nothing of torch is imported until `build` or `prepare` is called."""
-
-    name: str
-    title: str
-    package: str
-    Config: type[TrainingConfig]
-    Data: type[DataConfig]
-
-    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
-        """Decode the images of some splits once, with a progress bar, before any trial needs them.
-
-        Raises:
-            UsageError: data that are missing or unreadable, named.
-        """
-        data.check_root()
-        importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
-
-    def card_sections(
-        self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]
-    ) -> dict[str, str]:
-        """What the variant adds to the model card of an exported `folder`: title → Markdown.
-
-        Args:
-            facts: what `Variant.describe` said when the folder was written.
-        """
-        if importlib.util.find_spec(f"{self.package}.card") is None:
-            return {}
-        sections: dict[str, str] = importlib.import_module(f"{self.package}.card").sections(folder, config, data, facts)
-        return sections
-
-    def load(self) -> ModuleType:
-        """Import the variant and all that it needs, torch first, which takes seconds in a new process."""
-        return importlib.import_module(f"{self.package}.variant")
-
-    def build(
-        self,
-        config: TrainingConfig,
-        data: DataConfig,
-        *,
-        device: str | torch.device = "cpu",
-        seed: int = 0,
-        splits: Sequence[Split] = ("train", "val"),
-        processes: Processes | None = None,
-    ) -> Variant:
-        """The variant itself. A search asks for train and val, so that it holds no test image at all."""
-        import torch  # noqa: PLC0415  (settings are checked without it)
-
-        from trainables.processes import Processes  # noqa: PLC0415
-
-        module = self.load()
-        torch.manual_seed(seed)  # of first weights and stochastic depth, which use torch's own generator
-        variant: Variant = module.build(
-            config,
-            data,
-            device=torch.device(device),
-            seed=seed,
-            splits=tuple(splits),
-            processes=processes or Processes(),
-        )
-        return variant
-
-
-def names() -> list[str]:
-    """The variants that are there: every folder of this package with a `variant.py`."""
-    return sorted(found.parent.name for found in Path(__file__).parent.glob("*/variant.py"))
-
-
-def load(name: str) -> Entry:
-    """The variant of that name, or of that dotted package.
-
-    Raises:
-        UsageError: there is none; the sentence says which there are.
-    """
-    package = name if "." in name else f"trainables.{name}"
-    if (package == f"trainables.{name}" and name not in names()) or name.startswith("."):
-        raise UsageError(unknown(name, names(), what="variant"))
-    try:
-        config = importlib.import_module(f"{package}.config")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"variant {name}: {error}; it must be importable where trials run.") from error
-    return Entry(name, sys.modules[package].TITLE, package, config.Config, config.Data)

@@ -16,8 +16,10 @@ from trainables.settings import UsageError, one_line
 
 RESULT = "result.json"
 LAST = "last.pt"
+CONFIG, WEIGHTS, METRICS = "config.yaml", "model.safetensors", "metrics.json"
 BEST_WEIGHTS = "best.safetensors"
 PANELS = "panels"
+STAGE_PICTURE = "visualization.png"
 REPORT = "report"
 ERROR = "error.txt"
 TIMEOUT = "timeout.txt"

@@ -12,15 +12,18 @@ import contextlib
 import itertools
 import math
 import time
-from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainables.contract import Finding, Variant
+from trainables import generators
+from trainables.contract import Finding, Stage, Variant
+from trainables.means import Means
 from trainables.objective import Objective
+from trainables.schedule import Schedule
+from trainables.weights import begin
 
 
 class DivergedError(RuntimeError):
@@ -49,6 +52,8 @@ class Loop:
         self._peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
         self.epoch_done = 0
         self.improved = False
+        begin(variant)
+        self._first_weights = self._copies() if any(stage.first_weights for stage in variant.stages) else {}
         self.report: dict[str, Any] | None = None
         self.best: dict[str, Any] | None = None
         self.findings: list[Finding] = []
@@ -60,6 +65,12 @@ class Loop:
     def finished(self) -> bool:
         """Whether the budget is used up or the trial has stopped itself."""
         return self.stop_reason is not None or self.epoch_done >= self.config.epochs
+
+    @property
+    def stage_over(self) -> Stage | None:
+        """The stage that the last epoch has ended, or None."""
+        ended = [stage for stage in self.variant.stages if stage.end == self.epoch_done]
+        return ended[0] if ended else None
 
     @property
     def steps_per_epoch(self) -> int:
@@ -77,7 +88,7 @@ class Loop:
         trained = time.perf_counter()
         report |= self._evaluate()
         self.epoch_done += 1
-        report["train/stage"] = float(sum(border < self.epoch_done for border in self.variant.stage_ends))
+        report["train/stage"] = float(self._stage(self.epoch_done - 1))
         end = time.perf_counter()
         self.seconds += end - start
         report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self.seconds}
@@ -92,7 +103,7 @@ class Loop:
             "modules": {name: module.state_dict() for name, module in self.variant.modules().items()},
             "optimizer": self.optimizer.state_dict(),
             "variant": self.variant.state(),
-            "generators": _generators(self.variant.device),
+            "generators": generators.states(self.variant.device),
             "report": self.report,
             "best": self.best,
             "stop_reason": self.stop_reason,
@@ -106,7 +117,7 @@ class Loop:
             module.load_state_dict(state["modules"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.variant.load_state(state["variant"])
-        _restore_generators(self.variant.device, state["generators"])
+        generators.restore(self.variant.device, state["generators"])
         self.epoch_done = state["epoch_done"]
         self.report = state["report"]
         self.best = state["best"]
@@ -127,11 +138,12 @@ class Loop:
     def _train(self, each_step: Callable[[], object]) -> dict[str, float]:
         """One pass over the training batches; the mean of every component, and the optimiser's own figures."""
         self.variant.train_mode(self.epoch_done)
-        means = _Means(self.variant.device)
+        self._begin_stage()
+        schedule = Schedule.of(self.variant.stages, self.epoch_done, self.config.warmup_epochs)
+        means = Means(self.variant.device)
         steps_per_epoch = self.steps_per_epoch
         for index, group in enumerate(_groups(self.variant.batches(self.epoch_done), self.config.accumulate)):
-            progress = (self.epoch_done + (index + 0.5) / steps_per_epoch) / self.config.epochs
-            self._set_learning_rate(progress)
+            self._set_learning_rate(schedule.factor(self.epoch_done + (index + 0.5) / steps_per_epoch))
             for update in range(self.variant.updates_per_batch):
                 means.add({"health/grad_norm": self._update(group, update, means)})
             each_step()
@@ -141,7 +153,7 @@ class Loop:
         values = self.variant.processes.mean(means.tensor())
         return {**means.named(values), "train/lr": self.optimizer.param_groups[0]["lr"]}
 
-    def _update(self, group: list[Any], update: int, means: _Means) -> Tensor:
+    def _update(self, group: list[Any], update: int, means: Means) -> Tensor:
         """One optimiser update on a group of batches; returns the gradients' norm before clipping."""
         self.optimizer.zero_grad(set_to_none=True)
         for batch in group:
@@ -159,17 +171,31 @@ class Loop:
         self.optimizer.step()
         return norm
 
-    def _set_learning_rate(self, progress: float) -> None:
-        """Linear warm-up, then half a cosine to zero; a function of the share of the full budget that is done."""
-        warmup = self.config.warmup_epochs / self.config.epochs
-        if progress < warmup:
-            factor = progress / warmup
-        else:
-            factor = 0.5 * (1 + math.cos(math.pi * min(1.0, (progress - warmup) / max(1e-9, 1 - warmup))))
+    def _stage(self, epoch: int) -> int:
+        """The index of the stage that an epoch (from 0) belongs to."""
+        return sum(stage.end <= epoch for stage in self.variant.stages)
+
+    def _begin_stage(self) -> None:
+        """At the border of a stage, forget what it wants to begin without."""
+        before = self._stage(self.epoch_done - 1)
+        stage = self.variant.stages[self._stage(self.epoch_done)]
+        if self.epoch_done == 0 or before == self._stage(self.epoch_done):
+            return
+        if stage.first_weights:
+            for name, module in self.variant.modules().items():
+                module.load_state_dict(self._first_weights[name])
+        if stage.fresh_optimizer:
+            self.optimizer.state.clear()
+
+    def _copies(self) -> dict[str, dict[str, Tensor]]:
+        modules = self.variant.modules().items()
+        return {name: {key: value.clone() for key, value in each.state_dict().items()} for name, each in modules}
+
+    def _set_learning_rate(self, factor: float) -> None:
         for group, peak in zip(self.optimizer.param_groups, self._peak_lrs, strict=True):
             group["lr"] = peak * factor
 
-    def _check_finite(self, means: _Means, step: int) -> None:
+    def _check_finite(self, means: Means, step: int) -> None:
         for name in ("train/total", "health/grad_norm"):
             value = float(means.sums[name])
             if not math.isfinite(value):
@@ -224,38 +250,6 @@ class Loop:
         return None
 
 
-class _Means:
-    """Running sums of named scalars on the device, so that a training step never waits for a copy."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), device=device))
-        self.counts: dict[str, int] = defaultdict(int)
-
-    def add(self, values: Mapping[str, Tensor]) -> None:
-        for name, value in values.items():
-            self.sums[name] = self.sums[name] + value.detach().float()
-            self.counts[name] += 1
-
-    def tensor(self) -> Tensor:
-        return torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
-
-    def named(self, values: Tensor) -> dict[str, float]:
-        return dict(zip(self.sums, values.tolist(), strict=True))
-
-
 def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:
     while group := list(itertools.islice(batches, size)):
         yield group
-
-
-def _generators(device: torch.device) -> dict[str, Tensor]:
-    states = {"cpu": torch.get_rng_state()}
-    if device.type == "cuda":
-        states["cuda"] = torch.cuda.get_rng_state(device)
-    return states
-
-
-def _restore_generators(device: torch.device, states: Mapping[str, Tensor]) -> None:
-    torch.set_rng_state(states["cpu"].cpu())
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

@@ -10,10 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,27 @@ class Processes:
         parts = [torch.empty_like(padded) for _ in range(self.world)]
         dist.all_gather(parts, padded)
         return torch.stack(parts, dim=1).flatten(0, 1)[:total]
+
+    def places(self, total: int) -> range:
+        """This rank's share of `total` things of any kind, as their indices: every world-th one."""
+        return range(self.rank, total, self.world)
+
+    def gather(self, mine: list[Item], total: int) -> list[Item]:
+        """Put back together the `total` things whose share each rank has; they may be of any kind and size."""
+        if self.world == 1:
+            return mine
+        parts: list[list[Item]] = [[] for _ in range(self.world)]
+        dist.all_gather_object(parts, mine)
+        return [parts[index % self.world][index // self.world] for index in range(total)]
+
+    def average_buffers(self, modules: Iterable[torch.nn.Module]) -> None:
+        """Replace every floating-point buffer (such as the statistics of batch normalisation) by its mean."""
+        if self.world == 1:
+            return
+        for module in modules:
+            for buffer in filter(torch.is_floating_point, module.buffers()):
+                dist.all_reduce(buffer)
+                buffer.div_(self.world)
 
     def barrier(self) -> None:
         """Wait for all."""

@@ -25,7 +25,7 @@ from ray import tune
 from ray.actor import exit_actor
 
 from trainables.checkpoint import TrainingFolder
-from trainables.contract import load
+from trainables.entry import load
 from trainables.files import ERROR, TIMEOUT, replace_text, trial_folder, why_it_died
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Objective

@@ -11,7 +11,7 @@ from search import run
 from search.record import RunFolder
 from search.settings import MAY_CHANGE, Run, help_page, read
 from search.space import KEYS, Budget, SchedulerChoice, SearcherChoice, available
-from trainables import contract
+from trainables import entry as variants
 from trainables.settings import UsageError
 
 
@@ -104,11 +104,11 @@ def test_help_lists_every_key_space_and_variant(capsys):
     page = help_page()
     assert capsys.readouterr().out == 2 * (page + "\n")
     listed = {line.split()[0] for line in page.splitlines() if line.startswith("  ") and line.split()}
-    expected = set(Run.names()) | set(available()) | set(contract.names())
+    expected = set(Run.names()) | set(available()) | set(variants.names())
     parts = (("budget", Budget), ("scheduler", SchedulerChoice), ("searcher", SearcherChoice))
-    parts += tuple(("data", contract.load(name).Data) for name in contract.names())
+    parts += tuple(("data", variants.load(name).Data) for name in variants.names())
     expected |= {f"{part}.{name}" for part, settings in parts for name in settings.names()}
-    expected |= {name for variant in contract.names() for name in contract.load(variant).Config.names()}
+    expected |= {name for variant in variants.names() for name in variants.load(variant).Config.names()}
     assert expected <= listed
     assert {key for key in KEYS if key != "data"} <= {each.split(".")[0] for each in listed}
 

@@ -182,13 +182,21 @@ def test_rungs_grow_by_the_reduction_and_end_with_the_budget(grace, reduction, e
     assert Budget(grace_epochs=grace, reduction=reduction, max_epochs=epochs).rungs == rungs
 
 
+NEEDED = {"unet_thresholds": {"fixed": {"init_from": "export/supervised"}}}
+
+
 @pytest.mark.parametrize("name", available())
 def test_every_space_that_comes_with_the_project_makes_configs(name):
-    read = Space.load(name)
+    read = Space.load(name, NEEDED.get(name))
     for params in [read.default_params(), *samples(read, 20)]:
         config = read.config(params)
         assert config.epochs == read.budget.max_epochs
     assert all(read.applies(each) for each in read.dimensions)
+
+
+def test_a_space_that_begins_with_a_trained_model_asks_for_it():
+    with pytest.raises(UsageError, match="init_from=EXPORT"):
+        Space.load("unet_thresholds")
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------

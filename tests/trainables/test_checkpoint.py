@@ -1,19 +1,24 @@
-"""The folder of a training: a kill anywhere in an epoch changes nothing, and the best weights are those of the best."""
+"""The folder of a training: a kill anywhere changes nothing, the best weights are the best's, stages leave theirs."""
 
 import json
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from linear import linear_loop, without_times
+from PIL import Image
 from safetensors.torch import load_file
 
-from trainables import checkpoint, contract
+from trainables import checkpoint
+from trainables import entry as variants
 from trainables.artifact import report_of
-from trainables.checkpoint import TrainingFolder, load_weights
-from trainables.files import BEST_WEIGHTS, LAST, RESULT, read_lines
+from trainables.checkpoint import TrainingFolder
+from trainables.contract import Stage
+from trainables.files import BEST_WEIGHTS, LAST, METRICS, RESULT, STAGE_PICTURE, WEIGHTS, read_lines
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Goal, Objective
+from trainables.weights import load_weights
 
 NOISY = {"dropout": 0.3, "noise": 0.5, "epochs": 4}
 
@@ -52,10 +57,10 @@ def killing(after):
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 4])
-@pytest.mark.parametrize("where", ["append_line", "_keep_best", "save_state"])
+@pytest.mark.parametrize("where", ["append_line", "_keep_weights", "save_state"])
 def test_a_kill_in_any_epoch_at_any_file_changes_nothing(tmp_path, monkeypatch, where, epoch):
     straight = train(tmp_path / "straight")
-    owner = TrainingFolder if where == "_keep_best" else checkpoint
+    owner = TrainingFolder if where == "_keep_weights" else checkpoint
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(owner, where, killing(epoch)(getattr(owner, where)))
         train(tmp_path / "killed")
@@ -90,7 +95,7 @@ def test_the_checkpoint_needs_no_unpickling_of_code(tmp_path):
 
 @pytest.mark.parametrize(("mode", "best"), [("min", 1), ("max", 3)])
 def test_the_best_weights_are_those_of_the_best_epoch(tmp_path, mode, best):
-    entry = contract.load("benchmarks.curves")
+    entry = variants.load("benchmarks.curves")
     loop = Loop(entry.build(entry.Config(epochs=3), entry.Data()), Objective((Goal("val/score", mode),)))
     folder = TrainingFolder(tmp_path, loop, {})
     weights = []
@@ -140,3 +145,93 @@ def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path):
     with pytest.raises(pickle.UnpicklingError):
         TrainingFolder(tmp_path / "trial", linear_loop(), {})
     assert not (tmp_path / "sprung").exists()
+
+
+# -- stages ------------------------------------------------------------------------------------------------------
+
+PARTS = (Stage("first", 1, kept=True), Stage("second", 2), Stage("third", 4, anew=True, first_weights=True, kept=True))
+
+
+def folders(path):
+    return sorted(each.name for each in path.iterdir() if each.is_dir() and each.name != "panels")
+
+
+def metrics(path, stage):
+    return without_times(json.loads((path / stage / METRICS).read_text()))
+
+
+def test_a_kept_stage_leaves_its_weights_figures_and_picture_as_it_ended(tmp_path):
+    folder = TrainingFolder(tmp_path, linear_loop(**NOISY, parts=PARTS, picture="drawn"), {})
+    weights = {}
+    while not folder.loop.finished:
+        epoch = folder.epoch()["epoch"]
+        weights[epoch] = {name: value.clone() for name, value in folder.loop.weights().items()}
+    folder.close()
+    assert folders(tmp_path) == ["first", "third"]
+    for stage, end in (("first", 1), ("third", 4)):
+        assert {each.name for each in (tmp_path / stage).iterdir()} == {WEIGHTS, METRICS, STAGE_PICTURE}
+        kept = load_file(tmp_path / stage / WEIGHTS)
+        assert kept.keys() == weights[end].keys()
+        assert all(torch.equal(kept[name], value) for name, value in weights[end].items())
+        report = json.loads((tmp_path / stage / METRICS).read_text())
+        assert report == report_of(tmp_path / stage / WEIGHTS) == read_lines(tmp_path / RESULT)[end - 1]
+        assert np.asarray(Image.open(tmp_path / stage / STAGE_PICTURE)).tolist() == np.full((2, 4, 3), end).tolist()
+
+
+def test_a_second_training_in_the_same_folder_leaves_nothing_of_the_first_in_a_stage(tmp_path):
+    train(tmp_path, parts=PARTS, picture="drawn")
+    for name in (LAST, RESULT):
+        (tmp_path / name).unlink()
+    train(tmp_path, parts=PARTS, seed=1)
+    assert [metrics(tmp_path, stage) for stage in ("first", "third")] == [reports(tmp_path)[0], reports(tmp_path)[3]]
+    assert not (tmp_path / "first" / STAGE_PICTURE).exists()  # the second training draws none
+
+
+@pytest.mark.parametrize("end", [1, 4])
+def test_a_picture_that_cannot_be_drawn_costs_neither_weights_nor_figures(tmp_path, end):
+    loop = linear_loop(**NOISY, parts=(Stage("all", end, kept=True), Stage("rest", 5)), picture="fails")
+    folder = TrainingFolder(tmp_path, loop, {})
+    for _ in range(end - 1):
+        folder.epoch()
+    with pytest.raises(RuntimeError, match="cannot be drawn"):
+        folder.epoch()
+    kept = load_file(tmp_path / "all" / WEIGHTS)
+    assert all(torch.equal(kept[name], value) for name, value in loop.weights().items())
+    assert metrics(tmp_path, "all") == without_times(loop.report)
+    assert not (tmp_path / "all" / STAGE_PICTURE).exists()
+
+
+@pytest.mark.parametrize("end", [1, 4])
+@pytest.mark.parametrize("where", ["replace_text", "_save_picture", "save_state"])
+def test_a_kill_while_a_stage_is_kept_changes_nothing(tmp_path, monkeypatch, where, end):
+    settings = {"parts": PARTS, "picture": "drawn"}
+    train(tmp_path / "straight", **settings)
+    train(tmp_path / "killed", until=end - 1, **settings)
+    work = getattr(checkpoint, where)
+
+    def killed(path, *arguments):
+        if path.name in (METRICS, STAGE_PICTURE, LAST):
+            raise Killed
+        work(path, *arguments)
+
+    with monkeypatch.context() as patched, pytest.raises(Killed):
+        patched.setattr(checkpoint, where, killed)
+        train(tmp_path / "killed", **settings)
+    assert (tmp_path / "killed" / ("first" if end == 1 else "third") / WEIGHTS).exists()
+    train(tmp_path / "killed", **settings)
+
+    assert reports(tmp_path / "killed") == reports(tmp_path / "straight")
+    assert folders(tmp_path / "killed") == folders(tmp_path / "straight") == ["first", "third"]
+    for name in ("first", "third"):
+        one, other = tmp_path / "killed" / name, tmp_path / "straight" / name
+        assert sorted(each.name for each in one.iterdir()) == sorted(each.name for each in other.iterdir())
+        left, right = load_file(one / WEIGHTS), load_file(other / WEIGHTS)
+        assert all(torch.equal(left[key], right[key]) for key in right)
+        assert metrics(tmp_path / "killed", name) == metrics(tmp_path / "straight", name)
+        assert (one / STAGE_PICTURE).read_bytes() == (other / STAGE_PICTURE).read_bytes()
+
+
+def test_a_training_that_stops_itself_inside_a_stage_leaves_no_folder_for_it(tmp_path):
+    train(tmp_path, parts=PARTS, picture="drawn", sick=(2, 3), collapse_patience=2)
+    assert [line["epoch"] for line in reports(tmp_path)] == [1, 2, 3]
+    assert folders(tmp_path) == ["first"]

@@ -6,14 +6,14 @@ import sys
 import pytest
 import torch
 
-from trainables import contract
+from trainables import entry as variants
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.settings import UsageError
 
 
-@pytest.mark.parametrize("name", [*contract.names(), "benchmarks.curves"])
+@pytest.mark.parametrize("name", [*variants.names(), "benchmarks.curves"])
 def test_a_variant_has_a_title_and_settings_that_are_their_own_defaults(name):
-    entry = contract.load(name)
+    entry = variants.load(name)
     assert entry.title
     assert issubclass(entry.Config, TrainingConfig)
     assert issubclass(entry.Data, DataConfig)
@@ -24,8 +24,8 @@ def test_a_variant_has_a_title_and_settings_that_are_their_own_defaults(name):
 
 
 def test_settings_and_plans_need_neither_torch_nor_ray():
-    loads = "; ".join(f"contract.load('{name}')" for name in contract.names())
-    check = f"import sys, search.settings; from trainables import contract; {loads}; " + (
+    loads = "; ".join(f"variants.load('{name}')" for name in variants.names())
+    check = f"import sys, search.settings; from trainables import entry as variants; {loads}; " + (
         "print([name for name in ('torch', 'ray') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
@@ -41,7 +41,7 @@ def test_settings_and_plans_need_neither_torch_nor_ray():
 )
 def test_an_unknown_variant_is_refused(name, words):
     with pytest.raises(UsageError) as refusal:
-        contract.load(name)
+        variants.load(name)
     for word in words:
         assert word in str(refusal.value)
 
@@ -72,7 +72,7 @@ def test_data_that_cannot_be_read_are_refused(given, words):
 
 
 def test_a_seed_gives_the_same_variant_whatever_was_drawn_before():
-    entry = contract.load("benchmarks.curves")
+    entry = variants.load("benchmarks.curves")
     weights = []
     for seed in (3, 3, 4):
         torch.rand(seed)

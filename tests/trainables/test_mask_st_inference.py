@@ -15,7 +15,7 @@ from PIL import Image
 from tiny_masks import build
 
 from trainables.artifact import CARD, CONFIG, Recipe, write_artifact
-from trainables.contract import load
+from trainables.entry import load
 from trainables.fingerprint import fingerprint
 from trainables.mask_st.card import notes_spelling
 from trainables.mask_st.config import Config, Data

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from trainables.contract import load
+from trainables.entry import load
 from trainables.loop import Loop
 from trainables.mask_st import sampling
 from trainables.mask_st.sampling import Mask

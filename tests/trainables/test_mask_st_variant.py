@@ -111,7 +111,7 @@ def test_ppo_updates_of_one_batch_leave_the_classifier_alone():
 
 def test_only_classification_at_first():
     variant = build(epochs=4, bce_fraction=0.5, ramp_fraction=0.25)
-    assert variant.stage_ends == (2,)
+    assert [stage.end for stage in variant.stages] == [2, variant.config.epochs]
     assert [round(batch.ramp, 3) for batch in variant.batches(1)] == [0, 0, 0]
     assert [round(batch.ramp, 3) for batch in variant.batches(2)] == [0, 0.333, 0.667]
     assert {batch.ramp for batch in variant.batches(3)} == {1.0}
@@ -163,7 +163,7 @@ def test_plain_baseline_can_have_as_many_forward_passes():
     assert build(mask_kind="none").steps_per_epoch == 3
     repeated = build(mask_kind="none", plain_repeats=3)
     assert repeated.steps_per_epoch == len(list(repeated.batches(0))) == 9
-    assert {build(mask_kind=kind).stage_ends for kind in KINDS} == {(1,)}
+    assert {build(mask_kind=kind).stages[0].end for kind in KINDS} == {1}
 
 
 def test_generator_has_its_own_rate_and_biases_and_norms_do_not_decay():

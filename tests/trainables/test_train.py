@@ -7,7 +7,8 @@ import torch
 from linear import without_times
 from safetensors.torch import load_file
 
-from trainables import contract, train
+from trainables import entry as variants
+from trainables import train
 from trainables.artifact import CARD, CONFIG, METRICS, WEIGHTS, Recipe
 from trainables.checkpoint import TrainingFolder
 from trainables.files import RESULT, read_lines
@@ -27,7 +28,7 @@ def config(tmp_path):
 
 
 def write(path, goal=SCORE):
-    entry = contract.load("benchmarks.curves")
+    entry = variants.load("benchmarks.curves")
     Recipe(entry, entry.Config(epochs=4), entry.Data(), Objective((goal,)), seed=5).write(path)
 
 

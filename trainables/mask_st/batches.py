@@ -10,11 +10,11 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.generators import seeded
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
 from trainables.mask_st.examples import Examples
@@ -83,8 +83,8 @@ class Batches:
 
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
         """An epoch's batches, shuffled."""
-        order_generator = _generator(torch.device("cpu"), self.seed, epoch, 0)
-        draws = _generator(self.device, self.seed, epoch, 1)
+        order_generator = seeded(torch.device("cpu"), self.seed, epoch, 0)
+        draws = seeded(self.device, self.seed, epoch, 1)
         index = 0
         for _ in range(self.repeats):
             order = torch.randperm(len(self.examples), generator=order_generator)
@@ -143,9 +143,3 @@ def crop(images: Tensor, crops: Tensor) -> Tensor:
     """The crops `[b, 2, 3]` of normalised images, at their size; outside an image lies 0, the data set's mean."""
     grid = F.affine_grid(crops, list(images.shape), align_corners=False)
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-
-
-def _generator(device: torch.device, *numbers: int) -> torch.Generator:
-    """A generator whose stream the numbers determine, and which neighbouring numbers do not share."""
-    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    return torch.Generator(device).manual_seed(state >> 1)

@@ -19,6 +19,8 @@ DEFAULT_STRIDE: Literal[8] = 8
 class Config(TrainingConfig):
     """Hyperparameters of one mask_st training."""
 
+    ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "mask_kind", "mask_arch", "mask_stride")
+
     # images
     image_size: int = setting(224, "side of the square input in pixels", low=16)
     augment: Literal["none", "light"] = setting(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import math
-from pathlib import Path
 from typing import Any
 
 import timm
@@ -15,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.mask_st.config import Config
+from trainables.pretrained import timm_arguments
 from trainables.settings import UsageError
 
 STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}
@@ -178,7 +178,7 @@ def _convnext(config: Config, channels: int, classes: int) -> Any:
         raise UsageError(
             f"backbone={name} is no ConvNeXt of timm: take micro, or one of timm.list_models('convnext*')."
         )
-    net = timm.create_model(name, in_chans=channels, num_classes=classes, **_weights(config))
+    net = timm.create_model(name, in_chans=channels, num_classes=classes, **timm_arguments(config.weights))
     if config.weights == "none":
         _open_stem(net.stem[0])
     return net
@@ -192,18 +192,6 @@ def _open_stem(convolution: nn.Conv2d) -> None:
     """
     bound = 1 / math.sqrt(convolution.weight[0].numel())
     nn.init.uniform_(convolution.get_parameter("bias"), -bound, bound)
-
-
-def _weights(config: Config) -> dict[str, Any]:
-    """timm's arguments for `weights`; a file's head and stem are fitted to the classes and channels by timm."""
-    if config.weights == "none":
-        return {"pretrained": False}
-    if config.weights == "timm":
-        return {"pretrained": True}
-    path = Path(config.weights).expanduser()
-    if not path.is_file():
-        raise UsageError(f"weights={config.weights} is no file: write none, timm, or the path of a safetensors file.")
-    return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path), "hf_hub_id": None}}
 
 
 def _block(widths: tuple[int, int], stride: int) -> nn.Sequential:

@@ -10,10 +10,10 @@ from PIL import Image, ImageDraw
 
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.views import blurred
+from trainables.pictures import bar, headed, magnified, rgb
 
 COUNT = 6
 SIDE = 192  # pixels of a picture, at least
-HEADER = 16
 TITLES = ("image", "boxes", "probability", "mask", "keep", "drop")
 RED = (230, 60, 60)
 
@@ -51,9 +51,9 @@ def sheet(
     ]
     factor = -(-SIDE // size)
     width = factor * size
-    cells = [np.concatenate([_bar(width, t), _shown(p, factor)]) for t, p in zip(TITLES, pictures, strict=True)]
+    cells = [headed(magnified(picture, factor), title) for title, picture in zip(TITLES, pictures, strict=True)]
     rows = [np.concatenate(cells[first : first + 3], axis=1) for first in (0, 3)]
-    return np.concatenate([_bar(3 * width, _caption(examples, row, scores)), *rows])
+    return np.concatenate([bar(3 * width, _caption(examples, row, scores)), *rows])
 
 
 def _fill(image: np.ndarray, mean: float, reference: str) -> np.ndarray:
@@ -71,32 +71,12 @@ def _caption(examples: Examples, row: int, scores: Sequence[np.ndarray]) -> str:
     return f"{examples.names[row]}   {', '.join(said) or 'no finding'}   (full / keep / drop)"
 
 
-def _bar(width: int, text: str) -> np.ndarray:
-    """A line of text, white on black, uint8 `[HEADER, width, 3]`."""
-    bar = Image.new("RGB", (width, HEADER))
-    ImageDraw.Draw(bar).text((4, 2), text)
-    return np.asarray(bar)
-
-
 def _with_boxes(image: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    picture = Image.fromarray(_rgb(image))
+    picture = Image.fromarray(rgb(image))
     draw = ImageDraw.Draw(picture)
     for left, top, right, bottom in boxes:
         draw.rectangle((left, top, right - 1, bottom - 1), outline=RED)
     return np.asarray(picture)
-
-
-def _shown(picture: np.ndarray, factor: int) -> np.ndarray:
-    """RGB, every pixel as a square of `factor`, with a dark line on the right."""
-    large = _rgb(picture).repeat(factor, axis=0).repeat(factor, axis=1)
-    large[:, -1] = 0
-    return large
-
-
-def _rgb(picture: np.ndarray) -> np.ndarray:
-    """uint8 `[h, w, 3]` of `[h, w]`, `[h, w, 1]` or `[h, w, 3]`."""
-    picture = picture[..., None] if picture.ndim == 2 else picture
-    return np.ascontiguousarray(np.broadcast_to(picture, (*picture.shape[:2], 3)))
 
 
 def _enlarged(cells: np.ndarray, size: int) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables import metrics
-from trainables.contract import Finding, Split, Step, Variant
+from trainables.contract import Finding, Split, Stage, Step, Variant
 from trainables.mask_st import health, losses, panels, sampling, scoring
 from trainables.mask_st.batches import Batch, Batches, to_device
 from trainables.mask_st.config import Config, Data
@@ -54,13 +54,14 @@ class MaskST(Variant):
             self._batches = Batches(config, train, self.source.side, rates, device, seed, processes)
 
     @property
-    def stage_ends(self) -> tuple[int, ...]:
-        """Where the mask losses set in: the end of the part with classification alone.
+    def stages(self) -> tuple[Stage, ...]:
+        """Classification alone, and then with the mask losses.
 
         The plain baseline has the same border, or it would never be compared with the kinds that have one.
         """
-        first = health.plain_epochs(self.config)
-        return (first,) if 0 < first < self.config.epochs else ()
+        first, epochs = health.plain_epochs(self.config), self.config.epochs
+        masks = Stage("masks", epochs)
+        return (Stage("classification", first), masks) if 0 < first < epochs else (masks,)
 
     @property
     def updates_per_batch(self) -> int:

@@ -1,0 +1,30 @@
+"""Random generators: seeded by what determines their stream, and the states of torch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def seeded(device: torch.device, *numbers: int) -> torch.Generator:
+    """A generator whose stream the numbers (≥ 0) determine, and which neighbouring numbers do not share."""
+    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
+    return torch.Generator(device).manual_seed(state >> 1)
+
+
+def states(device: torch.device) -> dict[str, Tensor]:
+    """Where torch's own generators are, that of the device included."""
+    found = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        found["cuda"] = torch.cuda.get_rng_state(device)
+    return found
+
+
+def restore(device: torch.device, saved: Mapping[str, Tensor]) -> None:
+    """Put them back there."""
+    torch.set_rng_state(saved["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in saved:
+        torch.cuda.set_rng_state(saved["cuda"].cpu(), device)

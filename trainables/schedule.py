@@ -1,0 +1,47 @@
+"""The learning rate over a training: linear warm-up, then half a cosine to zero, anew where a stage asks for it.
+
+Source: Loshchilov and Hutter 2017, SGDR, equation 5; warm-up as in Goyal et al. 2017, section 2.2.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from trainables.contract import Stage
+
+
+class Schedule(NamedTuple):
+    """One warm-up and decay, over the stages that share it; a function of the full budget.
+
+    Attributes:
+        begin, end: in epochs done.
+        warmup: epochs of it; at most half of the whole.
+        peak: what the learning rates are multiplied by when it is highest.
+    """
+
+    begin: int
+    end: int
+    warmup: float
+    peak: float
+
+    @classmethod
+    def of(cls, stages: Sequence[Stage], epoch: int, warmup: float) -> Schedule:
+        """The one that an epoch (from 0) belongs to."""
+        begin, end = 0, stages[-1].end
+        for before, stage in itertools.pairwise(stages):
+            if stage.anew and before.end <= epoch:
+                begin = before.end
+            elif stage.anew:
+                end = min(end, before.end)
+        first = next(stage for stage in stages if stage.end > begin)
+        return cls(begin, end, min(warmup, (end - begin) / 2), first.lr_factor)
+
+    def factor(self, epochs: float) -> float:
+        """Of the peak learning rates, after so many epochs."""
+        done, left = epochs - self.begin, self.end - self.begin - self.warmup
+        if done < self.warmup:
+            return self.peak * done / self.warmup
+        return self.peak * 0.5 * (1 + math.cos(math.pi * min(1.0, (done - self.warmup) / left)))

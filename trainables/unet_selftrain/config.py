@@ -1,0 +1,162 @@
+"""Settings of unet_selftrain. The defaults are the published command's values.
+
+Source for the defaults: the method's notes and the code behind them (100 supervised epochs and three iterations of 30,
+batches of 128 tiles of 128 pixels, AdamW at 1e-3 with weight decay 1e-4, focal and Dice at 0.7 and 0.3, alpha 0.25,
+gamma 2, thresholds 0.95 and 0.05 relaxed by 0.02 an iteration to no less than 0.80 and no more than 0.20).
+
+Lengths that belong to particles are given as multiples of the particle's radius (`data.radius`, in pixels of the stored
+micrograph), so that they hold at any `downsample`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from trainables.contract import DataConfig, TrainingConfig
+from trainables.settings import UsageError, setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(TrainingConfig):
+    """Hyperparameters of one unet_selftrain training."""
+
+    ARCHITECTURE: ClassVar[tuple[str, ...]] = ("network", "base_features", "levels")
+
+    epochs: int = setting(190, "full budget in epochs, of all stages together", low=1)
+    batch_size: int = setting(128, "tiles per forward pass, over all processes", low=1)
+    lr: float = setting(1e-3, "peak learning rate of AdamW in the supervised stage", low=0.0)
+    weight_decay: float = setting(1e-4, "AdamW's decoupled weight decay", low=0.0)
+
+    # tiles
+    downsample: int = setting(1, "micrographs are first averaged over squares of so many pixels", low=1, high=16)
+    tile: int = setting(128, "side of a training tile in pixels, after downsampling", low=16)
+    tiles: int = setting(0, "random tiles per micrograph and epoch; 0: as many as would cover it once", low=0)
+    augment: float = setting(
+        0.5, "probability that a tile is turned, that it is flipped, and twice that it is warped", low=0.0, high=1.0
+    )
+    rotation: float = setting(15.0, "largest turn in degrees, to either side", low=0.0, high=180.0)
+
+    # network
+    network: str = setting("plain", "plain: the published U-Net; or a timm encoder's name, such as resnet34")
+    base_features: int = setting(64, "channels of the plain network's first level; each level doubles them", low=1)
+    levels: int = setting(4, "how often the plain network halves the image", low=1, high=6)
+    weights: str = setting("none", "of a timm encoder: none, timm (pretrained, needs the network), or a file's path")
+
+    # targets
+    target: Literal["disc", "gaussian"] = setting("disc", "what a particle looks like in the target")
+    target_scale: float = setting(
+        1.0, "the disc's radius in particle radii; a Gaussian's deviation is half of it", low=0.1, high=1.5
+    )
+
+    # loss
+    focal_weight: float = setting(0.7, "weight of focal; Dice has the rest", low=0.0, high=1.0)
+    gamma: float = setting(2.0, "focal's exponent", low=0.0)
+    balance: Literal["alpha", "pos_weight"] = setting(
+        "alpha", "how positives are weighed in focal; one of the two, for each undoes the other"
+    )
+    alpha: float = setting(0.25, "balance=alpha: weight of positives; negatives have 1 - alpha", low=0.0, high=1.0)
+    pos_weight: float = setting(1.0, "balance=pos_weight: weight of positives against negatives", low=0.0)
+    dice_smooth: float = setting(1.0, "added above and below in Dice, in pixels", low=1e-6)
+
+    # self-training
+    iterations: int = setting(3, "rounds of self-training after the supervised stage; 0 is the control", low=0, high=20)
+    supervised_share: float = setting(
+        0.526,
+        "share of the epochs in the supervised stage, the iterations sharing the rest; 0 needs init_from",
+        low=0.0,
+        high=1.0,
+    )
+    base_pos: float = setting(0.95, "from this probability on a pixel becomes positive, at first", low=0.5, high=1.0)
+    base_neg: float = setting(0.05, "up to this probability a pixel becomes negative, at first", low=0.0, high=0.5)
+    threshold_decay: float = setting(0.02, "by how much both thresholds relax per iteration", low=0.0, high=0.5)
+    pos_floor: float = setting(0.80, "base_pos relaxes no further than this", low=0.5, high=1.0)
+    neg_ceiling: float = setting(0.20, "base_neg relaxes no further than this", low=0.0, high=0.5)
+    threshold_scale: Literal["probability", "calibrated"] = setting(
+        "probability", "what thresholds cut: the network's own output, or that after Platt scaling on calibration data"
+    )
+    trust_negatives: Literal["none", "far", "all"] = setting(
+        "none", "unlabelled pixels that stay negative: none, those far from any known particle, or all"
+    )
+    far: float = setting(2.0, "trust_negatives=far: distance from a known centre, in radii", low=1.0)
+    min_component: float = setting(
+        0.0, "smallest connected patch of new positives, as a share of the target disc's area", low=0.0, high=1.0
+    )
+    restart_weights: bool = setting(False, "every iteration begins from the first weights instead of the last ones")
+    reset_optimizer: bool = setting(True, "every iteration begins with a fresh optimiser")
+    retrain_lr: float = setting(
+        1.0, "peak learning rate of an iteration, and of all stages with init_from, as a multiple of lr", low=0.0
+    )
+
+    # picking
+    nms_radius: float = setting(1.0, "no two picks are closer than this, in radii", low=0.1)
+    smoothing: float = setting(
+        0.33, "deviation of the Gaussian that smooths probabilities before picking, in radii", low=0.0
+    )
+    inference_tile: int = setting(512, "largest side of a tile in inference, in pixels after downsampling", low=64)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.network == "plain" and self.weights != "none":
+            raise UsageError(f"network=plain has no pretrained weights: leave out weights={self.weights}.")
+        _check_tile(self)
+        _check_stages(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data(DataConfig):
+    """Where unet_selftrain's micrographs and particle centres come from."""
+
+    SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "micrographs")
+
+    radius: float = setting(10.0, "radius of a particle in pixels of the stored micrographs", low=1.0)
+    label_share: float = setting(
+        1.0, "share of the training particles that training is told of; the others only judge", low=0.0, high=1.0
+    )
+    split_by: Literal["micrograph", "folder"] = setting(
+        "micrograph", "what stays on one side of a split: a micrograph, or a folder below images/ (a protein)"
+    )
+    val_share: float = setting(0.25, "share of the micrographs that become validation", low=0.02, high=0.5)
+    test_share: float = setting(0.2, "share of the micrographs that become the test split", low=0.02, high=0.5)
+    calibration_share: float = setting(
+        0.5, "share of validation on which thresholds are chosen; the rest is scored", low=0.1, high=0.9
+    )
+    split_seed: int = setting(0, "seed of the split, of the hidden labels, and of synthetic micrographs", low=0)
+    train_size: int = setting(16, "synthetic training micrographs", low=2)
+    val_size: int = setting(12, "synthetic validation micrographs, and as many test ones", low=2)
+    size: int = setting(256, "side of a synthetic micrograph in pixels", low=64)
+
+
+def stage_ends(config: Config) -> tuple[int, ...]:
+    """Epochs done when each stage is over: the supervised one, unless its share is 0, then every iteration."""
+    if not config.iterations:
+        return (config.epochs,)
+    supervised = _supervised(config)
+    rest = config.epochs - supervised
+    ends = [supervised + round(rest * each / config.iterations) for each in range(1, config.iterations + 1)]
+    return (supervised, *ends) if supervised else tuple(ends)
+
+
+def _supervised(config: Config) -> int:
+    if config.supervised_share == 0:
+        return 0
+    return min(max(round(config.supervised_share * config.epochs), 1), config.epochs - config.iterations)
+
+
+def _check_tile(config: Config) -> None:
+    multiple = 2**config.levels if config.network == "plain" else 32
+    for name in ("tile", "inference_tile"):
+        if getattr(config, name) % multiple:
+            raise UsageError(f"{name}={getattr(config, name)} is no multiple of {multiple}, the network's stride.")
+
+
+def _check_stages(config: Config) -> None:
+    if config.iterations and config.supervised_share == 0 and config.init_from is None:
+        raise UsageError(
+            "supervised_share=0 begins with the pseudo-labels of a trained network: name it with init_from=EXPORT."
+        )
+    needed = config.iterations + (config.supervised_share > 0)
+    if config.iterations and config.epochs < needed:
+        raise UsageError(
+            f"epochs={config.epochs} are too few for iterations={config.iterations}: give {needed} or more."
+        )

@@ -1,0 +1,89 @@
+"""The training loss: focal and Dice of a batch's pixels, in which ignored pixels have no part.
+
+Targets are 0 to 1, or −1 where a pixel is ignored. All of it is computed in float32 (float64 stays), also under bf16
+autocast: focal is a sum of millions of small values. With several processes a mean or a Dice coefficient is that of
+this process's part of the batch; the loop then averages the gradients.
+
+Source: focal loss, Lin et al. 2017 (eq. 5); Dice loss, Milletari et al. 2016, here with the smoothed form and
+denominator without squares.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.unet_selftrain.config import Config
+
+
+class Losses(NamedTuple):
+    """Scalars: the weighted loss, and its two parts without their weights."""
+
+    total: Tensor
+    focal: Tensor
+    dice: Tensor
+
+
+def combined(logits: Tensor, target: Tensor, config: Config) -> Losses:
+    """`focal_weight`·focal + (1 − `focal_weight`)·Dice of logits and targets `[B, 1, H, W]`.
+
+    Positives are weighed by alpha or by pos_weight, never by both: 10 in the one and 0.25 in the other would make
+    0.25·10/0.75 = 3.3 and not the 10 that it says.
+    """
+    by_alpha = config.balance == "alpha"
+    alpha, pos_weight = (config.alpha, 1.0) if by_alpha else (0.5, config.pos_weight)
+    focal_loss = focal(logits, target, config.gamma, alpha, pos_weight)
+    dice_loss = dice(logits, target, config.dice_smooth)
+    return Losses(config.focal_weight * focal_loss + (1 - config.focal_weight) * dice_loss, focal_loss, dice_loss)
+
+
+def focal(logits: Tensor, target: Tensor, gamma: float, alpha: float, pos_weight: float) -> Tensor:
+    """Mean over the valid pixels of α_t·(1 − p_t)^γ·BCE, in nats; 0 where all are ignored.
+
+    `p_t` = p·y + (1 − p)·(1 − y) and `α_t` = alpha·y + (1 − alpha)·(1 − y); `pos_weight` multiplies BCE's positive
+    term. For soft targets y the minimum lies beyond y, nearer to 0 or 1, but in the same order.
+
+    Args:
+        logits: `[B, 1, H, W]`, finite.
+        target: of the same shape, 0 to 1, or −1 for ignored pixels.
+        gamma: the exponent, 0 or more.
+        alpha: weight of positives, 0 to 1; negatives have 1 − alpha.
+        pos_weight: 1 is none.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        logits, positive, valid = _prepared(logits, target)
+        log_on, log_off = F.logsigmoid(logits), F.logsigmoid(-logits)
+        cross_entropy = -(pos_weight * positive * log_on + (1 - positive) * log_off)
+        # A power by way of its logarithm: the gradient of x^γ at x = 0 is infinite for γ below 1, and this one is not.
+        log_wrong = torch.logaddexp(positive.log() + log_off, (1 - positive).log() + log_on)
+        balance = alpha * positive + (1 - alpha) * (1 - positive)
+        losses = valid * balance * (gamma * log_wrong).exp() * cross_entropy
+        return losses.sum() / valid.sum().clamp(min=1.0)
+
+
+def dice(logits: Tensor, target: Tensor, smooth: float) -> Tensor:
+    """1 − (2·Σ p·y + smooth) / (Σ p + Σ y + smooth) over the valid pixels of the whole batch; 0 where there are none.
+
+    Of the whole batch, because an image without particles would have a Dice of smooth alone. For soft targets the
+    minimum is not 0.
+
+    Args:
+        logits: `[B, 1, H, W]`.
+        target: of the same shape, 0 to 1, or −1 for ignored pixels.
+        smooth: in pixels, above 0.
+    """
+    with torch.autocast(logits.device.type, enabled=False):
+        logits, positive, valid = _prepared(logits, target)
+        probability = valid * logits.sigmoid()
+        overlap = (probability * positive).sum()
+        return 1 - (2 * overlap + smooth) / (probability.sum() + (valid * positive).sum() + smooth)
+
+
+def _prepared(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Logits, targets in 0 to 1, and 1 where a pixel is valid, in the precision of the computation."""
+    precision = torch.float64 if logits.dtype == torch.float64 else torch.float32
+    valid = (target >= 0).to(precision)
+    return logits.to(precision), target.to(precision).clamp(0, 1), valid

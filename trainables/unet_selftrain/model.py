@@ -1,0 +1,85 @@
+"""Networks from a micrograph to one logit per pixel: the published U-Net, or a U-Net over an encoder of timm."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from trainables.pretrained import timm_arguments
+from trainables.settings import UsageError
+from trainables.unet_selftrain.config import Config
+
+ENCODER_STRIDE = 32
+
+
+class UNet(nn.Module):
+    """The plain U-Net: per level two 3 × 3 convolutions with batch normalisation, max-pooling down, transposed
+    convolutions up, 1 × 1 out.
+
+    With 64 features and 4 levels (64-128-256-512, bottleneck 1024) it has the published 31,042,369 parameters.
+
+    Source: Ronneberger et al. 2015, U-Net, section 2; with padding, so that output and input have one size.
+    """
+
+    def __init__(self, features: int, levels: int) -> None:
+        super().__init__()
+        widths = [features * 2**level for level in range(levels + 1)]
+        pairs = list(itertools.pairwise(widths))
+        self.stem = _double(1, features)
+        self.down = nn.ModuleList(_double(narrow, wide) for narrow, wide in pairs)
+        self.up = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in reversed(pairs))
+        self.merge = nn.ModuleList(_double(wide, narrow) for narrow, wide in reversed(pairs))
+        self.head = nn.Conv2d(features, 1, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits `[B, 1, H, W]` of images of that shape, H and W multiples of 2 to the number of levels."""
+        maps = [self.stem(images)]
+        for block in self.down:
+            maps.append(block(nn.functional.max_pool2d(maps[-1], 2)))
+        up = maps.pop()
+        for enlarge, merge in zip(self.up, self.merge, strict=True):
+            up = merge(torch.cat([maps.pop(), enlarge(up)], dim=1))
+        logits: Tensor = self.head(up)
+        return logits
+
+
+def network(config: Config, device: torch.device) -> nn.Module:
+    """The network with its first weights.
+
+    Raises:
+        UsageError: no such encoder, or weights that are no file.
+    """
+    net = UNet(config.base_features, config.levels) if config.network == "plain" else _over_encoder(config)
+    return cast(Any, net.to(device)).to(memory_format=torch.channels_last)
+
+
+def stride(config: Config) -> int:
+    """What height and width of the network's input must be multiples of."""
+    return int(2**config.levels) if config.network == "plain" else ENCODER_STRIDE
+
+
+def _over_encoder(config: Config) -> nn.Module:
+    import segmentation_models_pytorch as smp  # noqa: PLC0415  (its import takes seconds, and the plain one needs none)
+    import timm  # noqa: PLC0415
+
+    if not timm.is_model(config.network):
+        raise UsageError(f"network={config.network} is no encoder of timm: take plain, or one of timm.list_models().")
+    arguments = timm_arguments(config.weights)
+    pretrained = True if arguments.pop("pretrained") else None
+    try:
+        net: nn.Module = smp.Unet(
+            f"tu-{config.network}", encoder_weights=pretrained, in_channels=1, classes=1, **arguments
+        )
+    except (ValueError, RuntimeError) as error:
+        raise UsageError(f"network={config.network} cannot be the encoder of a U-Net: {error}.") from error
+    return net
+
+
+def _double(before: int, after: int) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for channels in (before, after):
+        layers += [nn.Conv2d(channels, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    return nn.Sequential(*layers)

@@ -1,0 +1,173 @@
+"""Synthetic micrographs: dark particles and ice in coloured noise, with known centres.
+
+The noise has a standard deviation of 1. Most of its variance is white; the rest has a power that falls like 1/f, as of
+uneven ice. A particle is a soft disc or a ring, with the pale halo that defocus gives. The signal-to-noise ratio is the
+mean square of the particles over all pixels within `radius` of a centre, divided by the noise's variance; every
+micrograph has its own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from trainables.contract import Split
+from trainables.unet_selftrain.config import Data
+from trainables.unet_selftrain.micrographs import Micrographs, standardised
+
+PARTICLES = (10, 40)
+"""Fewest and most particles of a micrograph; fewer where it has no room."""
+
+SNR = (0.05, 0.2)
+"""Lowest and highest signal-to-noise ratio of a micrograph."""
+
+_COLOURED = 0.25  # share of the noise's variance whose power falls with the frequency
+_GAP = 1.6  # least distance between centres, in radii: neighbours may overlap a little
+_TRIES = 400  # places tried for particles, and for ice
+_EDGE = 0.08  # deviation of the soft edge, in radii
+_RING, _RING_WIDTH = 0.7, 0.18  # a ring's radius and deviation, in radii
+_HALO, _HALO_RADIUS, _HALO_WIDTH = 0.35, 1.3, 0.2  # its height; radius and deviation, in radii
+_REACH = 2.0  # a particle is drawn to this distance, in radii
+_ICE_RADIUS = (1.5, 3.0)  # of an ice blob, in particle radii
+_ICE_CONTRAST = (1.5, 4.0)  # in standard deviations of the noise
+_ICE_BLOBS = 3  # at most
+_ICE_AREA = 0.3  # share of the micrograph that ice may close to particles
+
+
+class Layers(NamedTuple):
+    """What a synthetic micrograph is the sum of, float32 `[size, size]` each; and where its particles are, `[n, 2]`."""
+
+    noise: np.ndarray
+    particles: np.ndarray
+    ice: np.ndarray
+    centres: np.ndarray
+    snr: float
+
+
+def load(downsample: int, data: Data, split: Split) -> Micrographs:
+    """One split, all particles known; a function of seed and split, of which the first ones stay at any size."""
+    count = data.train_size if split == "train" else data.val_size
+    drawn = [_drawn(data, split, place) for place in range(count)]
+    return Micrographs(
+        images=[standardised(each.noise + each.particles + each.ice, downsample) for each in drawn],
+        names=[f"{split}_{place:03d}" for place in range(count)],
+        groups=[""] * count,
+        known=[each.centres for each in drawn],
+        hidden=[np.empty((0, 2), np.float32)] * count,
+        radius=data.radius,
+        downsample=downsample,
+        calibration=np.zeros(count, dtype=bool),
+    )
+
+
+def draw(rng: np.random.Generator, size: int, radius: float) -> Layers:
+    """One micrograph of `size` × `size` pixels with particles of a radius in pixels.
+
+    Centres are no closer than 1.6 radii, lie in the micrograph, and keep off the ice.
+    """
+    noise = _noise(rng, size)
+    blobs = _blobs(rng, size, radius)
+    centres = _places(rng, size, radius, blobs)
+    particles = _particles(rng, centres, size, radius)
+    snr = float(np.exp(rng.uniform(*np.log(SNR))))
+    power = np.square(particles[_near(centres, size, radius)]).mean()
+    particles *= np.float32(-np.sqrt(snr / power))  # dark on bright, as without phase plate and inversion
+    return Layers(noise, particles, _ice(rng, blobs, size), centres, snr)
+
+
+def _drawn(data: Data, split: Split, place: int) -> Layers:
+    rng = np.random.default_rng([data.split_seed, get_args(Split).index(split), place])
+    return draw(rng, data.size, data.radius)
+
+
+def _noise(rng: np.random.Generator, size: int) -> np.ndarray:
+    """float32 `[size, size]` of mean 0 and standard deviation 1."""
+    white = rng.standard_normal((size, size), dtype=np.float32)
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
+    frequency[0, 0] = np.inf  # no constant part
+    coloured = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) / np.sqrt(frequency), s=(size, size))
+    noise = np.sqrt(_COLOURED) * coloured / coloured.std() + np.sqrt(1 - _COLOURED) * white
+    scaled: np.ndarray = ((noise - noise.mean()) / noise.std()).astype(np.float32)
+    return scaled
+
+
+def _blobs(rng: np.random.Generator, size: int, radius: float) -> np.ndarray:
+    """Ice as `[n, 3]`: x, y and radius; none where it would leave too little room."""
+    count = rng.integers(0, _ICE_BLOBS + 1)
+    blobs = np.column_stack([rng.uniform(0, size, (count, 2)), radius * rng.uniform(*_ICE_RADIUS, count)])
+    closed = np.pi * (blobs[:, 2] + radius) ** 2
+    return blobs[closed.cumsum() <= _ICE_AREA * size**2]
+
+
+def _places(rng: np.random.Generator, size: int, radius: float, blobs: np.ndarray) -> np.ndarray:
+    """Centres float32 `[n, 2]`, tried in turn and kept where no earlier one and no ice is too near."""
+    wanted = rng.integers(PARTICLES[0], PARTICLES[1] + 1)
+    tried = rng.uniform(0, size - 1, (_TRIES, 2))
+    free = (_distances(tried, blobs[:, :2]) > blobs[:, 2] + radius).all(axis=1)
+    tried = tried[free]
+    near = _distances(tried, tried) < _GAP * radius
+    kept: list[int] = []
+    for place in range(len(tried)):
+        if len(kept) < wanted and not near[place, kept].any():
+            kept.append(place)
+    return tried[kept].astype(np.float32)
+
+
+def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """`[n, m]` distances of `[n, 2]` from `[m, 2]`."""
+    between: np.ndarray = np.hypot(*(points[:, None] - others).transpose(2, 0, 1))
+    return between
+
+
+def _particles(rng: np.random.Generator, centres: np.ndarray, size: int, radius: float) -> np.ndarray:
+    """float32 `[size, size]`: discs and rings, half of each on average, of uneven strength."""
+    canvas = np.zeros((size, size), np.float32)
+    x, y, distance = _around(centres, _REACH * radius)
+    distance /= radius
+    rings = rng.random(len(centres)) < 0.5
+    disc = 1 / (1 + np.exp((distance - 1) / _EDGE))
+    ring = _bell(distance, _RING, _RING_WIDTH)
+    halo = _HALO * _bell(distance, _HALO_RADIUS, _HALO_WIDTH)
+    values = (np.where(rings[:, None, None], ring, disc) - halo) * rng.uniform(0.8, 1.2, (len(centres), 1, 1))
+    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
+    np.add.at(canvas, (y[inside], x[inside]), values[inside].astype(np.float32))
+    return canvas
+
+
+def _bell(distance: np.ndarray, centre: float, deviation: float) -> np.ndarray:
+    bell: np.ndarray = np.exp(-0.5 * ((distance - centre) / deviation) ** 2)
+    return bell
+
+
+def _near(centres: np.ndarray, size: int, radius: float) -> np.ndarray:
+    """bool `[size, size]`, pixels within the radius of a centre."""
+    x, y, distance = _around(centres, radius)
+    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & (distance <= radius)
+    near = np.zeros((size, size), dtype=bool)
+    near[y[inside], x[inside]] = True
+    return near
+
+
+def _around(centres: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Columns, rows and distances of the pixels around each centre, `[n, side, side]` each."""
+    steps = np.arange(-np.ceil(reach) - 1, np.ceil(reach) + 2).astype(int)
+    corner = np.rint(centres).astype(int)
+    x = corner[:, :1, None] + steps[None, None, :] + 0 * steps[None, :, None]
+    y = corner[:, 1:, None] + steps[None, :, None] + 0 * steps[None, None, :]
+    return x, y, np.hypot(x - centres[:, :1, None], y - centres[:, 1:, None])
+
+
+def _ice(rng: np.random.Generator, blobs: np.ndarray, size: int) -> np.ndarray:
+    """float32 `[size, size]`: soft ellipses, dark or bright."""
+    pixel = np.arange(size, dtype=np.float32)
+    canvas = np.zeros((size, size), np.float32)
+    for x, y, radius in blobs:
+        angle, flatness = rng.uniform(0, np.pi), rng.uniform(1, 1.4)
+        contrast = rng.choice([-1, 1]) * rng.uniform(*_ICE_CONTRAST)
+        right, down = pixel - np.float32(x), (pixel - np.float32(y))[:, None]
+        along = right * np.cos(angle) + down * np.sin(angle)
+        across = down * np.cos(angle) - right * np.sin(angle)
+        distance = np.hypot(along, across * flatness) / radius
+        canvas += (contrast / (1 + np.exp((distance.clip(0, 3) - 0.9) / _EDGE))).astype(np.float32)
+    return canvas
