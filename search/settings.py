@@ -160,6 +160,9 @@ def _rows(prefix: str, settings: type[Settings]) -> list[tuple[str, str, str]]:
 
 
 def _space_title(name: str) -> str:
-    space = Space.load(name)
+    try:
+        space = Space.load(name)
+    except UsageError as error:  # a space that needs something of its user, and says what
+        return str(error)
     goals = " and ".join(f"{goal.mode} {goal.metric}" for goal in space.objective.goals)
     return f"{space.entry.name}: {goals} over {len(space.dimensions)} settings, {space.budget.trials} trials"

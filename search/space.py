@@ -179,7 +179,11 @@ class Space:
     def _resolved(self, source: Mapping[str, Any]) -> dict[str, Any]:
         """The YAML with the defaults of its parts written out, and paths that hold from any folder."""
         parts = {"budget": self.budget, "data": self.data, "scheduler": self.scheduler, "searcher": self.searcher}
-        return {**copy.deepcopy(dict(source)), **{name: part.as_dict() for name, part in parts.items()}}
+        given = {key: dict(source[key]) for key in ("fixed", "params") if source.get(key)}
+        fixed = {
+            key: {name: self.fixed.get(name, value) for name, value in each.items()} for key, each in given.items()
+        }
+        return copy.deepcopy({**source, **fixed, **{name: part.as_dict() for name, part in parts.items()}})
 
     def _value_without(self, name: str) -> Any:
         """The value of a field that is not searched."""

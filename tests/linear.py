@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -116,6 +117,23 @@ class Linear(Variant):
 def linear_loop(objective: Objective = MINIMISE, processes: Processes | None = None, **config: Any) -> Loop:
     """A loop over the linear model; the same arguments give the same loop."""
     return Loop(Linear(Config(**config), processes or Processes()), objective)
+
+
+def learning_rates(**config: Any) -> list[float]:
+    """The learning rate of every optimiser step of a whole training."""
+    loop = linear_loop(**config)
+    rates: list[float] = []
+    while not loop.finished:
+        loop.epoch(lambda: rates.append(loop.optimizer.param_groups[0]["lr"]))
+    return rates
+
+
+def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A loop's state as a new process would read it."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, float]:

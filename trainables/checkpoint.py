@@ -100,6 +100,7 @@ class TrainingFolder:
     def _keep_stage(self, folder: Path, report: Mapping[str, Any]) -> None:
         """Weights and figures first: a picture that cannot be drawn must not cost them."""
         folder.mkdir(exist_ok=True)
+        (folder / STAGE_PICTURE).unlink(missing_ok=True)  # of an earlier training
         self._keep_weights(folder / WEIGHTS, report)
         replace_text(folder / METRICS, json.dumps(report, indent=2))
         picture = self.loop.variant.stage_picture()

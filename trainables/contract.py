@@ -56,8 +56,13 @@ class TrainingConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.init_from is not None:  # made absolute, for a trial does not run in the folder where it was asked for
-            object.__setattr__(self, "init_from", str(Path(self.init_from).expanduser().resolve()))
+        object.__setattr__(self, "init_from", self.accepts("init_from", self.init_from))
+
+    @classmethod
+    def accepts(cls, name: str, value: Any) -> Any:
+        """As every `Settings`; a path is made absolute, for a trial does not run in the folder where it was given."""
+        value = super().accepts(name, value)
+        return str(Path(value).expanduser().resolve()) if name == "init_from" and value is not None else value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,15 +32,20 @@ class Entry:
     Config: type[TrainingConfig]
     Data: type[DataConfig]
 
-    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
-        """Decode the images of some splits once, with a progress bar, before any trial needs them.
+    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] | None = None) -> None:
+        """Decode images once, with a progress bar, before any trial needs them.
+
+        Args:
+            splits: only those of these; who names them trains nothing, and needs no `init_from`. None: all that a
+                training needs.
 
         Raises:
             UsageError: data that are missing or unreadable, named; or an `init_from` that does not fit.
         """
         data.check_root()
-        initial.check(self.name, config)
-        importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
+        if splits is None:
+            initial.check(self.name, config)
+        importlib.import_module(f"{self.package}.data").prepare(config, data, splits or ("train", "val"))
 
     def card_sections(
         self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]

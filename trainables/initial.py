@@ -7,6 +7,7 @@ puts the weights in place (`trainables.weights`).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +33,13 @@ def check(variant: str, config: TrainingConfig) -> None:
     begun = read_yaml(folder / CONFIG)
     if begun.get("variant") != variant:
         raise UsageError(f"init_from={folder} is of the variant {begun.get('variant')}; give an export of {variant}.")
+    settings = begun.get("config")
+    if not isinstance(settings, Mapping):
+        raise UsageError(
+            f"init_from={folder} has no settings in its {CONFIG}; `python -m analysis.export` writes such a folder."
+        )
     for name in config.ARCHITECTURE:
-        before, now = begun["config"].get(name), getattr(config, name)
+        before, now = settings.get(name), getattr(config, name)
         if before != now:
             raise UsageError(
                 f"init_from={folder} was trained with {name}={plain(before)}, and here it is {plain(now)}: "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
@@ -39,6 +40,8 @@ def begin(variant: Variant) -> None:
     path = Path(variant.config.init_from) / WEIGHTS
     try:
         load_weights(path, variant)
-    except (OSError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UsageError(f"init_from: {path} does not give the weights of this model: {reason}.") from error
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UsageError(
+            f"init_from: {path} does not give the weights of this model: {reason}; give an export of the same one."
+        ) from error

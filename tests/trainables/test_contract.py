@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -85,3 +86,19 @@ def test_a_root_that_is_not_there_is_named_when_the_data_are_needed():
     missing = Files.of({"source": "nih", "root": "/no/such"}, where="data.")  # a run is read back without its data
     with pytest.raises(UsageError, match=r"data\.root=/no/such is no folder"):
         missing.check_root()
+
+
+def test_the_export_to_begin_with_is_an_absolute_folder_for_a_trial_too(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    expected = str(tmp_path / "export" / "x")
+    assert TrainingConfig(init_from="export/x").init_from == expected
+    assert TrainingConfig.accepts("init_from", "export/x") == expected  # as a space keeps it for its trials
+    assert TrainingConfig(init_from=expected).init_from == expected
+    assert TrainingConfig(init_from="~/x").init_from == str(Path.home() / "x")
+    assert TrainingConfig.accepts("init_from", "none") is TrainingConfig(init_from="none").init_from is None
+
+
+@pytest.mark.parametrize("name", [*variants.names(), "benchmarks.curves"])
+def test_what_decides_the_weights_are_settings_of_the_variant(name):
+    config = variants.load(name).Config
+    assert set(config.ARCHITECTURE) <= set(config.names())

@@ -1,4 +1,4 @@
-"""One process for which everything is free, and two real ones that together compute what one would."""
+"""One process for which everything is free, and two or three real ones that together compute what one would."""
 
 import json
 import os
@@ -19,50 +19,63 @@ GROUP = """
 import json, os, sys
 from pathlib import Path
 import torch
-import torch._dynamo  # imported once here, and not by the optimiser of each process
 import torch.multiprocessing
-from linear import linear_loop
-from trainables.checkpoint import TrainingFolder
 from trainables.processes import Processes
 
-def work(rank, out):
-    os.environ["RANK"] = str(rank)
-    processes = Processes.from_environment()
+world = int(os.environ["WORLD_SIZE"])
+if world == 2:
+    import torch._dynamo  # imported once here, and not by the optimiser of each process
+    from linear import linear_loop
+    from trainables.checkpoint import TrainingFolder
+
+def sharing(processes):
+    norm = torch.nn.BatchNorm1d(2)
+    norm.running_mean += processes.rank + 1
+    norm.num_batches_tracked += processes.rank
+    norm.weight.data += processes.rank
+    processes.average_buffers([torch.nn.Sequential(norm)])
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.tensor([1.0, 10.0]) * (processes.rank + 1)
     processes.average_gradients([parameter, torch.nn.Parameter(torch.zeros(1))])
-    found = {
+    things = [[index] * index for index in range(8)]  # of a different size each
+    return {
         "world": processes.world,
         "first": processes.first,
         "gradient": parameter.grad.tolist(),
         "sum": processes.sum(torch.tensor(float(processes.rank + 1))).item(),
         "mean": processes.mean(torch.tensor(float(processes.rank + 1))).item(),
-        "gathered": [processes.gather_rows(processes.rows(torch.arange(rows)), rows).tolist() for rows in range(1, 7)],
+        "rows": [processes.gather_rows(processes.rows(torch.arange(rows)), rows).tolist() for rows in range(1, 8)],
+        "things": [processes.gather([things[place] for place in processes.places(n)], n) for n in range(1, 8)],
+        "running_mean": norm.running_mean.tolist(),
+        "left_alone": [norm.num_batches_tracked.item(), *norm.weight.tolist()],
     }
-    (out / f"found-{processes.rank}.json").write_text(json.dumps(found))
-    folder = TrainingFolder(out / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
-    while not folder.loop.finished:
-        folder.epoch()
-    folder.close()
-    torch.save(folder.loop.weights(), out / f"weights-{processes.rank}.pt")
+
+def work(rank, out):
+    os.environ["RANK"] = str(rank)
+    processes = Processes.from_environment()
+    (out / f"found-{rank}.json").write_text(json.dumps(sharing(processes)))
+    if world == 2:
+        folder = TrainingFolder(out / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
+        while not folder.loop.finished:
+            folder.epoch()
+        folder.close()
+        torch.save(folder.loop.weights(), out / f"weights-{rank}.pt")
     processes.barrier()
     processes.leave()
 
-torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=2, start_method="fork")
+torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=world, start_method="fork")
 """
 
 
-@pytest.fixture(scope="module")
-def two_processes(tmp_path_factory) -> Path:
-    """The folder that two processes left, in an environment as torchrun makes it."""
-    folder = tmp_path_factory.mktemp("two")
+def left_by(world: int, folder: Path) -> Path:
+    """The folder that so many processes left, in an environment as torchrun makes it."""
     (folder / "group.py").write_text(GROUP)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     tests = Path(__file__).parents[1]
     environment = {
-        "WORLD_SIZE": "2",
+        "WORLD_SIZE": str(world),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": "1",
@@ -74,14 +87,29 @@ def two_processes(tmp_path_factory) -> Path:
     return folder
 
 
-def test_two_processes_reduce_and_gather(two_processes):
-    found = [json.loads((two_processes / f"found-{rank}.json").read_text()) for rank in (0, 1)]
-    assert [each["first"] for each in found] == [True, False]
-    for each in found:
-        assert each["world"] == 2
-        assert each["gradient"] == [1.5, 15.0]
-        assert (each["sum"], each["mean"]) == (3.0, 1.5)
-        assert each["gathered"] == [list(range(rows)) for rows in range(1, 7)]
+@pytest.fixture(scope="module")
+def two_processes(tmp_path_factory) -> Path:
+    return left_by(2, tmp_path_factory.mktemp("two"))
+
+
+@pytest.fixture(scope="module")
+def three_processes(tmp_path_factory) -> Path:
+    return left_by(3, tmp_path_factory.mktemp("three"))
+
+
+@pytest.mark.parametrize(("world", "mean"), [("two_processes", 1.5), ("three_processes", 2.0)])
+def test_processes_reduce_and_gather(request, world, mean):
+    folder = request.getfixturevalue(world)
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("found-*.json"))]
+    assert [each["first"] for each in found] == [True, *(False for _ in found[1:])]
+    for rank, each in enumerate(found):
+        assert each["world"] == len(found)
+        assert each["gradient"] == [mean, 10 * mean]
+        assert (each["sum"], each["mean"]) == (mean * len(found), mean)
+        assert each["rows"] == [list(range(rows)) for rows in range(1, 8)]
+        assert each["things"] == [[[index] * index for index in range(total)] for total in range(1, 8)]
+        assert each["running_mean"] == [mean, mean]
+        assert each["left_alone"] == [rank, 1 + rank, 1 + rank]
 
 
 def test_two_processes_train_as_one_would(two_processes):
@@ -105,6 +133,8 @@ def test_a_single_process_changes_nothing(monkeypatch, tmp_path):
     assert processes.first
     assert torch.equal(processes.rows(whole), whole)
     assert torch.equal(processes.gather_rows(whole, 5), whole)
+    assert processes.gather(["a", "b"], 2) == ["a", "b"]
+    assert list(processes.places(5)) == [0, 1, 2, 3, 4]
     assert not processes.sum(whole).requires_grad
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.ones(2)

@@ -105,14 +105,14 @@ def test_hidden_particles_are_not_among_the_known_and_none_is_lost():
         assert not len(whole.hidden[place])
 
 
-def test_a_smaller_share_is_part_of_a_larger_one_and_the_seed_decides_which():
+def test_a_smaller_share_is_part_of_a_larger_one():
     shares = [split(label_share=share) for share in (0.2, 0.5, 0.9)]
     for place in range(len(shares[0])):
         small, middle, large = (set(map(tuple, each.known[place])) for each in shares)
         assert small < middle < large
 
 
-def test_which_particles_are_hidden_depends_neither_on_their_order_nor_on_other_micrographs():
+def test_the_seed_decides_what_is_hidden_and_neither_order_nor_other_micrographs_do():
     data = Data(**SMALL, label_share=0.5)
     whole = split()
     turned = replace(whole, known=[each[::-1] for each in whole.known]).only(np.array([False, True, True, True]))

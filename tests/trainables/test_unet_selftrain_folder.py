@@ -215,7 +215,7 @@ def test_splits_share_nothing_and_leave_nothing_out(tmp_path, split_by):
 def test_a_single_validation_folder_is_calibrated_by_micrograph(tmp_path):
     val = Folder(tmp_path, 4, ("a", "b", "c")).load("val", split_by="folder")
     assert len(set(val.groups)) == 1
-    assert val.calibration.sum() == 2
+    assert val.calibration.sum() == 1
 
 
 def test_the_split_is_a_function_of_names_and_seed(folder):
@@ -289,7 +289,7 @@ def test_real_micrographs_load_split_and_lie_under_their_particles(real_data, tm
     assert [len(split) for split in splits] == [12, 4, 4]
     assert sum(each["known_particles"] + each["hidden_particles"] for each in facts) == 12_923
     assert facts[0]["known_particles"] == pytest.approx(0.3 * facts[0]["hidden_particles"] / 0.7, rel=0.01)
-    assert splits[1].calibration.sum() == 2
+    assert splits[1].calibration.sum() == 1
     for split in splits:
         for place in range(len(split)):
             image = split.image(place)

@@ -31,9 +31,8 @@ def formula(logits, target, gamma, alpha, pos_weight) -> float:
         if y == -1:
             continue
         p = 1 / (1 + np.exp(-z))
-        p_t = p * y + (1 - p) * (1 - y)
         entropy = -(pos_weight * y * np.log(p) + (1 - y) * np.log(1 - p))
-        total += (alpha * y + (1 - alpha) * (1 - y)) * (1 - p_t) ** gamma * entropy
+        total += (alpha * y + (1 - alpha) * (1 - y)) * abs(y - p) ** gamma * entropy
         count += 1
     return total / count
 
@@ -45,6 +44,16 @@ def formula(logits, target, gamma, alpha, pos_weight) -> float:
 def test_focal_is_its_formula(soft, gamma, alpha, pos_weight):
     got = losses.focal(draw(), targets(soft), gamma, alpha, pos_weight)
     assert got.item() == pytest.approx(formula(draw(), targets(soft), gamma, alpha, pos_weight), rel=1e-5)
+
+
+@pytest.mark.parametrize("wanted", [0.1, 0.5, 0.75, 0.9])
+def test_focal_is_lowest_where_the_probability_is_the_soft_target(wanted):
+    """With 1 − p_t for its factor, the lowest place for a target of 0.75 would be 0.92."""
+    probabilities = torch.linspace(0.01, 0.99, 99)
+    each = [
+        losses.focal(p.logit().view(1, 1, 1, 1), torch.full((1, 1, 1, 1), wanted), 2.0, 0.5, 1.0) for p in probabilities
+    ]
+    assert probabilities[torch.stack(each).argmin()].item() == pytest.approx(wanted, abs=1e-6)
 
 
 def test_focal_without_exponent_is_half_of_cross_entropy():

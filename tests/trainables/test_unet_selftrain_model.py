@@ -46,7 +46,9 @@ def test_an_encoder_takes_its_weights_from_a_file(tmp_path):
     import timm
 
     trained = timm.create_model("resnet10t", num_classes=3)
-    save_file({key: value.contiguous() for key, value in trained.state_dict().items()}, tmp_path / "encoder.safetensors")
+    save_file(
+        {key: value.contiguous() for key, value in trained.state_dict().items()}, tmp_path / "encoder.safetensors"
+    )
     net = network(config(network="resnet10t", tile=32, weights=str(tmp_path / "encoder.safetensors")), CPU)
     torch.testing.assert_close(net.encoder.model.layer1[0].conv1.weight, trained.layer1[0].conv1.weight)
 

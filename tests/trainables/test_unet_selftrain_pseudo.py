@@ -1,4 +1,4 @@
-"""Thresholds, calibration, the merging of labels pixel by pixel, and statistics by hand."""
+"""Thresholds, the merging of labels pixel by pixel, and statistics by hand."""
 
 from __future__ import annotations
 
@@ -6,20 +6,9 @@ import math
 
 import numpy as np
 import pytest
-from scipy.special import expit, logit
-from sklearn.linear_model import LogisticRegression
 
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.pseudo import (
-    Platt,
-    Statistics,
-    Thresholds,
-    fit_platt,
-    merge,
-    scaled,
-    smallest_patch,
-    thresholds,
-)
+from trainables.unet_selftrain.pseudo import Statistics, Thresholds, merge, smallest_patch, thresholds
 from trainables.unet_selftrain.targets import render
 
 CUT = Thresholds(0.9, 0.1, True)
@@ -57,69 +46,6 @@ def test_thresholds_keep_their_distance_and_say_so_when_the_lower_one_had_to_giv
 
 def test_thresholds_exactly_the_least_distance_apart_have_met_it():
     assert thresholds(Config(base_pos=0.7, base_neg=0.5), 1) == (0.7, 0.5, True)
-
-
-def maps(slope: float, offset: float, seed: int = 0, count: int = 3) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Probabilities with truth drawn so that the given scaling calibrates them."""
-    generator = np.random.default_rng(seed)
-    logits = generator.normal(-1, 2.5, (count, 150, 200))
-    truth = generator.random(logits.shape) < expit(slope * logits + offset)
-    return list(zip(expit(logits).astype(np.float32), truth, strict=True))
-
-
-@pytest.mark.parametrize(("slope", "offset"), [(1.0, 0.0), (0.4, -1.5), (2.5, 1.0)])
-def test_the_fit_is_that_of_logistic_regression(slope, offset):
-    drawn = maps(slope, offset)
-    logits = logit(np.concatenate([each.ravel() for each, _ in drawn]).astype(np.float64))
-    truth = np.concatenate([each.ravel() for _, each in drawn])
-    oracle = LogisticRegression(C=1e9, tol=1e-8).fit(logits[:, None], truth)
-    got = fit_platt(iter(drawn))
-    assert got.slope == pytest.approx(oracle.coef_[0, 0], rel=2e-3)
-    assert got.offset == pytest.approx(oracle.intercept_[0], rel=2e-3, abs=2e-3)
-
-
-def test_calibrated_probabilities_need_no_scaling():
-    slope, offset = fit_platt(maps(1.0, 0.0))
-    assert slope == pytest.approx(1, abs=0.02)
-    assert offset == pytest.approx(0, abs=0.02)
-
-
-def test_scaling_undoes_overconfidence():
-    drawn = maps(0.3, -1.0)
-    after = [(scaled(each, fit_platt(drawn)), truth) for each, truth in drawn]
-    assert fit_platt(after) == (pytest.approx(1, abs=0.01), pytest.approx(0, abs=0.01))
-    assert np.mean([each for each, _ in after]) == pytest.approx(np.mean([truth for _, truth in drawn]), abs=1e-3)
-
-
-@pytest.mark.parametrize("platt", [Platt(0.3, -2.0), Platt(1.0, 0.0), Platt(5.0, 1.0)])
-def test_scaling_keeps_the_order_and_stays_between_0_and_1(platt):
-    probabilities = np.sort(np.random.default_rng(0).random((20, 50)).astype(np.float32), axis=None)
-    probabilities[:3], probabilities[-3:] = 0, 1
-    got = scaled(probabilities, platt)
-    assert got.dtype == np.float32
-    assert (np.diff(got) >= 0).all()
-    assert 0 <= got[0] < got[500] < got[-1] <= 1
-    np.testing.assert_allclose(got[3:-3], expit(platt.slope * logit(probabilities[3:-3]) + platt.offset), rtol=1e-4)
-
-
-@pytest.mark.parametrize("only", [False, True])
-def test_without_both_classes_there_is_no_scaling(only):
-    assert fit_platt([(np.full((4, 4), 0.3, np.float32), np.full((4, 4), only))]) == (1.0, 0.0)
-    assert fit_platt([]) == (1.0, 0.0)
-
-
-def test_separate_classes_have_a_finite_scaling():
-    probabilities = np.array([[0.0, 0.1, 0.2, 0.8, 0.9, 1.0]], np.float32)
-    slope, offset = fit_platt([(probabilities, probabilities > 0.5)])
-    assert np.isfinite([slope, offset]).all()
-    assert slope > 0
-
-
-def test_a_network_worse_than_chance_is_not_turned_round():
-    platt = fit_platt([(1 - each, truth) for each, truth in maps(1.0, 0.0)])
-    assert 0 < platt.slope < 0.01
-    shares = scaled(np.array([0.01, 0.99], np.float32), platt)
-    np.testing.assert_allclose(shares, np.mean([truth for _, truth in maps(1.0, 0.0)]), atol=0.01)
 
 
 def flood(mask: np.ndarray) -> np.ndarray:

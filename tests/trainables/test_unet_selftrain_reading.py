@@ -1,5 +1,6 @@
 """Reading a micrograph: every format the right way up, and what is no micrograph."""
 
+import tracemalloc
 from pathlib import Path
 
 import mrcfile
@@ -98,3 +99,14 @@ def test_what_is_no_micrograph_is_named_with_the_reason(tmp_path, suffix, damage
     file.write_bytes({"empty": b"", "text": b"no image " * 300, "cut": whole[: len(whole) // 2]}.get(damage, whole))
     with pytest.raises(UsageError, match=r"bad\.\w+ cannot be read: ..+"):
         read_micrograph(file, 1)
+
+
+def test_other_bytes_named_mrc_make_no_room_for_gigabytes(tmp_path):
+    """Read as a header, a line of text announces 1.8 GB of further header."""
+    (tmp_path / "notes.mrc").write_bytes(b"no image " * 300)
+    tracemalloc.start()
+    with pytest.raises(UsageError, match="no MRC file"):
+        read_micrograph(tmp_path / "notes.mrc", 1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10_000_000

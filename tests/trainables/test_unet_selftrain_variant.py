@@ -248,7 +248,7 @@ def test_a_picture_has_three_parts_and_four_with_pseudo_labels():
     corner = (slice(before.shape[0] // 2 + 40, None), slice(before.shape[1] // 2 + 40, None))
     assert not before[corner].any()
     assert after[corner].any()
-    assert set(variant.panels()) == {"micrograph_1", "micrograph_2"}
+    assert set(variant.panels()) == {"micrograph_1", "micrograph_2", "micrograph_3"}
 
 
 def test_two_processes_share_the_work_and_agree_with_one(monkeypatch):

@@ -18,11 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from trainables.generators import seeded
 from trainables.processes import Processes
 from trainables.unet_selftrain import augment
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.micrographs import Micrographs, z_score
 from trainables.unet_selftrain.targets import IGNORED, POSITIVE
+
+CPU = torch.device("cpu")
 
 
 class Batch(NamedTuple):
@@ -54,8 +57,9 @@ class Batches:
 
     @property
     def size(self) -> int:
-        """Tiles of a whole batch, over all processes."""
-        return min(self.config.batch_size, self._count)
+        """Tiles of a whole batch, over all processes, as many for each."""
+        size = min(self.config.batch_size, self._count)
+        return size - size % self.processes.world
 
     def of_epoch(self, epoch: int, targets: Sequence[np.ndarray]) -> Iterator[Batch]:
         """An epoch's batches, shuffled.
@@ -64,8 +68,8 @@ class Batches:
             epoch: which one; it determines all that is random.
             targets: of each micrograph, int8 `[H, W]` in percent, −1 where ignored.
         """
-        places = self.places(_generator(self.seed, epoch, 0))
-        draws = _generator(self.seed, epoch, 1)
+        places = self.places(seeded(CPU, self.seed, epoch, 0))
+        draws = seeded(CPU, self.seed, epoch, 1)
         for rows in torch.from_numpy(places).split(self.size)[: self.steps]:
             yield self._batch(rows, targets, draws)
 
@@ -142,9 +146,3 @@ def _reflected(positions: np.ndarray, length: int) -> np.ndarray:
     period = max(2 * (length - 1), 1)
     folded = positions % period
     return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(positions)
-
-
-def _generator(*numbers: int) -> torch.Generator:
-    """A generator of the CPU whose stream the numbers determine, and which neighbouring numbers do not share."""
-    state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
-    return torch.Generator().manual_seed(state >> 1)

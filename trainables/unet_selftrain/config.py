@@ -67,8 +67,8 @@ class Config(TrainingConfig):
         low=0.0,
         high=1.0,
     )
-    base_pos: float = setting(0.95, "from this probability on a pixel becomes positive, at first", low=0.5, high=1.0)
-    base_neg: float = setting(0.05, "up to this probability a pixel becomes negative, at first", low=0.0, high=0.5)
+    base_pos: float = setting(0.95, "above this probability a pixel becomes positive, at first", low=0.5, high=1.0)
+    base_neg: float = setting(0.05, "below this probability a pixel becomes negative, at first", low=0.0, high=0.5)
     threshold_decay: float = setting(0.02, "by how much both thresholds relax per iteration", low=0.0, high=0.5)
     pos_floor: float = setting(0.80, "base_pos relaxes no further than this", low=0.5, high=1.0)
     neg_ceiling: float = setting(0.20, "base_neg relaxes no further than this", low=0.0, high=0.5)
@@ -119,11 +119,11 @@ class Data(DataConfig):
     val_share: float = setting(0.25, "share of the micrographs that become validation", low=0.02, high=0.5)
     test_share: float = setting(0.2, "share of the micrographs that become the test split", low=0.02, high=0.5)
     calibration_share: float = setting(
-        0.5, "share of validation on which thresholds are chosen; the rest is scored", low=0.1, high=0.9
+        0.35, "share of validation on which thresholds are chosen; the rest is scored", low=0.1, high=0.9
     )
     split_seed: int = setting(0, "seed of the split, of the hidden labels, and of synthetic micrographs", low=0)
-    train_size: int = setting(16, "synthetic training micrographs", low=2)
-    val_size: int = setting(12, "synthetic validation micrographs, and as many test ones", low=2)
+    train_size: int = setting(32, "synthetic training micrographs", low=2)
+    val_size: int = setting(24, "synthetic validation micrographs, and as many test ones", low=2)
     size: int = setting(256, "side of a synthetic micrograph in pixels", low=64)
 
 

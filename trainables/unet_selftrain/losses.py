@@ -4,8 +4,8 @@ Targets are 0 to 1, or −1 where a pixel is ignored. All of it is computed in f
 autocast: focal is a sum of millions of small values. With several processes a mean or a Dice coefficient is that of
 this process's part of the batch; the loop then averages the gradients.
 
-Source: focal loss, Lin et al. 2017 (eq. 5); Dice loss, Milletari et al. 2016, here with the smoothed form and
-denominator without squares.
+Source: focal loss, Lin et al. 2017 (eq. 5), for soft targets Li et al. 2020 (quality focal loss, eq. 3); Dice loss,
+Milletari et al. 2016, here with the smoothed form and denominator without squares.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.unet_selftrain.config import Config
+
+SMALLEST_MISS = 1e-6
 
 
 class Losses(NamedTuple):
@@ -41,10 +43,10 @@ def combined(logits: Tensor, target: Tensor, config: Config) -> Losses:
 
 
 def focal(logits: Tensor, target: Tensor, gamma: float, alpha: float, pos_weight: float) -> Tensor:
-    """Mean over the valid pixels of α_t·(1 − p_t)^γ·BCE, in nats; 0 where all are ignored.
+    """Mean over the valid pixels of α_t·|y − p|^γ·BCE, in nats; 0 where all are ignored.
 
-    `p_t` = p·y + (1 − p)·(1 − y) and `α_t` = alpha·y + (1 − alpha)·(1 − y); `pos_weight` multiplies BCE's positive
-    term. For soft targets y the minimum lies beyond y, nearer to 0 or 1, but in the same order.
+    For y of 0 and 1, |y − p| is focal's 1 − p_t. For soft targets it is what keeps the minimum at p = y: focal as it is
+    would draw 0.75 to 0.92. `α_t` = alpha·y + (1 − alpha)·(1 − y); `pos_weight` multiplies BCE's positive term.
 
     Args:
         logits: `[B, 1, H, W]`, finite.
@@ -58,7 +60,9 @@ def focal(logits: Tensor, target: Tensor, gamma: float, alpha: float, pos_weight
         log_on, log_off = F.logsigmoid(logits), F.logsigmoid(-logits)
         cross_entropy = -(pos_weight * positive * log_on + (1 - positive) * log_off)
         # A power by way of its logarithm: the gradient of x^γ at x = 0 is infinite for γ below 1, and this one is not.
-        log_wrong = torch.logaddexp(positive.log() + log_off, (1 - positive).log() + log_on)
+        log_hard = torch.where(positive > 0.5, log_off, log_on)
+        log_soft = (positive - logits.sigmoid()).abs().clamp(min=SMALLEST_MISS).log()
+        log_wrong = torch.where((positive == 0) | (positive == 1), log_hard, log_soft)
         balance = alpha * positive + (1 - alpha) * (1 - positive)
         losses = valid * balance * (gamma * log_wrong).exp() * cross_entropy
         return losses.sum() / valid.sum().clamp(min=1.0)

@@ -67,7 +67,7 @@ def _starts(whole: int, side: int) -> list[int]:
 
 
 def _window(side: int, device: torch.device) -> Tensor:
-    """Weights of a tile's pixels along one side: the squared distance from the border, highest in the middle, never 0."""
+    """Weights of a tile's pixels along one side: the squared distance from the border, and nowhere 0."""
     places = torch.arange(side, device=device)
     return (torch.minimum(places + 1, side - places).float() / side).square()
 

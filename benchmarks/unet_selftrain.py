@@ -1,0 +1,141 @@
+"""Does self-training help, and is the network better than pickers that learn nothing? Held-back micrographs say.
+
+    python -m benchmarks.unet_selftrain
+    python -m benchmarks.unet_selftrain data.source=micrographs data.root=FOLDER data.radius=13.5 \\
+        data.label_share=0.1 fixed.downsample=2 epochs=24
+
+All trainings have the same number of epochs, so that `iterations=0` is the control: it spends on known labels what the
+others spend on pseudo-labels. The arms are the control, and one to three iterations with the published thresholds
+(0.95, 0.05, relaxed by 0.02, cutting the network's own probabilities) and with calibrated ones. Every training counts
+with its last epoch, so nothing is chosen by what is reported. Figures are those of the test split, with a threshold
+from validation's calibration micrographs; the pickers of `benchmarks.pickers` are judged in the same way.
+
+A row is the mean over the seeds with a 95 % interval (Student), and the mean of the paired differences to the control.
+`fixed.FIELD=…` changes a setting of all arms.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+
+from benchmarks import pickers
+from trainables.entry import load
+from trainables.loop import Loop
+from trainables.objective import Goal, Objective
+from trainables.settings import Settings, command, parse_arguments, setting
+from trainables.unet_selftrain.config import Config, Data
+from trainables.unet_selftrain.data import load as micrographs
+from trainables.unet_selftrain.data import prepare
+
+OBJECTIVE = Objective((Goal("val/particle_ap"),))
+SHOWN = ("particle_ap", "particle_f1", "particle_precision", "particle_recall", "localisation_error_px")
+SMALL = {"base_features": 8, "levels": 3, "batch_size": 8, "rotation": 180.0, "lr": 5e-3, "supervised_share": 0.5}
+BALANCED = {"balance": "pos_weight", "pos_weight": 3.0, "retrain_lr": 0.3}
+PUBLISHED = {"base_pos": 0.95, "base_neg": 0.05, "threshold_decay": 0.02}
+CALIBRATED = {
+    "threshold_scale": "calibrated",
+    "trust_negatives": "far",
+    "base_pos": 0.7,
+    "base_neg": 0.1,
+    "pos_floor": 0.6,
+    "min_component": 0.2,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Settings):
+    """The keys of the command line, with `data.…` and `fixed.…` beside them."""
+
+    epochs: int = setting(24, "epochs of every training", low=4)
+    seeds: int = setting(5, "trainings of each arm", low=2)
+    iterations: int = setting(3, "arms have one to so many iterations", low=1, high=3)
+    workers: int = setting(2, "trainings at a time, one thread each", low=1)
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print a table; returns the exit code."""
+    values = parse_arguments(arguments)
+    data = Data.of({"label_share": 0.5, **values.pop("data", {})}, where="data.")
+    fixed = {**SMALL, **BALANCED, **values.pop("fixed", {})}
+    measurement = Measurement.of(values)
+    fixed["epochs"] = measurement.epochs
+    control = Config.of({**fixed, "iterations": 0}, where="fixed.")
+    prepare(control, data, ("train", "val", "test"))
+    held_back = micrographs(control, data, "test")
+    print(f"{len(held_back)} held-back micrographs, {sum(map(len, held_back.known))} particles", flush=True)
+    print(f"{'':<44}" + "".join(f"{name.removeprefix('particle_'):>14}" for name in SHOWN), flush=True)
+    for name in pickers.GRIDS:
+        _print_picker(name, control, data)
+    _print_arms(dict(_arms(fixed, measurement.iterations)), data, measurement)
+    return 0
+
+
+def train(config: Config, data: Data, seed: int) -> dict[str, Any]:
+    """A training's figures on the test split, and what its last stage trained on, `train/…`."""
+    torch.set_num_threads(1)
+    loop = Loop(load("unet_selftrain").build(config, data, seed=seed, splits=("train", "val", "test")), OBJECTIVE)
+    while not loop.finished:
+        loop.epoch()
+    taught = {key: value for key, value in (loop.report or {}).items() if key.startswith("train/")}
+    return {**loop.variant.evaluate("test"), **taught}
+
+
+def _arms(fixed: Mapping[str, Any], most: int) -> Iterator[tuple[str, Config]]:
+    yield "U-Net, supervised alone (control)", Config.of({**fixed, "iterations": 0})
+    for words, thresholds in (("published thresholds", PUBLISHED), ("calibrated thresholds", CALIBRATED)):
+        for iterations in range(1, most + 1):
+            yield f"{iterations} × self-training, {words}", Config.of({**fixed, **thresholds, "iterations": iterations})
+
+
+def _print_picker(name: str, config: Config, data: Data) -> None:
+    numbers, _ = pickers.tuned(name, micrographs(config, data, "train"))
+    val = micrographs(config, data, "val")
+    judged = pickers.judged(name, numbers, val.only(val.calibration), micrographs(config, data, "test"))
+    words = " ".join(f"{key} {value:g}" for key, value in numbers.items())
+    print(f"{name:<44}" + "".join(f"{value:>14.4f}" for value in judged) + f"   ({words})", flush=True)
+
+
+def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement) -> None:
+    """A row for each arm as soon as its trainings are over."""
+    start = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(measurement.workers, mp_context=start) as pool:
+        running = {
+            name: [pool.submit(train, config, data, seed) for seed in range(measurement.seeds)]
+            for name, config in arms.items()
+        }
+        control: list[float] | None = None
+        for name, futures in running.items():
+            found = [future.result() for future in futures]
+            control = control or [each["particle_ap"] for each in found]
+            _print_arm(name, found, control)
+
+
+def _print_arm(name: str, found: Sequence[Mapping[str, Any]], control: Sequence[float]) -> None:
+    figures = "".join(f"{np.mean([each[key] for each in found]):>14.4f}" for key in SHOWN)
+    precisions = [each["particle_ap"] for each in found]
+    print(f"{name:<44}{figures}   AP {_interval(precisions)}", flush=True)
+    if found[0]["train/iteration"]:
+        gains = [one - other for one, other in zip(precisions, control, strict=True)]
+        taught = {key: np.mean([each[f"train/{key}"] for each in found]) for key in _TAUGHT}
+        words = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in taught.items())
+        print(f"{'':<44}against the control {_interval(gains, sign='+')}; its last targets: {words}", flush=True)
+
+
+_TAUGHT = ("new_components", "new_precision", "hidden_found", "ignored_share")
+
+
+def _interval(values: Sequence[float], sign: str = "") -> str:
+    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return f"{mean:{sign}.4f} ({mean - half:{sign}.4f} to {mean + half:{sign}.4f})"
+
+
+if __name__ == "__main__":
+    command(main)
