@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 from tiny_micrographs import config
@@ -43,8 +44,6 @@ def test_an_encoder_of_timm_makes_a_network_that_trains_and_predicts():
 
 
 def test_an_encoder_takes_its_weights_from_a_file(tmp_path):
-    import timm
-
     trained = timm.create_model("resnet10t", num_classes=3)
     save_file(
         {key: value.contiguous() for key, value in trained.state_dict().items()}, tmp_path / "encoder.safetensors"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import itertools
 
 import numpy as np
 import pytest
@@ -256,7 +257,7 @@ def test_two_processes_share_the_work_and_agree_with_one(monkeypatch):
     alone = build(**LOOSE)
     train = alone.micrographs["train"]
     shares = [list(Processes(rank, 2).places(len(train))) for rank in range(2)]
-    assert sorted(sum(shares, [])) == list(range(len(train)))
+    assert sorted(itertools.chain(*shares)) == list(range(len(train)))
     batches = [list(build(processes=Processes(rank, 2), augment=0.8).batches(0)) for rank in range(2)]
     for whole, even, odd in zip(build(augment=0.8).batches(0), *batches, strict=True):
         both = torch.stack([even.images, odd.images], dim=1).flatten(0, 1)

@@ -154,8 +154,10 @@ def average_precision_by_group(
 def choose_threshold(hits: Sequence[np.ndarray], scores: Sequence[np.ndarray], truths: int) -> float:
     """The score from which to pick so that F1 over these micrographs is largest; on a tie the lowest.
 
-    The micrographs must not be those that are scored with it afterwards. Without a hit it is just above all scores,
-    and without a pick just above 1; it is always finite. The arguments are those of `average_precision`.
+    It lies half-way to the next lower score, or to 0, because another micrograph's weakest particle may score a little
+    less. The micrographs must not be those that are scored with it afterwards. Without a hit it is just above all
+    scores, and without a pick just above 1; it is always finite. The arguments are those of `average_precision`, with
+    scores of 0 or more.
     """
     found = np.concatenate([np.zeros(0, dtype=bool), *hits])
     score = np.concatenate([np.zeros(0), *scores])
@@ -164,7 +166,8 @@ def choose_threshold(hits: Sequence[np.ndarray], scores: Sequence[np.ndarray], t
     order = np.argsort(-score, kind="stable")
     last = np.flatnonzero(np.diff(score[order], append=-np.inf))  # picks with the same score come and go together
     f1 = 2 * np.cumsum(found[order])[last] / (last + 1 + truths)
-    return float(score[order][last[np.flatnonzero(f1 == f1.max())[-1]]])
+    lowest = last[np.flatnonzero(f1 == f1.max())[-1]]
+    return float(np.append(score[order], 0.0)[lowest : lowest + 2].mean())
 
 
 def score(picked: Sequence[Picks], truth: Sequence[np.ndarray], radius: float, threshold: float) -> Score:
