@@ -148,10 +148,26 @@ class Step(NamedTuple):
     components: Mapping[str, Tensor]
 
 
+class Context(NamedTuple):
+    """Where a variant is built, and for what.
+
+    Attributes:
+        device: of its modules and batches.
+        seed: of everything random.
+        splits: what it is going to need of the data; it must not load more.
+        processes: that train it together.
+    """
+
+    device: torch.device
+    seed: int
+    splits: tuple[Split, ...]
+    processes: Processes
+
+
 class Variant(ABC):
     """A training method on its data: models, one training step, evaluation, health, pictures.
 
-    Subclasses take `(config, data, *, device, seed, splits, processes)` and build everything in the constructor.
+    Subclasses take `(config, data, context)`, a `Context`, and build everything in the constructor.
     The same arguments give the same variant, bit for bit on CPU.
     """
 

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from trainables import initial
-from trainables.contract import DataConfig, Split, TrainingConfig
+from trainables.contract import Context, DataConfig, Split, TrainingConfig
 from trainables.settings import UsageError, unknown
 
 if TYPE_CHECKING:
@@ -81,14 +81,8 @@ class Entry:
 
         module = self.load()
         torch.manual_seed(seed)  # of first weights and stochastic depth, which use torch's own generator
-        variant: Variant = module.build(
-            config,
-            data,
-            device=torch.device(device),
-            seed=seed,
-            splits=tuple(splits),
-            processes=processes or Processes(),
-        )
+        context = Context(torch.device(device), seed, tuple(splits), processes or Processes())
+        variant: Variant = module.build(config, data, context)
         return variant
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
 from benchmarks.curves.config import Config, Data
-from trainables.contract import Split, Step, Variant
-from trainables.processes import Processes
+from trainables.contract import Context, Split, Step, Variant
 
 
 class Curves(Variant):
@@ -19,22 +18,12 @@ class Curves(Variant):
 
     config: Config
 
-    def __init__(
-        self,
-        config: Config,
-        data: Data,
-        *,
-        device: torch.device,
-        seed: int,
-        splits: Sequence[Split],
-        processes: Processes,
-    ) -> None:
+    def __init__(self, config: Config, data: Data, context: Context) -> None:
         self.config = config
-        self.device = device
-        self.processes = processes
-        self.weight = nn.Linear(4, 1).to(device)
+        self.device, self.processes = context.device, context.processes
+        self.weight = nn.Linear(4, 1).to(self.device)
         self.epoch = 0
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(context.seed)
         self.luck = {split: torch.randn((), generator=generator).item() for split in ("val", "test")}
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables import metrics
-from trainables.contract import Finding, Split, Stage, Step, Variant
+from trainables.contract import Context, Finding, Split, Stage, Step, Variant
 from trainables.mask_st import health, losses, panels, sampling, scoring
 from trainables.mask_st.batches import Batch, Batches, to_device
 from trainables.mask_st.config import Config, Data
@@ -20,7 +20,6 @@ from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import networks, trained
 from trainables.mask_st.step import MaskStep
 from trainables.mask_st.views import three_views
-from trainables.processes import Processes
 
 EVALUATION_BATCH = 128
 EVALUATION_SEED = 20171121  # of the masks that mask_kind=random is scored with, in every epoch and every trial
@@ -29,29 +28,20 @@ EVALUATION_SEED = 20171121  # of the masks that mask_kind=random is scored with,
 class MaskST(Variant):
     """Straight-through stochastic masks, and the kinds of mask that they are compared with."""
 
-    def __init__(
-        self,
-        config: Config,
-        data: Data,
-        *,
-        device: torch.device,
-        seed: int,
-        splits: Sequence[Split],
-        processes: Processes,
-    ) -> None:
+    def __init__(self, config: Config, data: Data, context: Context) -> None:
         self.config: Config = config
-        self.device, self.processes = device, processes
-        self.examples: dict[Split, Examples] = {split: load(config, data, split) for split in splits}
+        self.device, self.processes = context.device, context.processes
+        self.examples: dict[Split, Examples] = {split: load(config, data, split) for split in context.splits}
         some = next(iter(self.examples.values()))
         channels, self.classes = some.images.shape[-1], some.classes
-        self.classifier, self.generator = networks(config, channels, len(self.classes), device)
+        self.classifier, self.generator = networks(config, channels, len(self.classes), self.device)
         self.source = MaskSource(config, self.generator)
         self.temperature = config.temperature
         if "train" in self.examples:
             train, rates = self.examples["train"], self.classifier.drop_rates
-            pos_weight = losses.positive_weights(train.labels, config.pos_weight_cap, device)
-            self._step = MaskStep(config, self.classifier, self.source, pos_weight, device, processes)
-            self._batches = Batches(config, train, self.source.side, rates, device, seed, processes)
+            pos_weight = losses.positive_weights(train.labels, config.pos_weight_cap, self.device)
+            self._step = MaskStep(config, self.classifier, self.source, pos_weight, self.device, self.processes)
+            self._batches = Batches(config, train, self.source.side, rates, self.device, context.seed, self.processes)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

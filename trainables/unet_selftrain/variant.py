@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.contract import Finding, Split, Stage, Step, Variant
+from trainables.contract import Context, Finding, Split, Stage, Step, Variant
 from trainables.processes import Processes
 from trainables.unet_selftrain import health, losses, panels, pseudo, scoring, teacher
 from trainables.unet_selftrain.batches import Batch, Batches
@@ -26,23 +26,14 @@ from trainables.unet_selftrain.tiling import probabilities
 class UNetSelfTrain(Variant):
     """A U-Net that learns from known particles, and then from what it is sure of."""
 
-    def __init__(
-        self,
-        config: Config,
-        data: Data,
-        *,
-        device: torch.device,
-        seed: int,
-        splits: Sequence[Split],
-        processes: Processes,
-    ) -> None:
+    def __init__(self, config: Config, data: Data, context: Context) -> None:
         self.config: Config = config
-        self.device, self.processes = device, processes
-        self.micrographs: dict[Split, Micrographs] = {split: load(config, data, split) for split in splits}
-        self.net = network(config, device)
+        self.device, self.processes = context.device, context.processes
+        self.micrographs: dict[Split, Micrographs] = {split: load(config, data, split) for split in context.splits}
+        self.net = network(config, self.device)
         self.teacher: Teacher | None = None
         if "train" in self.micrographs:
-            self._batches = Batches(config, self.micrographs["train"], device, seed, processes)
+            self._batches = Batches(config, self.micrographs["train"], self.device, context.seed, self.processes)
             self._learn(teacher.supervised(self.micrographs["train"], config))
 
     @property
