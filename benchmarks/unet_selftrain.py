@@ -38,6 +38,7 @@ from trainables.unet_selftrain.data import prepare
 
 OBJECTIVE = Objective((Goal("val/particle_ap"),))
 SHOWN = ("particle_ap", "particle_f1", "particle_precision", "particle_recall", "localisation_error_px")
+HEADS = ("AP", "F1", "precision", "recall", "error, px")
 SMALL = {"base_features": 8, "levels": 3, "batch_size": 8}
 COMMON = {  # of all arms, rounded from the best trials of a search of the space unet_selftrain
     "lr": 2e-3,
@@ -74,7 +75,7 @@ def main(arguments: list[str]) -> int:
     prepare(control, data, ("train", "val", "test"))
     held_back = micrographs(control, data, "test")
     print(f"{len(held_back)} held-back micrographs, {sum(map(len, held_back.known))} particles", flush=True)
-    print(f"{'':<44}" + "".join(f"{name.removeprefix('particle_'):>14}" for name in SHOWN), flush=True)
+    print(f"{'':<44}" + "".join(f"{head:>12}" for head in HEADS), flush=True)
     for name in pickers.GRIDS:
         _print_picker(name, control, data)
     _print_arms(dict(_arms(fixed, measurement.iterations)), data, measurement)
@@ -103,7 +104,7 @@ def _print_picker(name: str, config: Config, data: Data) -> None:
     val = micrographs(config, data, "val")
     judged = pickers.judged(name, numbers, val.only(val.calibration), micrographs(config, data, "test"))
     words = " ".join(f"{key} {value:g}" for key, value in numbers.items())
-    print(f"{name:<44}" + "".join(f"{value:>14.4f}" for value in judged) + f"   ({words})", flush=True)
+    print(f"{name:<44}" + "".join(f"{value:>12.4f}" for value in judged) + f"   ({words})", flush=True)
 
 
 def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement) -> None:
@@ -122,7 +123,7 @@ def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement
 
 
 def _print_arm(name: str, found: Sequence[Mapping[str, Any]], control: Sequence[float]) -> None:
-    figures = "".join(f"{np.mean([each[key] for each in found]):>14.4f}" for key in SHOWN)
+    figures = "".join(f"{np.mean([each[key] for each in found]):>12.4f}" for key in SHOWN)
     precisions = [each["particle_ap"] for each in found]
     print(f"{name:<44}{figures}   AP {_interval(precisions)}", flush=True)
     if found[0]["train/iteration"]:

@@ -13,7 +13,7 @@ from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.scoring import Scored
 
 COUNT = 4
-SIDE = 480  # pixels of a picture's longer side
+SIDE = 440  # pixels of a picture's longer side
 SHOWN = 3.0  # deviations of the micrograph from black to white
 GREEN, RED, YELLOW, BLUE = (80, 220, 100), (235, 70, 60), (250, 210, 60), (90, 160, 255)
 IGNORED_GREY = 96
@@ -51,8 +51,9 @@ def pseudo_labels(micrographs: Micrographs, place: int, target: np.ndarray, iter
 
 
 def sheet(pictures: Sequence[np.ndarray], title: str) -> np.ndarray:
-    """Pictures side by side, two in a row, under a line of text: uint8 `[H, W, 3]`."""
-    rows = [list(pictures[first : first + 2]) for first in range(0, len(pictures), 2)]
+    """Pictures side by side under a line of text, three in one row or four in two: uint8 `[H, W, 3]`."""
+    columns = 2 if len(pictures) == 4 else 3
+    rows = [list(pictures[first : first + columns]) for first in range(0, len(pictures), columns)]
     height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
     filled = [np.concatenate([_filled(each, height, width) for each in row], axis=1) for row in rows]
     whole = max(row.shape[1] for row in filled)
