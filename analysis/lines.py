@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from trainables.files import RESULT
-from trainables.objective import Objective
+from trainables.objective import STAGE, Objective
 
 BLOCK = 64 << 20  # bytes of lines that are parsed together
 KEYS = ("trial", "epoch")
@@ -100,7 +100,7 @@ def scored(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
 
 
 def best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """Each trial's best one of some `scored` reports, by trial: least violation, best value, earliest epoch.
+    """Each trial's best one of some `scored` reports, by trial: last stage, least violation, best value, first epoch.
 
     One without a value, or of which it is not known whether constraints are kept, is none; a violation that is no
     number is the greatest.
@@ -108,6 +108,9 @@ def best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
     starts = starts_of(reports)
     lengths = np.diff(np.append(starts, len(reports)))
     known = (reports[VALUE].notna() & reports[FEASIBLE].notna()).to_numpy()
+    if STAGE in reports:
+        stage = reports[STAGE].fillna(0).to_numpy()
+        known = known & (stage == np.repeat(np.maximum.reduceat(stage, starts), lengths))
     violation = np.where(known, reports[VIOLATION].fillna(np.inf), np.inf)
     least = known & (violation == np.repeat(np.minimum.reduceat(violation, starts), lengths))
     value = np.where(least, reports[VALUE] * objective.first.sign, -np.inf)

@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 from search.record import RunFolder, Status, TrialRecord
 from search.space import Space
+from trainables.objective import STAGE, STAGE_END
+
+STAGES = (STAGE, STAGE_END)
 
 
 class Proposal(NamedTuple):
@@ -34,7 +37,7 @@ class Board:
         self.folder = folder
         self.space = space
         goals = [goal.metric for goal in space.objective.goals]
-        always = ("epoch", "objective/value", "objective/violation", "objective/feasible", "train/stage", "stop_reason")
+        always = ("epoch", "objective/value", "objective/violation", "objective/feasible", *STAGES, "stop_reason")
         self._kept = (*always, *goals, *space.objective.constraints)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
@@ -76,10 +79,17 @@ class Board:
         return None if report is None else float(report["objective/value"])
 
     def peers(self, number: int, epoch: int) -> list[int]:
-        """The other trials that have reported an epoch in the same stage: a border between stages bars comparison."""
-        stage = (self.trials[number].at(epoch) or {}).get("train/stage")
+        """The other trials that have reported an epoch in the same stage, and are as far in it.
+
+        A border between stages bars comparison, and so does another length of the stage: its schedule is elsewhere.
+        """
+        mine = self.trials[number].at(epoch) or {}
         reports = {each: trial.at(epoch) for each, trial in self.trials.items() if each != number}
-        return [each for each, report in reports.items() if report is not None and report.get("train/stage") == stage]
+        return [
+            each
+            for each, report in reports.items()
+            if report is not None and all(report.get(key) == mine.get(key) for key in STAGES)
+        ]
 
     def values(self, number: int, until: int) -> list[float]:
         """The objective of a trial at each epoch up to one."""

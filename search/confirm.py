@@ -57,7 +57,9 @@ def confirm(where: Mapping[str, Any], space: Space, folder: Path, plan: Sequence
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
     space = without_stopping(space, training.epochs)
-    space.entry.prepare(space.config(space.default_params()), space.data)
+    config = space.config(space.default_params())
+    space.entry.check(config, space.data)
+    space.entry.prepare(config, space.data)
     there = _open(folder, run, space)
     with there.claimed():
         trials = there.trials()

@@ -20,6 +20,7 @@ from trainables import entry as variants
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.entry import Entry
 from trainables.files import read_yaml
+from trainables.initial import inherited
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, UsageError, setting, unknown
 
@@ -122,6 +123,9 @@ class Space:
         entry = variants.load(str(source["variant"]))
         budget = Budget.of(source.get("budget") or {}, where="budget.")
         params, fixed = _split_params(source)
+        if isinstance(fixed.get("init_from"), str):  # what the export was trained with goes on unless it is changed
+            begun = inherited(entry.name, entry.Config, fixed["init_from"])
+            fixed = {**{name: value for name, value in begun.items() if name not in params}, **fixed}
         space = cls(
             name=name,
             entry=entry,
@@ -179,11 +183,10 @@ class Space:
     def _resolved(self, source: Mapping[str, Any]) -> dict[str, Any]:
         """The YAML with the defaults of its parts written out, and paths that hold from any folder."""
         parts = {"budget": self.budget, "data": self.data, "scheduler": self.scheduler, "searcher": self.searcher}
-        given = {key: dict(source[key]) for key in ("fixed", "params") if source.get(key)}
-        fixed = {
-            key: {name: self.fixed.get(name, value) for name, value in each.items()} for key, each in given.items()
-        }
-        return copy.deepcopy({**source, **fixed, **{name: part.as_dict() for name, part in parts.items()}})
+        params = {name: self.fixed.get(name, value) for name, value in (source.get("params") or {}).items()}
+        fixed = {name: value for name, value in self.fixed.items() if name not in params and name != "epochs"}
+        resolved = {**source, "fixed": fixed, "params": params}
+        return copy.deepcopy({**resolved, **{name: part.as_dict() for name, part in parts.items()}})
 
     def _value_without(self, name: str) -> Any:
         """The value of a field that is not searched."""

@@ -67,11 +67,15 @@ class TrainingFolder:
             return report
         if self.loop.improved:
             self._keep_weights(self.path / BEST_WEIGHTS, report)
-        if self.loop.stage_over is not None and self.loop.stage_over.kept:
-            self._keep_stage(self.path / self.loop.stage_over.name, report)
+        stage = self.loop.stage_over
+        kept = self.path / stage.name if stage is not None and stage.kept else None
+        if kept is not None:
+            self._keep_stage(kept, report)
         save_state(self.path / LAST, self.loop)
         append_line(self.path / RESULT, report)
         self._events.report(report)
+        if kept is not None:  # pictures last: one that cannot be drawn must cost nothing else
+            self._show_stage(kept)
         if self.loop.improved:
             self._show(self.loop.variant.panels())
         return report
@@ -98,11 +102,12 @@ class TrainingFolder:
             _save_picture(self.path / PANELS / f"{title}.png", picture)
 
     def _keep_stage(self, folder: Path, report: Mapping[str, Any]) -> None:
-        """Weights and figures first: a picture that cannot be drawn must not cost them."""
         folder.mkdir(exist_ok=True)
         (folder / STAGE_PICTURE).unlink(missing_ok=True)  # of an earlier training
         self._keep_weights(folder / WEIGHTS, report)
         replace_text(folder / METRICS, json.dumps(report, indent=2))
+
+    def _show_stage(self, folder: Path) -> None:
         picture = self.loop.variant.stage_picture()
         if picture is not None:
             _save_picture(folder / STAGE_PICTURE, picture)

@@ -72,6 +72,9 @@ class DataConfig(Settings):
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic",)
     """The accepted values of `source`; all but `synthetic` need a root."""
 
+    SPLITTING: ClassVar[tuple[str, ...]] = ()
+    """The fields that decide what training sees of the data; `init_from` needs them to be as they were."""
+
     source: str = setting("synthetic", "where the data come from; synthetic is generated with known ground truth")
     root: str | None = setting(None, "folder of the data; not for synthetic")
     bad_images: Literal["fatal", "skip"] = setting(

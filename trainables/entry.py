@@ -32,20 +32,23 @@ class Entry:
     Config: type[TrainingConfig]
     Data: type[DataConfig]
 
-    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] | None = None) -> None:
-        """Decode images once, with a progress bar, before any trial needs them.
-
-        Args:
-            splits: only those of these; who names them trains nothing, and needs no `init_from`. None: all that a
-                training needs.
+    def check(self, config: TrainingConfig, data: DataConfig) -> None:
+        """See, in no time, that what a training begins with is there: its data, and the export of `init_from`.
 
         Raises:
-            UsageError: data that are missing or unreadable, named; or an `init_from` that does not fit.
+            UsageError: it is not, or does not fit.
         """
         data.check_root()
-        if splits is None:
-            initial.check(self.name, config)
-        importlib.import_module(f"{self.package}.data").prepare(config, data, splits or ("train", "val"))
+        initial.check(self.name, config, data)
+
+    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
+        """Decode the images of some splits once, with a progress bar, before any trial needs them.
+
+        Raises:
+            UsageError: data that are missing or unreadable, named.
+        """
+        data.check_root()
+        importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
 
     def card_sections(
         self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]

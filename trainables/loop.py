@@ -21,7 +21,7 @@ from torch import Tensor
 from trainables import generators
 from trainables.contract import Finding, Stage, Variant
 from trainables.means import Means
-from trainables.objective import Objective
+from trainables.objective import STAGE, STAGE_END, Objective
 from trainables.schedule import Schedule
 from trainables.weights import begin
 
@@ -35,9 +35,9 @@ class Loop:
 
     Attributes:
         epoch_done: epochs trained so far.
-        improved: whether the last epoch is the best so far by the objective.
+        improved: whether the last epoch is the best so far of its stage by the objective.
         report: the last epoch's report, None before the first.
-        best: the report of the best epoch, or None.
+        best: the report of the best epoch of the stage that training is in, or None.
         findings: what the health checks said of the last epoch.
         stop_reason: why training ends before its budget, or None.
         seconds: spent in all; seconds_before: the part of it before an interruption.
@@ -88,7 +88,8 @@ class Loop:
         trained = time.perf_counter()
         report |= self._evaluate()
         self.epoch_done += 1
-        report["train/stage"] = float(self._stage(self.epoch_done - 1))
+        stage = self._stage(self.epoch_done - 1)
+        report |= {STAGE: float(stage), STAGE_END: float(self.variant.stages[stage].end)}
         end = time.perf_counter()
         self.seconds += end - start
         report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self.seconds}
@@ -231,7 +232,7 @@ class Loop:
         self.findings = self.variant.health(report)
         fatal = [finding for finding in self.findings if finding.fatal]
         report |= {"health/findings": float(len(self.findings)), "health/fatal": float(len(fatal))}
-        self.improved = self.best is None or self.objective.rank(report) > self.objective.rank(self.best)
+        self.improved = self.objective.improves(report, self.best)
         if self.improved:
             self.best = report
         self._fatal_epochs = self._fatal_epochs + 1 if fatal else 0

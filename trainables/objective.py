@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 Mode = Literal["max", "min"]
+STAGE, STAGE_END = "train/stage", "train/stage_end"
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,21 @@ class Objective:
         return -float(report["objective/violation"]), self.first.sign * value
 
     def best(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """The best of some reports, the earliest among equals; None of none."""
-        return max(reports, key=self.rank, default=None)
+        """The report of a training that counts, of all in their order, the earliest among equals; None of none."""
+        best: Mapping[str, Any] | None = None
+        for report in reports:
+            if self.improves(report, best):
+                best = report
+        return best
+
+    def improves(self, report: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
+        """Whether a report of a training counts in place of the best one before.
+
+        That of a later stage always does: what a stage made worse must not hide behind the stage before.
+        """
+        if best is None or report.get(STAGE, 0) > best.get(STAGE, 0):
+            return True
+        return self.rank(report) > self.rank(best)
 
     def violations(self, report: Mapping[str, Any]) -> list[float]:
         """By how much each constraint is exceeded, as a share of its bound (≤ 0: kept)."""

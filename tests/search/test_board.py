@@ -46,6 +46,16 @@ def test_the_best_is_the_best_epoch_of_any_trial_that_did_not_fail(tmp_path):
     assert on.best_report(3) is None
 
 
+def test_peers_are_in_the_same_stage_and_as_far_in_it(tmp_path):
+    on = board(tmp_path / "run")
+    stages = [(0, 9), (0, 9), (0, 5), (1, 9)]
+    for number, (stage, end) in enumerate(stages):
+        add(on, X)
+        on.report(number, {**report(on.space, X, 1), "train/stage": float(stage), "train/stage_end": float(end)})
+    assert [on.peers(number, 1) for number in range(4)] == [[1], [0], [], []]
+    assert on.peers(0, 2) == []
+
+
 def test_without_results_there_is_no_best(tmp_path):
     on = board(tmp_path / "run")
     add(on, X)

@@ -9,6 +9,7 @@ from simulated import board, by_training, search, space
 
 from analysis import export
 from search import run
+from search.space import Space
 from trainables import entry as variants
 from trainables import initial
 from trainables.artifact import CONFIG, WEIGHTS, Recipe
@@ -44,9 +45,32 @@ def masks(tmp_path):
 
 def test_what_fits_is_accepted(curves, masks):
     entry = variants.load("mask_st")
-    initial.check("benchmarks.curves", variants.load("benchmarks.curves").Config(init_from=str(curves), x=0.2))
-    initial.check("mask_st", entry.Config(init_from=str(masks), backbone="micro", mask_stride=16, lr=1e-5))
-    initial.check("mask_st", entry.Config())
+    points = variants.load("benchmarks.curves")
+    initial.check("benchmarks.curves", points.Config(init_from=str(curves), x=0.2), points.Data())
+    initial.check(
+        "mask_st", entry.Config(init_from=str(masks), backbone="micro", mask_stride=16, lr=1e-5), entry.Data()
+    )
+    initial.check("mask_st", entry.Config(), entry.Data())
+
+
+@pytest.mark.parametrize(("field", "value"), [("split_seed", 7), ("val_share", 0.3)])
+def test_an_export_that_has_seen_what_it_would_be_judged_by_is_refused(masks, field, value):
+    entry = variants.load("mask_st")
+    config = entry.Config(init_from=str(masks), backbone="micro", mask_stride=16)
+    initial.check("mask_st", config, entry.Data(calibration_share=0.3))  # says nothing of who is in which split
+    with pytest.raises(UsageError, match=f"data.{field}=.*give data.{field}="):
+        initial.check("mask_st", config, entry.Data(**{field: value}))
+
+
+def test_a_space_goes_on_with_the_settings_of_the_export_but_for_what_it_says_itself(masks):
+    overrides = {"fixed": {"init_from": str(masks), "image_size": 64, "batch_size": 12}}
+    space = Space.load("mask_st", overrides)
+    config = space.config(space.default_params())
+    assert (config.mask_stride, config.backbone) == (16, "micro")
+    assert config.lr == variants.load("mask_st").Config().lr  # searched, so the default trial has the default
+    again = Space.of(space.name, space.source)  # from its record, without the export
+    assert again.config(again.default_params()) == config
+    assert Space.load("mask_st", {"fixed": {**overrides["fixed"], "mask_stride": 8}}).fixed["mask_stride"] == 8
 
 
 def no_folder(folder):
@@ -70,7 +94,7 @@ def half_a_config(folder):
 
 
 def nothing(folder):
-    """Its mask_stride is not the default."""
+    """Its mask_stride is not the one that is asked for."""
 
 
 MISTAKES = [
@@ -88,7 +112,8 @@ def test_a_search_with_an_export_that_does_not_fit_ends_with_code_2_before_any_t
     masks, tmp_path, monkeypatch, capsys, spoil, said
 ):
     spoil(masks)
-    words = ["space=mask_st", f"fixed.init_from={masks}", f"storage={tmp_path}", "name=mine", "cpus=1", "quiet=true"]
+    words = ["space=mask_st", f"fixed.init_from={masks}", "fixed.mask_stride=8", f"storage={tmp_path}", "name=mine"]
+    words += ["cpus=1", "quiet=true"]
     monkeypatch.setattr(sys, "argv", ["search.run", *words, f"data.cache={tmp_path}/cache"])
     with pytest.raises(SystemExit) as ended:
         command(run.main)
@@ -106,10 +131,10 @@ def test_the_trials_of_a_search_are_given_the_export_as_an_absolute_path(curves,
 def test_a_training_needs_the_export_to_be_there(curves):
     entry = variants.load("benchmarks.curves")
     config = entry.Config(init_from=str(curves))
-    entry.prepare(config, entry.Data())
+    entry.check(config, entry.Data())
     shutil.rmtree(curves)
     with pytest.raises(UsageError, match="init_from"):
-        entry.prepare(config, entry.Data())
+        entry.check(config, entry.Data())
 
 
 def test_what_was_trained_from_an_export_is_scored_exported_and_used_without_it(curves, tmp_path):

@@ -56,6 +56,17 @@ def test_the_best_is_the_earliest_among_equals(mode, epoch):
     assert of.best([]) is None
 
 
+def test_only_the_last_stage_counts_so_that_what_it_spoils_shows():
+    of = objective()
+    reports = [
+        {**scored(of, n, a=value), "train/stage": stage} for n, value, stage in [(1, 0.9, 0), (2, 0.4, 1), (3, 0.6, 1)]
+    ]
+    assert of.best(reports)["epoch"] == 3
+    assert of.best(reports[:1])["epoch"] == 1
+    assert of.improves(reports[1], reports[0])
+    assert not of.improves(reports[1], reports[2])
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_the_front_is_what_nothing_dominates(seed):
     of = Objective((Goal("val/a", "max"), Goal("val/b", "min")))

@@ -94,7 +94,7 @@ def test_no_point_stays_no_point():
 
 
 def test_hidden_particles_are_not_among_the_known_and_none_is_lost():
-    whole, part = split(), split(label_share=0.4)
+    whole, part = split(label_share=1), split(label_share=0.4)
     assert sum(map(len, part.known)) == pytest.approx(0.4 * sum(map(len, whole.known)), abs=2)
     for place in range(len(whole)):
         known, hidden, every = (
@@ -136,6 +136,20 @@ def test_a_share_that_leaves_no_particle_is_an_error():
 # calibration, subsets, facts
 
 
+def test_what_is_not_said_is_half_of_synthetic_particles_and_all_real_ones(tmp_path):
+    assert Data().known_share == 0.5
+    assert Data(source="micrographs", root=str(tmp_path)).known_share == 1.0
+    assert Data(label_share=0.2).known_share == 0.2
+    assert (Data().particle_radius, Data(radius=7).particle_radius) == (10.0, 7.0)
+
+
+def test_an_encoder_and_weights_that_are_not_there_are_told_before_any_trial():
+    with pytest.raises(UsageError, match="network=resnet19 is no encoder of timm"):
+        prepare(Config(network="resnet19"), Data(**SMALL), ("train",))
+    with pytest.raises(UsageError, match="weights=/nope"):
+        prepare(Config(network="resnet18", weights="/nope"), Data(**SMALL), ("train",))
+
+
 def test_validation_alone_has_calibration_micrographs_and_others():
     assert not split("train").calibration.any()
     assert not split("test").calibration.any()
@@ -171,7 +185,7 @@ def test_a_split_says_what_it_holds():
     micrographs = split(label_share=0.5)
     facts = micrographs.describe()
     assert facts["micrographs"] == 4
-    assert facts["known_particles"] + facts["hidden_particles"] == sum(map(len, split().known))
+    assert facts["known_particles"] + facts["hidden_particles"] == sum(map(len, split(label_share=1).known))
     points = micrographs.truth(0)
     distances = np.hypot(*(points[:, None] - points).transpose(2, 0, 1)) + 1e9 * np.eye(len(points))
     assert micrographs.only(np.arange(4) == 0).spacing() == pytest.approx(np.median(distances.min(axis=1)), rel=1e-5)

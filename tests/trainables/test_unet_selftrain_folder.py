@@ -83,11 +83,30 @@ def test_every_micrograph_has_its_own_pixels_and_particles(folder):
 
 
 def test_an_empty_list_is_a_micrograph_without_particles(folder):
-    folder.entries["3.png"] = []
+    name = next(each for each in folder.names if each in Folder(folder.root / "twin").load("train").names)
+    folder.entries[name] = []
     folder.write()
     found = {name: points for split in folder.splits() for name, points in zip(split.names, split.known, strict=True)}
-    assert found["3.png"].shape == (0, 2)
-    assert found["3.png"].dtype == np.float32
+    assert found[name].shape == (0, 2)
+    assert found[name].dtype == np.float32
+
+
+@pytest.mark.parametrize("part", ["calibration", "scored"])
+def test_validation_without_particles_in_one_of_its_parts_is_refused(folder, part):
+    val = Folder(folder.root / "twin").load("val")  # the split is by name; what is loaded is kept
+    for name, chosen in zip(val.names, val.calibration, strict=True):
+        if chosen == (part == "calibration"):
+            folder.entries[name] = []
+    folder.write()
+    with pytest.raises(UsageError, match=rf"none of the \d {part} micrographs.*data\.split_seed"):
+        folder.load("val")
+
+
+def test_a_radius_that_is_not_given_or_too_small_is_said(folder):
+    with pytest.warns(UserWarning, match="data.radius is not given: the published 10 pixels"):
+        folder.load(radius=None)
+    with pytest.warns(UserWarning, match="lower downsample"):
+        folder.load(downsample=4, radius=4.5)
 
 
 def test_a_name_that_does_not_match_is_an_error_and_no_empty_mask(folder):

@@ -17,6 +17,7 @@ GOOD = {
     "train/thresholds_too_close": 0.0,
     "train/new_components": 12.0,
     "train/ignored_share": 0.3,
+    "train/negative_share": 0.6,
     "val/particle_ap": 0.75,
 }
 
@@ -34,6 +35,7 @@ def test_a_good_report_has_no_finding():
     [
         ({"val/particle_ap": 0.0, "epoch": 3}, "nothing found", ["data.radius", "lr"]),
         ({"train/new_components": 0.0, "train/pseudo_highest": 0.61}, "no pseudo-labels", ["0.90", "0.61", "base_pos"]),
+        ({"train/new_components": 0.0}, "no pseudo-labels", ["0.90", "0.97", "min_component"]),
         ({"train/ignored_share": 0.97}, "nearly all ignored", ["97.0%", "base_neg", "trust_negatives=far"]),
         ({"train/thresholds_too_close": 1.0}, "thresholds meet", ["0.10", "threshold_decay", "pos_floor"]),
         ({"val/particle_ap": 0.6}, "self-training hurts", ["iteration 1", "0.7000", "0.6000", "iterations=0"]),
@@ -54,9 +56,10 @@ def test_a_supervised_epoch_is_asked_for_picks_alone():
     assert found(**{"train/iteration": 0.0, "train/new_components": 0.0, "epoch": 2, "val/particle_ap": 0.1}) == {}
 
 
-def test_only_targets_of_nothing_but_ignored_pixels_end_a_trial():
-    def fatal(share: float) -> bool:
-        return any(each.fatal for each in health.findings({**GOOD, "train/ignored_share": share}, config()))
+def test_only_targets_without_a_negative_pixel_end_a_trial():
+    def fatal(ignored: float, negative: float) -> bool:
+        report = {**GOOD, "train/ignored_share": ignored, "train/negative_share": negative}
+        return any(each.fatal for each in health.findings(report, config()))
 
-    assert fatal(1.0)
-    assert not fatal(0.99)
+    assert fatal(0.9, 0.0)
+    assert not fatal(0.99, 0.001)

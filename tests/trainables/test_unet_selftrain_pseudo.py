@@ -12,6 +12,7 @@ from trainables.unet_selftrain.pseudo import Statistics, Thresholds, merge, smal
 from trainables.unet_selftrain.targets import render
 
 CUT = Thresholds(0.9, 0.1, True)
+NONE = np.zeros((4, 4), np.int8)
 NOBODY = np.empty((0, 2))
 
 
@@ -159,7 +160,7 @@ def test_statistics_by_hand():
     merged[7, 18] = 100  # of no particle
     statistics = Statistics()
     hidden = np.array([[10.1, 1.9], [15.0, 6.0], [25.0, 5.0]])  # the last one is not in the micrograph
-    statistics.add(merged, original, np.array([[2, 2]]), hidden, 1.2)
+    statistics.add(merged, original, render((10, 20), hidden, 1.2, Config()), np.array([[2, 2]]), hidden, 1.2)
     discs = 2 * 5  # each of the two has its middle and four neighbours
     assert statistics.values() == {
         "positive_share": (9 + 4) / 200,
@@ -175,8 +176,8 @@ def test_statistics_by_hand():
 def test_statistics_of_two_micrographs_are_pooled():
     positive, empty = np.full((4, 4), 100, np.int8), np.zeros((8, 8), np.int8)
     statistics = Statistics()
-    statistics.add(positive, np.zeros((4, 4), np.int8), NOBODY, NOBODY, 2.0)
-    statistics.add(empty, empty, NOBODY, np.array([[4, 4]]), 2.0)
+    statistics.add(positive, NONE, NONE, NOBODY, NOBODY, 2.0)
+    statistics.add(empty, empty, empty, NOBODY, np.array([[4, 4]]), 2.0)
     values = statistics.values()
     assert values["positive_share"] == 16 / 80
     assert values["new_components"] == 1
@@ -186,7 +187,7 @@ def test_statistics_of_two_micrographs_are_pooled():
 def test_statistics_have_the_same_finite_values_even_of_nothing():
     statistics = Statistics()
     nothing = statistics.values()
-    statistics.add(np.zeros((4, 4), np.int8), np.zeros((4, 4), np.int8), NOBODY, NOBODY, 2.0)
+    statistics.add(NONE, NONE, NONE, NOBODY, NOBODY, 2.0)
     assert list(nothing) == list(statistics.values())
     assert set(nothing.values()) == {0.0}
     assert all(math.isfinite(each) for each in statistics.values().values())
@@ -196,7 +197,18 @@ def test_growth_within_a_known_disc_is_no_error_and_hidden_pixels_under_it_do_no
     original = render((20, 20), np.array([[10, 10]]), 2.0, Config())
     merged = render((20, 20), np.array([[10, 10]]), 4.0, Config())
     statistics = Statistics()
-    statistics.add(merged, original, np.array([[10, 10]]), NOBODY, 4.0)
+    statistics.add(merged, original, np.zeros_like(original), np.array([[10, 10]]), NOBODY, 4.0)
     assert statistics.values()["new_precision"] == 1
-    statistics.add(merged, original, np.array([[10, 10]]), np.array([[10, 10]]), 4.0)
+    statistics.add(merged, original, original, np.array([[10, 10]]), np.array([[10, 10]]), 4.0)
     assert statistics.hidden_pixels == 0
+
+
+@pytest.mark.parametrize("values", [{"target_scale": 0.5}, {"target": "gaussian", "target_scale": 0.6}])
+def test_perfect_labels_recall_every_hidden_particle_whatever_a_target_looks_like(values):
+    """Counted against discs of the whole radius, small targets could not reach more than a quarter."""
+    config, centres = Config(**values), np.array([[20.0, 20.0], [44.0, 30.0]])
+    nothing, all_known = render((64, 64), NOBODY, 10.0, config), render((64, 64), centres, 10.0, config)
+    statistics = Statistics()
+    statistics.add(np.where(all_known >= 50, 100, 0).astype(np.int8), nothing, all_known, NOBODY, centres, 10.0)
+    assert statistics.values()["hidden_recall"] == statistics.values()["hidden_found"] == 1
+    assert (statistics + statistics).values() == {**statistics.values(), "new_components": 4.0}

@@ -119,6 +119,7 @@ class Data(DataConfig):
     """Where mask_st's images, labels and boxes come from."""
 
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "nih")
+    SPLITTING: ClassVar[tuple[str, ...]] = ("val_share", "split_seed")
 
     val_share: float = setting(
         0.2, "share of the patients of train_val that become validation (nih)", low=0.02, high=0.5

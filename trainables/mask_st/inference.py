@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,7 +46,12 @@ class Predictor:
         self.config, self.device = config, device
         self.classes = tuple(facts["classes"])
         self.pixels: Mapping[str, Any] = facts["pixels"]
-        self.classifier, self.generator = networks(config, int(self.pixels["channels"]), len(self.classes), device)
+        self.classifier, self.generator = networks(
+            replace(config, weights="none"),  # the export's follow
+            int(self.pixels["channels"]),
+            len(self.classes),
+            device,
+        )
         self.source = MaskSource(config, self.generator)
 
     @classmethod

@@ -26,6 +26,9 @@ _UNKNOWN = (  # settings that the notes' command has no flag for, and the value 
     ("base_pos", 0.95),
     ("base_neg", 0.05),
     ("threshold_decay", 0.02),
+    ("pos_floor", 0.8),
+    ("neg_ceiling", 0.2),
+    ("weight_decay", 1e-4),
     ("threshold_scale", "probability"),
     ("trust_negatives", "none"),
     ("min_component", 0.0),
@@ -80,7 +83,7 @@ def _flags(config: Config, data: Data) -> list[str]:
     return [
         f"--image-dir {shlex.quote(str(root / 'images'))}",
         f"--coords-file {shlex.quote(str(root / 'coordinates.json'))}",
-        f"--particle-radius {data.radius:.4g}",
+        f"--particle-radius {data.particle_radius:.4g}",
         f"--initial-epochs {ends[0] if first else 0}",
         f"--self-training-iterations {config.iterations}",
         f"--retrain-epochs {round(sum(again) / len(again)) if again else 0}",

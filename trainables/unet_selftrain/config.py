@@ -16,6 +16,9 @@ from typing import ClassVar, Literal
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.settings import UsageError, setting
 
+PUBLISHED_RADIUS = 10.0
+SYNTHETIC_SHARE = 0.5
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(TrainingConfig):
@@ -108,15 +111,26 @@ class Data(DataConfig):
     """Where unet_selftrain's micrographs and particle centres come from."""
 
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "micrographs")
+    SPLITTING: ClassVar[tuple[str, ...]] = ("split_by", "test_share", "val_share", "split_seed", "label_share")
 
-    radius: float = setting(10.0, "radius of a particle in pixels of the stored micrographs", low=1.0)
-    label_share: float = setting(
-        1.0, "share of the training particles that training is told of; the others only judge", low=0.0, high=1.0
+    radius: float | None = setting(
+        None,
+        "radius of a particle in pixels of the stored micrographs; none: 10, as published, with a warning",
+        low=1.0,
+    )
+    label_share: float | None = setting(
+        None,
+        "share of the training particles that training is told of, the others only judge; none: 0.5 of synthetic ones, "
+        "all real ones",
+        low=0.0,
+        high=1.0,
     )
     split_by: Literal["micrograph", "folder"] = setting(
         "micrograph", "what stays on one side of a split: a micrograph, or a folder below images/ (a protein)"
     )
-    val_share: float = setting(0.25, "share of the micrographs that become validation", low=0.02, high=0.5)
+    val_share: float = setting(
+        0.25, "share of the micrographs, but for the test split, that become validation", low=0.02, high=0.5
+    )
     test_share: float = setting(0.2, "share of the micrographs that become the test split", low=0.02, high=0.5)
     calibration_share: float = setting(
         0.35, "share of validation on which thresholds are chosen; the rest is scored", low=0.1, high=0.9
@@ -125,6 +139,18 @@ class Data(DataConfig):
     train_size: int = setting(32, "synthetic training micrographs", low=2)
     val_size: int = setting(24, "synthetic validation micrographs, and as many test ones", low=2)
     size: int = setting(256, "side of a synthetic micrograph in pixels", low=64)
+
+    @property
+    def particle_radius(self) -> float:
+        """In pixels of the stored micrographs, whether it is given or not."""
+        return PUBLISHED_RADIUS if self.radius is None else self.radius
+
+    @property
+    def known_share(self) -> float:
+        """Of the training particles, whether it is given or not."""
+        if self.label_share is not None:
+            return self.label_share
+        return SYNTHETIC_SHARE if self.source == "synthetic" else 1.0
 
 
 def stage_ends(config: Config) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from trainables.images import split_by_group
 from trainables.settings import UsageError
 from trainables.unet_selftrain import folder, synthetic
 from trainables.unet_selftrain.config import Config, Data
+from trainables.unet_selftrain.encoders import check
 from trainables.unet_selftrain.micrographs import Micrographs
 
 
@@ -33,8 +34,9 @@ def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
     """Decode some splits into the cache, with a progress bar; the same for all trials of that downsampling.
 
     Raises:
-        UsageError: data that are missing, unreadable, at odds with themselves or too few.
+        UsageError: a network or weights that there are not; or as `load` does.
     """
+    check(config)
     for split in splits:
         load(config, data, split)
 
@@ -54,7 +56,7 @@ def _hiding(micrographs: Micrographs, data: Data) -> Micrographs:
     """Each micrograph keeps its share of particles, to the nearest number; a smaller share keeps some of the same."""
     known, hidden = [], []
     for name, points in zip(micrographs.names, micrographs.known, strict=True):
-        first = _order(name, points, data.split_seed)[: round(data.label_share * len(points))]
+        first = _order(name, points, data.split_seed)[: round(data.known_share * len(points))]
         chosen = np.isin(np.arange(len(points)), first)
         known.append(points[chosen])
         hidden.append(points[~chosen])
@@ -83,6 +85,13 @@ def _calibration(micrographs: Micrographs, data: Data) -> np.ndarray:
             f"data.val_share={data.val_share}, or add micrographs."
         )
     by_folder = data.split_by == "folder" and len(set(micrographs.groups)) > 1
-    return split_by_group(
+    chosen = split_by_group(
         micrographs.groups if by_folder else micrographs.names, data.calibration_share, data.split_seed
     )
+    for part, words in ((chosen, "calibration"), (~chosen, "scored")):
+        if not any(len(micrographs.truth(place)) for place in np.flatnonzero(part).tolist()):
+            raise UsageError(
+                f"none of the {part.sum()} {words} micrographs of validation has a particle: take another "
+                f"data.split_seed than {data.split_seed}, or raise data.val_share={data.val_share}."
+            )
+    return chosen

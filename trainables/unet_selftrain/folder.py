@@ -27,6 +27,7 @@ from trainables.unet_selftrain.reading import METHOD, MRC, SUFFIXES, TIFF, decod
 
 _IMAGES, _COORDINATES = "images", "coordinates.json"
 _NAMED = 3  # examples in a message
+SMALLEST_SEEN = 2.0  # pixels of a radius after downsampling, below which a user is warned
 
 
 def load(downsample: int, data: Data, split: Split) -> Micrographs:
@@ -70,12 +71,12 @@ def _part(downsample: int, data: Data, test: bool) -> Micrographs:
         groups=[_group(name) for name in names],
         known=[points[name] for name in names],
         hidden=[np.empty((0, 2), np.float32)] * len(names),
-        radius=data.radius,
+        radius=data.particle_radius,
         downsample=downsample,
         calibration=np.zeros(len(names), dtype=bool),
         bad=decoded.bad,
     )
-    _check_radius(micrographs)
+    _check_radius(micrographs, data)
     return micrographs
 
 
@@ -195,8 +196,20 @@ def _check_inside(name: str, points: np.ndarray, size: np.ndarray) -> None:
         )
 
 
-def _check_radius(micrographs: Micrographs) -> None:
-    spacing = micrographs.spacing()
+def _check_radius(micrographs: Micrographs, data: Data) -> None:
+    spacing, seen = micrographs.spacing(), micrographs.radius / micrographs.downsample
+    if data.radius is None:
+        warnings.warn(
+            f"data.radius is not given: the published {micrographs.radius:g} pixels are taken; the median distance "
+            f"between neighbouring particles is {spacing:.1f}.",
+            stacklevel=4,
+        )
+    if seen < SMALLEST_SEEN:
+        warnings.warn(
+            f"data.radius={micrographs.radius:g} is {seen:.2g} pixels after downsample={micrographs.downsample}, too "
+            "little to learn from: lower downsample.",
+            stacklevel=4,
+        )
     if spacing < micrographs.radius:
         warnings.warn(
             f"data.radius={micrographs.radius:g} exceeds the median distance of {spacing:.1f} pixels between "

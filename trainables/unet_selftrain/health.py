@@ -30,19 +30,26 @@ def _silence(report: Mapping[str, float]) -> Iterator[Finding]:
 
 def _pseudo_labels(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     highest, cut, ignored = (report[f"train/{name}"] for name in ("pseudo_highest", "pseudo_pos", "ignored_share"))
-    if report["train/new_components"] == 0:
+    if report["train/new_components"] == 0 and highest > cut:
+        yield Finding(
+            "no pseudo-labels",
+            f"probabilities reach {highest:.2f} where {cut:.2f} is the threshold, but no patch above it is as large as "
+            f"min_component ({config.min_component:.3g}) wants: lower that.",
+        )
+    elif report["train/new_components"] == 0:
         scale = "" if config.threshold_scale == "calibrated" else ", or take threshold_scale=calibrated"
         yield Finding(
             "no pseudo-labels",
             f"no unlabelled pixel became positive: the threshold is {cut:.2f} and the highest probability "
             f"{highest:.2f}; lower base_pos ({config.base_pos:.3g}){scale}.",
         )
-    if ignored > IGNORED:
+    if ignored > IGNORED or report["train/negative_share"] == 0:
         yield Finding(
             "nearly all ignored",
-            f"{ignored:.1%} of the pixels are neither positive nor negative, so little is left to learn from: raise "
+            f"{ignored:.1%} of the pixels are neither positive nor negative and {report['train/negative_share']:.1%} "
+            "negative, so little is left to learn from: raise "
             f"base_neg ({config.base_neg:.3g}), or take trust_negatives=far.",
-            fatal=ignored == 1,
+            fatal=report["train/negative_share"] == 0,  # then the best network calls everything a particle
         )
 
 

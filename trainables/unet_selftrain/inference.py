@@ -7,6 +7,7 @@ found = Picker.load("export/NAME")("micrograph.mrc")
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,7 +46,7 @@ class Picker:
 
     def __init__(self, config: Config, radius: float, threshold: float, device: torch.device) -> None:
         self.config, self.radius, self.threshold, self.device = config, radius, threshold, device
-        self.net = network(config, device)
+        self.net = network(replace(config, weights="none"), device)  # the export's follow
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Picker:
@@ -55,7 +56,7 @@ class Picker:
         assert isinstance(recipe.config, Config)  # for the type checker: the folder is one of unet_selftrain
         assert isinstance(recipe.data, Data)
         threshold = json.loads((folder / METRICS).read_text(encoding="utf-8"))["report"]["val/particle_threshold"]
-        picker = cls(recipe.config, recipe.data.radius, threshold, torch.device(device))
+        picker = cls(recipe.config, recipe.data.particle_radius, threshold, torch.device(device))
         load_modules(folder / WEIGHTS, {"unet": picker.net})
         return picker
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from trainables.pretrained import timm_arguments
 from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config
+from trainables.unet_selftrain.encoders import check
 
 ENCODER_STRIDE = 32
 
@@ -63,10 +64,8 @@ def stride(config: Config) -> int:
 
 def _over_encoder(config: Config) -> nn.Module:
     import segmentation_models_pytorch as smp  # noqa: PLC0415  (its import takes seconds, and the plain one needs none)
-    import timm  # noqa: PLC0415
 
-    if not timm.is_model(config.network):
-        raise UsageError(f"network={config.network} is no encoder of timm: take plain, or one of timm.list_models().")
+    check(config)
     arguments = timm_arguments(config.weights)
     pretrained = True if arguments.pop("pretrained") else None
     try:

@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage, optimize, special
 
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.targets import IGNORED, POSITIVE, discs
+from trainables.unet_selftrain.targets import HALF, IGNORED, POSITIVE, discs
 
 GAP = 0.2  # the thresholds stay at least this far apart
-HALF = POSITIVE // 2  # from here on statistics count a pixel of a Gaussian as positive
 LOGIT_LIMIT = 20.0  # beyond it logits count as this much
 _BINS = 2000
 _SMALLEST_SLOPE = 1e-3
@@ -141,7 +140,7 @@ class Statistics:
         pixels: all of them, of which the others are parts; the rest is ignored.
         components: connected patches of new positives.
         new: pixels of new positives, of which `new_true` are in a particle's disc.
-        hidden_pixels: of the hidden particles' discs, outside the known ones', of which `hidden_positive` are positive.
+        hidden_pixels: of hidden particles' targets, outside the known ones', of which `hidden_positive` are positive.
         hidden: particles within the micrograph, of which `hidden_found` have a positive middle.
     """
 
@@ -157,13 +156,20 @@ class Statistics:
     hidden_found: int = 0
 
     def add(
-        self, merged: np.ndarray, original: np.ndarray, known: np.ndarray, hidden: np.ndarray, radius: float
+        self,
+        merged: np.ndarray,
+        original: np.ndarray,
+        concealed: np.ndarray,
+        known: np.ndarray,
+        hidden: np.ndarray,
+        radius: float,
     ) -> None:
         """Count a micrograph.
 
         Args:
             merged: int8 `[H, W]`, of `merge`.
             original: int8 `[H, W]`, what it was merged with.
+            concealed: int8 `[H, W]`, the rendered hidden particles.
             known: `[n, 2]` centres (x, y) of the particles that training knows, in pixels of the map.
             hidden: `[m, 2]`, of those that it does not know.
             radius: of the discs that count as true.
@@ -177,11 +183,15 @@ class Statistics:
         self.components += ndimage.label(new)[1]
         self.new += int(new.sum())
         self.new_true += int((new & (known_discs | hidden_discs)).sum())
-        self.hidden_pixels += int((hidden_discs & ~known_discs).sum())
-        self.hidden_positive += int((positive & hidden_discs & ~known_discs).sum())
+        wanted = (concealed >= HALF) & (original <= 0)
+        self.hidden_pixels += int(wanted.sum())
+        self.hidden_positive += int((positive & wanted).sum())
         middles = _middles(hidden, merged.shape)
         self.hidden += len(middles[0])
         self.hidden_found += int(positive[middles].sum())
+
+    def __add__(self, other: Statistics) -> Statistics:
+        return Statistics(*(mine + theirs for mine, theirs in zip(astuple(self), astuple(other), strict=True)))
 
     def values(self) -> dict[str, float]:
         """Shares, 0 to 1, and the number of new components.

@@ -13,7 +13,9 @@ from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.picking import Picks
 from trainables.unet_selftrain.targets import discs
 
-FLOOR = 1e-3  # smoothed probabilities below it are no candidates: a bound on the length of lists, far below any cut
+FLOOR = 1e-3
+"""Smoothed probabilities below it are no candidates. It bounds the length of lists on large micrographs, and lies far
+below any cut; a network that is sure of nothing would have to be surer to be ranked there."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def pick_threshold(calibration: Sequence[Scored]) -> float:
 def figures(judged: Sequence[Scored], calibration: Sequence[Scored]) -> dict[str, float]:
     """All figures of some micrographs; what has a threshold gets that of the calibration micrographs, which are others.
 
-    Source: brief of the metric in `docs/variants/unet_selftrain.md`; `particle_ap` needs no threshold.
+    `docs/variants/unet_selftrain.md` says what each is.
     """
     threshold = pick_threshold(calibration)
     radius = judged[0].radius
@@ -102,6 +104,7 @@ def _pixel_figures(judged: Sequence[Scored], calibration: Sequence[Scored]) -> d
     at = whole.at(chosen)
     return {
         "pixel_auroc": whole.auroc(),
+        "pixel_ap": whole.average_precision(),
         "pixel_precision": at.precision,
         "pixel_recall": at.recall,
         "pixel_f1": at.f1,

@@ -55,7 +55,7 @@ def load(downsample: int, data: Data, split: Split) -> Micrographs:
         groups=[""] * count,
         known=[each.centres for each in drawn],
         hidden=[np.empty((0, 2), np.float32)] * count,
-        radius=data.radius,
+        radius=data.particle_radius,
         downsample=downsample,
         calibration=np.zeros(count, dtype=bool),
     )
@@ -78,7 +78,7 @@ def draw(rng: np.random.Generator, size: int, radius: float) -> Layers:
 
 def _drawn(data: Data, split: Split, place: int) -> Layers:
     rng = np.random.default_rng([data.split_seed, get_args(Split).index(split), place])
-    return draw(rng, data.size, data.radius)
+    return draw(rng, data.size, data.particle_radius)
 
 
 def _noise(rng: np.random.Generator, size: int) -> np.ndarray:

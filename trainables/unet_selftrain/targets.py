@@ -15,6 +15,7 @@ from trainables.unet_selftrain.config import Config
 
 IGNORED = -1
 POSITIVE = 100
+HALF = POSITIVE // 2  # from here on a pixel of a Gaussian counts as positive where it is counted
 SMALLEST_RADIUS = math.sqrt(0.5)  # a smaller disc may hold no pixel's middle, and its particle would be lost
 _FAINT = math.sqrt(2 * math.log(200))  # deviations from the middle, where a Gaussian falls below half a percent
 

@@ -6,9 +6,9 @@ not the targets: for thousands of micrographs these would be gigabytes, and on a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -80,62 +80,71 @@ class Teacher:
         """The iteration's targets, predicted by `net` with the teacher's weights; then it has its own again."""
         own = {key: value.clone() for key, value in net.state_dict().items()}
         net.load_state_dict(self.weights)
-        mine = [_marked(self, predict, micrographs, place, config) for place in processes.places(len(micrographs))]
+        places = processes.places(len(micrographs))
+        mine = [self._marked(predict(micrographs, place), micrographs, place, config) for place in places]
         net.load_state_dict(own)
         marked = processes.gather(mine, len(micrographs))
-        return _lesson(self, [target for target, _ in marked], max(top for _, top in marked), micrographs, config)
+        cut = pseudo.thresholds(config, self.iteration)
+        facts = {
+            "iteration": float(self.iteration),
+            "ap_before": self.average_precision,
+            "pseudo_pos": cut.pos,
+            "pseudo_neg": cut.neg,
+            "thresholds_too_close": float(not cut.apart),
+            "pseudo_highest": max(each.highest for each in marked),
+        }
+        return _lesson(marked, facts)
+
+    def _marked(self, predicted: np.ndarray, micrographs: Micrographs, place: int, config: Config) -> _Marked:
+        probabilities = pseudo.scaled(predicted, self.platt)
+        original = rendered(micrographs, place, micrographs.known[place], config)
+        radius = micrographs.radius / micrographs.downsample
+        far = None
+        if config.trust_negatives == "far":
+            near = targets.near(original.shape, micrographs.centres(micrographs.known[place]), config.far * radius)
+            far = ~near
+        cut = pseudo.thresholds(config, self.iteration)
+        least = pseudo.smallest_patch(config, radius, cut)
+        merged = pseudo.merge(probabilities, original, far, cut, config, least)
+        outside = probabilities[original <= 0]
+        highest = float(outside.max()) if outside.size else 0.0
+        return _Marked(merged, _counted(merged, original, micrographs, place, config), highest)
 
 
 def supervised(micrographs: Micrographs, config: Config) -> Lesson:
     """The targets of the first stage: the known particles, and all else negative."""
-    originals = [_original(micrographs, place, config) for place in range(len(micrographs))]
-    facts = _statistics(originals, micrographs, config)
+    marked = []
+    for place in range(len(micrographs)):
+        original = rendered(micrographs, place, micrographs.known[place], config)
+        marked.append(_Marked(original, _counted(original, original, micrographs, place, config), 0.0))
     thresholds = {"pseudo_pos": 1.0, "pseudo_neg": 0.0, "thresholds_too_close": 0.0, "pseudo_highest": 0.0}
-    return Lesson(originals, {"iteration": 0.0, "ap_before": 0.0, **thresholds, **facts})
+    return _lesson(marked, {"iteration": 0.0, "ap_before": 0.0, **thresholds})
 
 
-def _marked(
-    teacher: Teacher, predict: Predict, micrographs: Micrographs, place: int, config: Config
-) -> tuple[np.ndarray, float]:
-    """One micrograph's target, and the highest scaled probability outside its known particles."""
-    probabilities = pseudo.scaled(predict(micrographs, place), teacher.platt)
-    original = _original(micrographs, place, config)
-    centres, radius = micrographs.centres(micrographs.known[place]), micrographs.radius / micrographs.downsample
-    far = None
-    if config.trust_negatives == "far":
-        far = ~targets.near(original.shape, centres, config.far * radius)
-    cut = pseudo.thresholds(config, teacher.iteration)
-    least = pseudo.smallest_patch(config, radius, cut)
-    outside = probabilities[original <= 0]
-    highest = float(outside.max()) if outside.size else 0.0
-    return pseudo.merge(probabilities, original, far, cut, config, least), highest
-
-
-def _lesson(
-    teacher: Teacher, merged: list[np.ndarray], highest: float, micrographs: Micrographs, config: Config
-) -> Lesson:
-    cut = pseudo.thresholds(config, teacher.iteration)
-    facts = {
-        "iteration": float(teacher.iteration),
-        "ap_before": teacher.average_precision,
-        "pseudo_pos": cut.pos,
-        "pseudo_neg": cut.neg,
-        "thresholds_too_close": float(not cut.apart),
-        "pseudo_highest": highest,
-    }
-    return Lesson(merged, {**facts, **_statistics(merged, micrographs, config)})
-
-
-def _statistics(merged: list[np.ndarray], micrographs: Micrographs, config: Config) -> dict[str, float]:
-    counts = pseudo.Statistics()
+def rendered(micrographs: Micrographs, place: int, points: np.ndarray, config: Config) -> np.ndarray:
+    """The target int8 `[H, W]` of particles `[n, 2]` of a micrograph, in stored pixels; all else is negative."""
     radius = micrographs.radius / micrographs.downsample
-    for place, target in enumerate(merged):
-        known, hidden = (micrographs.centres(each[place]) for each in (micrographs.known, micrographs.hidden))
-        counts.add(target, _original(micrographs, place, config), known, hidden, radius)
-    return counts.values()
+    return targets.render(micrographs.images[place].shape, micrographs.centres(points), radius, config)
 
 
-def _original(micrographs: Micrographs, place: int, config: Config) -> np.ndarray:
-    """int8 `[H, W]`, the known particles alone."""
-    centres = micrographs.centres(micrographs.known[place])
-    return targets.render(micrographs.images[place].shape, centres, micrographs.radius / micrographs.downsample, config)
+class _Marked(NamedTuple):
+    """A micrograph's target, its counts, and the highest scaled probability outside its known particles."""
+
+    target: np.ndarray
+    counts: pseudo.Statistics
+    highest: float
+
+
+def _counted(
+    merged: np.ndarray, original: np.ndarray, micrographs: Micrographs, place: int, config: Config
+) -> pseudo.Statistics:
+    counts = pseudo.Statistics()
+    known, hidden = (micrographs.centres(each[place]) for each in (micrographs.known, micrographs.hidden))
+    concealed = rendered(micrographs, place, micrographs.hidden[place], config)
+    counts.add(merged, original, concealed, known, hidden, micrographs.radius / micrographs.downsample)
+    return counts
+
+
+def _lesson(marked: Sequence[_Marked], facts: Mapping[str, float]) -> Lesson:
+    counts = sum((each.counts for each in marked), pseudo.Statistics())
+    return Lesson([each.target for each in marked], {**facts, **counts.values()})

@@ -18,7 +18,7 @@ from trainables.unet_selftrain.data import load
 from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.model import network, stride
 from trainables.unet_selftrain.scoring import Scored
-from trainables.unet_selftrain.targets import discs
+from trainables.unet_selftrain.targets import HALF
 from trainables.unet_selftrain.teacher import Lesson, Teacher
 from trainables.unet_selftrain.tiling import probabilities
 
@@ -186,11 +186,10 @@ class UNetSelfTrain(Variant):
         return processes.gather(mine, len(micrographs))
 
     def _calibration_maps(self, micrographs: Micrographs) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Probabilities and truth, micrograph by micrograph."""
+        """Probabilities, and where the target of all particles would be positive: a small disc's, if that is wanted."""
         for place in range(len(micrographs)):
-            found = self._predict(micrographs, place)
-            centres = micrographs.centres(micrographs.truth(place))
-            yield found, discs(found.shape, centres, micrographs.radius / micrographs.downsample)
+            wanted = teacher.rendered(micrographs, place, micrographs.truth(place), self.config)
+            yield self._predict(micrographs, place), wanted >= HALF
 
     def _judged(self) -> Micrographs:
         val = self.micrographs["val"]
