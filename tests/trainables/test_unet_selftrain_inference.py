@@ -19,7 +19,8 @@ from trainables.entry import load
 from trainables.files import BEST_WEIGHTS
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
-from trainables.unet_selftrain import card
+from trainables.settings import UsageError
+from trainables.unet_selftrain import card, pick
 from trainables.unet_selftrain.config import Config, Data
 from trainables.unet_selftrain.inference import Picker
 from trainables.unet_selftrain.micrographs import z_score
@@ -66,6 +67,37 @@ def test_its_threshold_and_radius_are_those_of_the_training(export):
     report = json.loads((export / "metrics.json").read_text())["report"]
     assert picker.threshold == report["val/particle_threshold"]
     assert picker.radius == 12
+
+
+def test_the_command_writes_what_the_picker_finds_as_json_and_star(export, micrograph, tmp_path, capsys):
+    words = [f"model={export}", f"images={micrograph.parent}", "threshold=0", "device=cpu"]
+    wanted = Picker.load(export)(micrograph, threshold=0.0)
+    assert pick.main([*words, f"to={tmp_path / 'picks.json'}"]) == 0
+    assert f"{len(wanted.points)} particles in 1 micrographs" in capsys.readouterr().out
+    listed = json.loads((tmp_path / "picks.json").read_text())
+    np.testing.assert_allclose(listed["new.png"], wanted.points, atol=0.006)
+    assert pick.main([*words, f"to={tmp_path / 'star'}"]) == 0
+    lines = (tmp_path / "star" / "new_autopick.star").read_text().split("#3\n")[1].splitlines()
+    rows = np.array([line.split() for line in lines], dtype=float)
+    np.testing.assert_allclose(rows[:, :2], wanted.points, atol=0.001)
+    np.testing.assert_allclose(rows[:, 2], wanted.scores, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["model=/nope", "images=/nope", "to=x.json"], "model=/nope is no exported model"),
+        (["images=/nope", "to=x.json"], "model is required"),
+    ],
+)
+def test_what_cannot_be_picked_with_is_refused(words, said):
+    with pytest.raises(UsageError, match=said):
+        pick.main(words)
+
+
+def test_a_folder_without_micrographs_is_refused(export, tmp_path):
+    with pytest.raises(UsageError, match=r"has no micrograph; give a folder with \.png"):
+        pick.main([f"model={export}", f"images={tmp_path}", "to=x.json"])
 
 
 def test_the_card_s_python_runs(export, micrograph):
