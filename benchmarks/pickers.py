@@ -48,6 +48,8 @@ def laplacian_of_gaussian(image: np.ndarray, radius: float, *, sigma: float, spa
 def otsu(image: np.ndarray, radius: float, *, sigma: float, area: float, sign: float) -> Picks:
     """Centres of the connected components beyond Otsu's threshold, scored by their mean distance from it.
 
+    The threshold is the method, so all of them are picked; a second one on the scores would prefer ice.
+
     Source: Otsu 1979.
     """
     from skimage.filters import threshold_otsu  # noqa: PLC0415  (of the benchmarks' own requirements)
@@ -88,6 +90,8 @@ def judged(name: str, numbers: Mapping[str, float], calibration: Micrographs, he
     radius = held_back.radius
     hits = [matching.hits(picks, truth, radius) for picks, truth in zip(chosen, truths[0], strict=True)]
     threshold = matching.choose_threshold(hits, [each.scores for each in chosen], sum(map(len, truths[0])))
+    if picker is otsu:
+        threshold = 0.0
     score = matching.score(found, truths[1], radius, threshold)
     return Judged(
         _average_precision(found, truths[1], radius), score.f1, score.precision, score.recall, score.localisation_error

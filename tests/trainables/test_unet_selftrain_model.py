@@ -43,6 +43,17 @@ def test_an_encoder_of_timm_makes_a_network_that_trains_and_predicts():
     assert found.shape == (70, 50)
 
 
+@pytest.mark.parametrize("values", [{}, {"network": "resnet10t"}])
+def test_an_untrained_network_gives_every_pixel_about_the_prior(values):
+    images = torch.randn(4, 1, 64, 64)
+    means = {}
+    for prior in (0.5, 0.05):
+        torch.manual_seed(0)
+        means[prior] = network(config(prior=prior, tile=32, **values), CPU)(images).sigmoid().mean().item()
+    assert means[0.05] < 0.15
+    assert 0.3 < means[0.5] < 0.7
+
+
 def test_an_encoder_takes_its_weights_from_a_file(tmp_path):
     trained = timm.create_model("resnet10t", num_classes=3)
     save_file(

@@ -16,6 +16,7 @@ _UNKNOWN = (  # settings that the notes' command has no flag for, and the value 
     ("base_features", 64),
     ("levels", 4),
     ("downsample", 1),
+    ("prior", 0.5),
     ("target", "disc"),
     ("target_scale", 1.0),
     ("focal_weight", 0.7),

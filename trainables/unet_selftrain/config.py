@@ -44,6 +44,12 @@ class Config(TrainingConfig):
     network: str = setting("plain", "plain: the published U-Net; or a timm encoder's name, such as resnet34")
     base_features: int = setting(64, "channels of the plain network's first level; each level doubles them", low=1)
     levels: int = setting(4, "how often the plain network halves the image", low=1, high=6)
+    prior: float = setting(
+        0.5,
+        "probability of every pixel before training; 0.5 as published, 0.05 keeps Dice from calling all negative",
+        low=1e-3,
+        high=0.999,
+    )
     weights: str = setting("none", "of a timm encoder: none, timm (pretrained, needs the network), or a file's path")
 
     # targets

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from typing import Any, cast
 
 import torch
@@ -14,6 +15,7 @@ from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.encoders import check
 
 ENCODER_STRIDE = 32
+UNSAID = 0.5  # a prior with which the last layer keeps the random bias that it has
 
 
 class UNet(nn.Module):
@@ -48,12 +50,16 @@ class UNet(nn.Module):
 
 
 def network(config: Config, device: torch.device) -> nn.Module:
-    """The network with its first weights.
+    """The network with its first weights; a `prior` other than 0.5 is the bias of its last layer.
+
+    Source of the prior: Lin et al. 2017, Focal loss, section 4.1.
 
     Raises:
         UsageError: no such encoder, or weights that are no file.
     """
-    net = UNet(config.base_features, config.levels) if config.network == "plain" else _over_encoder(config)
+    net, head = _plain(config) if config.network == "plain" else _over_encoder(config)
+    if config.prior != UNSAID:
+        nn.init.constant_(head.get_parameter("bias"), math.log(config.prior / (1 - config.prior)))
     return cast(Any, net.to(device)).to(memory_format=torch.channels_last)
 
 
@@ -62,19 +68,23 @@ def stride(config: Config) -> int:
     return int(2**config.levels) if config.network == "plain" else ENCODER_STRIDE
 
 
-def _over_encoder(config: Config) -> nn.Module:
+def _plain(config: Config) -> tuple[nn.Module, nn.Module]:
+    """The network and its last layer."""
+    net = UNet(config.base_features, config.levels)
+    return net, net.head
+
+
+def _over_encoder(config: Config) -> tuple[nn.Module, nn.Module]:
     import segmentation_models_pytorch as smp  # noqa: PLC0415  (its import takes seconds, and the plain one needs none)
 
     check(config)
     arguments = timm_arguments(config.weights)
     pretrained = True if arguments.pop("pretrained") else None
     try:
-        net: nn.Module = smp.Unet(
-            f"tu-{config.network}", encoder_weights=pretrained, in_channels=1, classes=1, **arguments
-        )
+        net = smp.Unet(f"tu-{config.network}", encoder_weights=pretrained, in_channels=1, classes=1, **arguments)
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"network={config.network} cannot be the encoder of a U-Net: {error}.") from error
-    return net
+    return net, net.segmentation_head[0]
 
 
 def _double(before: int, after: int) -> nn.Sequential:
