@@ -21,7 +21,7 @@ from safetensors import safe_open
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.entry import Entry, load
 from trainables.files import CONFIG, METRICS, REPORT, WEIGHTS, read_yaml, replace_text, write_yaml
-from trainables.objective import Objective
+from trainables.objective import STAGE, Objective
 from trainables.settings import UsageError, plain
 
 CARD = "model_card.md"
@@ -141,7 +141,8 @@ def _figures(recipe: Recipe, report: Mapping[str, Any]) -> str:
         for key, value in sorted(report.items())
         if key.startswith(("val/", "test/", "health/")) and isinstance(value, int | float)
     ]
-    best = f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, best by {recipe.objective.first.metric}. "
+    among = "the best of its last stage" if report.get(STAGE) else "best"
+    best = f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, {among} by {recipe.objective.first.metric}. "
     note = "Validation chose that epoch (and trial, or seed), so its figures are optimistic."
     return "\n".join([best + note, "", "| figure | value |", "|---|---|", *rows])
 

@@ -47,7 +47,11 @@ def test_each_finding_names_its_figure_and_what_to_change(changes, check, words)
     assert all(word in findings[check] for word in words)
 
 
-def test_an_iteration_is_judged_when_it_is_over_and_not_before():
+def test_an_iteration_is_judged_in_its_second_half():
+    long = {**GOOD, "val/particle_ap": 0.6}  # 10 epochs in each iteration, after 10 supervised ones
+    settings = config(epochs=30, supervised_share=0.334)
+    judged = [epoch for epoch in range(11, 31) if health.findings({**long, "epoch": epoch}, settings)]
+    assert judged == [16, 17, 18, 19, 20, 26, 27, 28, 29, 30]
     assert found(**{"val/particle_ap": 0.6, "epoch": 3}) == {}
     assert found(**{"val/particle_ap": 0.695}) == {}  # within what two epochs differ by anyway
 

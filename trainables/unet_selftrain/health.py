@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 
 from trainables.contract import Finding
@@ -64,9 +65,11 @@ def _thresholds(report: Mapping[str, float], config: Config) -> Iterator[Finding
 
 
 def _fall(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
-    """Whether an iteration left the network worse; judged when it is over, for it may begin from first weights."""
+    """Whether an iteration makes the network worse; judged in its second half, for it may begin from first weights."""
     before, now = report["train/ap_before"], report["val/particle_ap"]
-    if report["epoch"] in stage_ends(config) and now < before - FALL:
+    ends = (0, *stage_ends(config))
+    begin, end = next(stage for stage in itertools.pairwise(ends) if report["epoch"] <= stage[1])
+    if 2 * report["epoch"] > begin + end and now < before - FALL:
         yield Finding(
             "self-training hurts",
             f"iteration {report['train/iteration']:.0f} took the average precision from {before:.4f} to {now:.4f}: "
