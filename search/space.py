@@ -7,7 +7,7 @@ starts: names, ranges, choices, conditions.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,13 +15,14 @@ from typing import Any, Literal
 import optuna
 
 from search.dimensions import Dimension, in_order, read_dimension
+from search.goals import read_objective
 from search.overrides import KEYS, MAPPINGS, merged_with
 from trainables import entry as variants
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.entry import Entry
 from trainables.files import read_yaml
 from trainables.initial import inherited
-from trainables.objective import Goal, Objective
+from trainables.objective import Objective
 from trainables.settings import Settings, UsageError, setting, unknown
 
 SPACES = Path(__file__).parent.parent / "spaces"
@@ -129,7 +130,7 @@ class Space:
         space = cls(
             name=name,
             entry=entry,
-            objective=_objective(name, source),
+            objective=read_objective(name, source),
             budget=budget,
             data=entry.Data.of(source.get("data") or {}, where="data."),
             fixed=_fixed(entry, fixed, budget),
@@ -240,27 +241,3 @@ def _fixed(entry: Entry, fixed: Mapping[str, Any], budget: Budget) -> dict[str, 
             raise UsageError(unknown(name, entry.Config.names(), what=f"field of {entry.name}'s Config:"))
     accepted = {name: entry.Config.accepts(name, value) for name, value in fixed.items()}
     return {**accepted, "epochs": budget.max_epochs}
-
-
-def _objective(name: str, source: Mapping[str, Any]) -> Objective:
-    given = source.get("objective")
-    parts: Sequence[Any] = given if isinstance(given, list) and given else [given]
-    goals = []
-    for part in parts:
-        if not isinstance(part, Mapping) or "metric" not in part:
-            raise UsageError(f"space {name} needs objective.metric, for example objective.metric=val/auroc_macro.")
-        for key in part:
-            if key not in ("metric", "mode"):
-                raise UsageError(unknown(f"objective.{key}", ("objective.metric", "objective.mode")))
-        mode = part.get("mode", "max")
-        if mode not in ("max", "min"):
-            raise UsageError(f"objective.mode={mode} is unknown; it takes max or min.")
-        goals.append(Goal(str(part["metric"]), mode))
-    constraints = {}
-    for metric, bound in (source.get("constraints") or {}).items():
-        if bound is None or bound == "none":
-            continue
-        if isinstance(bound, bool) or not isinstance(bound, int | float):
-            raise UsageError(f"constraints.{metric}={bound} is not a number; give the largest value that is feasible.")
-        constraints[str(metric)] = float(bound)
-    return Objective(tuple(goals), constraints)

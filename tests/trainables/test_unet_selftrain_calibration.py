@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from trainables.unet_selftrain.pseudo import Platt, fit_platt, scaled
+from trainables.unet_selftrain.calibration import Platt, fit_platt, scaled
 
 
 def maps(slope: float, offset: float, seed: int = 0, count: int = 3) -> list[tuple[np.ndarray, np.ndarray]]:

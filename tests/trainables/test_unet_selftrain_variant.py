@@ -17,7 +17,7 @@ from trainables.objective import Goal, Objective
 from trainables.pictures import HEADER
 from trainables.processes import Processes
 from trainables.settings import UsageError
-from trainables.unet_selftrain import panels, pseudo, teacher
+from trainables.unet_selftrain import calibration, panels, pseudo, teacher
 from trainables.unet_selftrain.config import Config, stage_ends
 
 OBJECTIVE = Objective((Goal("val/particle_ap"),))
@@ -148,7 +148,7 @@ def test_pseudo_labels_are_those_of_the_micrographs_as_they_are():
     variant.train_mode(2)
     cut = pseudo.thresholds(variant.config, 1)
     for probabilities, target in zip(expected, variant._lesson.targets, strict=True):
-        scaled = pseudo.scaled(probabilities, variant.teacher.platt)
+        scaled = calibration.scaled(probabilities, variant.teacher.platt)
         assert (target[scaled < cut.neg - 1e-5] != -1).all()
         assert (target[scaled > cut.pos + 1e-5] == 100).all()
         assert (target == 100).any()
@@ -203,7 +203,7 @@ def test_calibration_is_of_what_the_network_is_trained_for(values):
         return np.where((wanted >= 50) == (noise < 0.8), 0.8, 0.2)  # right in four of five pixels, and says so
 
     variant._predict = nearly_perfect
-    platt = pseudo.fit_platt(variant._calibration_maps(val.only(val.calibration)))
+    platt = calibration.fit_platt(variant._calibration_maps(val.only(val.calibration)))
     share = np.mean([found >= 0.5 for found, _ in variant._calibration_maps(val)])
     assert platt.slope == pytest.approx(1, abs=0.1)
     assert 0 < share < 0.5

@@ -2,27 +2,21 @@
 
 In this order, each winning over those before it: everything is ignored; trusted negatives are negative; probabilities
 below the lower threshold are negative; those above the upper one are positive; known particles are what they were.
-
-Source: Platt scaling, Platt 1999 (sec. 2.2), with its smoothed targets.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import astuple, dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import ndimage, optimize, special
+from scipy import ndimage
 
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.targets import HALF, IGNORED, POSITIVE, discs
 
 GAP = 0.2  # the thresholds stay at least this far apart
-LOGIT_LIMIT = 20.0  # beyond it logits count as this much
-_BINS = 2000
-_SMALLEST_SLOPE = 1e-3
 
 
 class Thresholds(NamedTuple):
@@ -44,38 +38,6 @@ def thresholds(config: Config, iteration: int) -> Thresholds:
     neg = min(config.base_neg + relaxed, max(config.neg_ceiling, config.base_neg))
     apart = pos - neg >= GAP - 1e-9  # 0.7 - 0.5 is a little less than 0.2
     return Thresholds(pos, neg if apart else max(pos - GAP, 0.0), apart)
-
-
-class Platt(NamedTuple):
-    """calibrated logit = slope · logit + offset, with a slope above 0, so that the order of pixels stays."""
-
-    slope: float
-    offset: float
-
-
-def fit_platt(maps: Iterable[tuple[np.ndarray, np.ndarray]]) -> Platt:
-    """The scaling under which probabilities `[H, W]` explain the truth, bool `[H, W]`, best: logistic regression.
-
-    Logits are counted in bins, so that memory does not grow with the number of maps. Where either class is missing
-    nothing can be learnt: (1, 0). A network that is worse than chance gets a slope of almost 0, so that all of its
-    probabilities become the share of positives.
-    """
-    counts = np.zeros((2, _BINS))
-    edges = np.linspace(-LOGIT_LIMIT, LOGIT_LIMIT, _BINS + 1)
-    for probabilities, truth in maps:
-        logits = _logits(probabilities)
-        for row, chosen in enumerate((~truth, truth)):
-            counts[row] += np.histogram(logits[chosen], _BINS, (-LOGIT_LIMIT, LOGIT_LIMIT))[0]
-    if not counts.sum(axis=1).all():
-        return Platt(1.0, 0.0)
-    return _regress((edges[1:] + edges[:-1]) / 2, counts[0], counts[1])
-
-
-def scaled(probabilities: np.ndarray, platt: Platt) -> np.ndarray:
-    """The calibrated probabilities, float32, of the same shape; a scaling of (1, 0) leaves every bit as it is."""
-    if platt == (1.0, 0.0):
-        return probabilities
-    return special.expit(np.float32(platt.slope) * _logits(probabilities) + np.float32(platt.offset))
 
 
 def smallest_patch(config: Config, radius: float, cut: Thresholds) -> float:
@@ -208,28 +170,6 @@ class Statistics:
             "hidden_recall": _share(self.hidden_positive, self.hidden_pixels),
             "hidden_found": _share(self.hidden_found, self.hidden),
         }
-
-
-def _logits(probabilities: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):  # a saturated probability is meant to be infinite, and then clipped
-        return np.clip(special.logit(probabilities), -LOGIT_LIMIT, LOGIT_LIMIT)
-
-
-def _regress(logits: np.ndarray, negatives: np.ndarray, positives: np.ndarray) -> Platt:
-    """Logistic regression on counts; Platt's targets are not quite 0 and 1, so it ends where classes are separate."""
-    high, low = (positives.sum() + 1) / (positives.sum() + 2), 1 / (negatives.sum() + 2)
-    total = positives + negatives
-    wanted = high * positives + low * negatives
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        scores = parameters[0] * logits + parameters[1]
-        entropy = total * np.logaddexp(0.0, scores) - wanted * scores
-        slope = total * special.expit(scores) - wanted
-        return entropy.sum() / total.sum(), np.array([slope @ logits, slope.sum()]) / total.sum()
-
-    bounds = [(_SMALLEST_SLOPE, None), (None, None)]
-    found = optimize.minimize(loss, [1.0, 0.0], jac=True, bounds=bounds, options={"ftol": 1e-15, "gtol": 1e-9})
-    return Platt(float(found.x[0]), float(found.x[1]))
 
 
 def _large_patches(new: np.ndarray, least_area: float) -> np.ndarray:

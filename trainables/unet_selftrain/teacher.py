@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from trainables.processes import Processes
 from trainables.unet_selftrain import pseudo, targets
+from trainables.unet_selftrain.calibration import Platt, scaled
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.micrographs import Micrographs
-from trainables.unet_selftrain.pseudo import Platt
 
 Predict = Callable[[Micrographs, int], np.ndarray]
 """The network's probabilities `[H, W]` of one micrograph, un-augmented."""
@@ -96,7 +96,7 @@ class Teacher:
         return _lesson(marked, facts)
 
     def _marked(self, predicted: np.ndarray, micrographs: Micrographs, place: int, config: Config) -> _Marked:
-        probabilities = pseudo.scaled(predicted, self.platt)
+        probabilities = scaled(predicted, self.platt)
         original = rendered(micrographs, place, micrographs.known[place], config)
         radius = micrographs.radius / micrographs.downsample
         far = None

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from trainables.contract import Context, Finding, Split, Stage, Step, Variant
 from trainables.processes import Processes
-from trainables.unet_selftrain import health, losses, panels, pseudo, scoring, teacher
+from trainables.unet_selftrain import health, losses, panels, scoring, teacher
 from trainables.unet_selftrain.batches import Batch, Batches
+from trainables.unet_selftrain.calibration import Platt, fit_platt
 from trainables.unet_selftrain.config import Config, Data, stage_ends
 from trainables.unet_selftrain.data import load
 from trainables.unet_selftrain.micrographs import Micrographs
@@ -148,10 +149,10 @@ class UNetSelfTrain(Variant):
         return sum(end <= epoch for end in ends) + (len(ends) <= self.config.iterations)
 
     def _new_teacher(self, iteration: int) -> Teacher:
-        platt = pseudo.Platt(1.0, 0.0)
+        platt = Platt(1.0, 0.0)
         if self.config.threshold_scale == "calibrated":
             val = self.micrographs["val"]
-            platt = pseudo.fit_platt(self._calibration_maps(val.only(val.calibration)))
+            platt = fit_platt(self._calibration_maps(val.only(val.calibration)))
         before = self.evaluate("val")["particle_ap"]
         return Teacher.now(self.net, iteration, platt, before)
 
