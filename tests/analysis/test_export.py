@@ -139,9 +139,9 @@ def test_without_a_look_no_test_split_is_built(run, tmp_path, monkeypatch):
     built = []
     made = variant.Curves.__init__
 
-    def spying(self, *arguments, **more):
-        built.append(more["splits"])
-        made(self, *arguments, **more)
+    def spying(self, config, data, context):
+        built.append(context.splits)
+        made(self, config, data, context)
 
     monkeypatch.setattr(variant.Curves, "__init__", spying)
     export(run, tmp_path / "one")
