@@ -94,7 +94,8 @@ def test_every_stage_reports_the_same_finite_figures():
     assert [report["train/stage"] for report in reports] == [0, 0, 1, 1, 2, 2]
     assert reports[0]["train/ignored_share"] == 0
     assert reports[2]["train/ap_before"] == pytest.approx(reports[1]["val/particle_ap"])
-    assert reports[4]["train/ap_before"] == pytest.approx(reports[3]["val/particle_ap"])
+    highest = max(reports[epoch]["val/particle_ap"] for epoch in (1, 3))
+    assert reports[4]["train/ap_before"] == pytest.approx(highest)
 
 
 def test_validation_is_a_function_of_the_weights():

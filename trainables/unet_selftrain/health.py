@@ -72,7 +72,7 @@ def _fall(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     if 2 * report["epoch"] > begin + end and now < before - FALL:
         yield Finding(
             "self-training hurts",
-            f"iteration {report['train/iteration']:.0f} took the average precision from {before:.4f} to {now:.4f}: "
-            f"take iterations={report['train/iteration'] - 1:.0f}, a higher base_pos ({config.base_pos:.3g}), or a "
+            f"in iteration {report['train/iteration']:.0f} the average precision is {now:.4f}, and it was {before:.4f} "
+            f"before: take fewer iterations, a higher base_pos ({config.base_pos:.3g}), or a "
             f"lower retrain_lr ({config.retrain_lr:.3g}).",
         )

@@ -45,7 +45,7 @@ class Teacher:
         iteration: the one that it teaches, from 1.
         weights: of the network.
         platt: of its probabilities; (1, 0) where thresholds cut them as they are.
-        average_precision: of it on validation.
+        average_precision: on validation, the highest of it and of the teachers before it.
     """
 
     iteration: int

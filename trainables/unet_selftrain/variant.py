@@ -154,6 +154,8 @@ class UNetSelfTrain(Variant):
             val = self.micrographs["val"]
             platt = fit_platt(self._calibration_maps(val.only(val.calibration)))
         before = self.evaluate("val")["particle_ap"]
+        if self.teacher is not None:  # several small falls are a large one
+            before = max(before, self.teacher.average_precision)
         return Teacher.now(self.net, iteration, platt, before)
 
     def _teach(self, of: Teacher) -> None:
