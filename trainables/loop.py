@@ -178,10 +178,9 @@ class Loop:
 
     def _begin_stage(self) -> None:
         """At the border of a stage, forget what it wants to begin without."""
-        before = self._stage(self.epoch_done - 1)
-        stage = self.variant.stages[self._stage(self.epoch_done)]
-        if self.epoch_done == 0 or before == self._stage(self.epoch_done):
+        if self.stage_over is None:
             return
+        stage = self.variant.stages[self._stage(self.epoch_done)]
         if stage.first_weights:
             for name, module in self.variant.modules().items():
                 module.load_state_dict(self._first_weights[name])

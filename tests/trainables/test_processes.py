@@ -1,14 +1,11 @@
 """One process for which everything is free, and two or three real ones that together compute what one would."""
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from group import run_group
 from linear import figures, linear_loop
 
 from trainables.checkpoint import TrainingFolder
@@ -67,34 +64,14 @@ torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=world, 
 """
 
 
-def left_by(world: int, folder: Path) -> Path:
-    """The folder that so many processes left, in an environment as torchrun makes it."""
-    (folder / "group.py").write_text(GROUP)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    tests = Path(__file__).parents[1]
-    environment = {
-        "WORLD_SIZE": str(world),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")]),
-    }
-    started = [sys.executable, str(folder / "group.py"), str(folder)]
-    subprocess.run(started, check=True, env={**os.environ, **environment}, timeout=120)
-    return folder
-
-
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory) -> Path:
-    return left_by(2, tmp_path_factory.mktemp("two"))
+    return run_group(GROUP, 2, tmp_path_factory.mktemp("two"))
 
 
 @pytest.fixture(scope="module")
 def three_processes(tmp_path_factory) -> Path:
-    return left_by(3, tmp_path_factory.mktemp("three"))
+    return run_group(GROUP, 3, tmp_path_factory.mktemp("three"))
 
 
 @pytest.mark.parametrize(("world", "mean"), [("two_processes", 1.5), ("three_processes", 2.0)])

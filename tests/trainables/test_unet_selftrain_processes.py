@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from group import run_group
 from tiny_micrographs import build
 
 from trainables.files import RESULT, read_lines
@@ -59,23 +56,8 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def together(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("together")
-    (folder / "group.py").write_text(GROUP)
     (folder / "settings.json").write_text(json.dumps(SETTINGS))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    tests = Path(__file__).parents[1]
-    environment = {
-        "WORLD_SIZE": "2",
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": "1",
-        "CUDA_VISIBLE_DEVICES": "",
-        "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent), os.environ.get("PYTHONPATH", "")]),
-    }
-    started = [sys.executable, str(folder / "group.py"), str(folder)]
-    subprocess.run(started, check=True, env={**os.environ, **environment}, timeout=120)
-    return folder
+    return run_group(GROUP, 2, folder)
 
 
 def test_both_have_the_same_weights_targets_and_figures(together):

@@ -120,14 +120,14 @@ class UNetSelfTrain(Variant):
         """A sheet for each of a few validation micrographs that are scored."""
         if "val" not in self.micrographs:
             return {}
-        names = self._judged().names[: panels.COUNT]
-        return {f"micrograph_{index + 1}": panels.sheet(*self._sheet(index)) for index in range(len(names))}
+        shown, threshold = range(len(self._judged().names[: panels.COUNT])), self._pick_threshold()
+        return {f"micrograph_{place + 1}": panels.sheet(*self._sheet(place, threshold)) for place in shown}
 
     def stage_picture(self) -> np.ndarray | None:
         """A validation micrograph with its picks and, in an iteration, the pseudo-labels of a training micrograph."""
         if "val" not in self.micrographs:
             return None
-        pictures, title = self._sheet(0)
+        pictures, title = self._sheet(0, self._pick_threshold())
         if self.teacher is not None:
             train = self.micrographs["train"]
             pictures.append(panels.pseudo_labels(train, 0, self._lesson.targets[0], self.teacher.iteration))
@@ -198,10 +198,14 @@ class UNetSelfTrain(Variant):
         val = self.micrographs["val"]
         return val.only(~val.calibration)
 
-    def _sheet(self, place: int) -> tuple[list[np.ndarray], str]:
-        """Pictures of a scored validation micrograph, and their title; drawn by one process alone."""
-        val, judged = self.micrographs["val"], self._judged()
-        threshold = scoring.pick_threshold(self._scored(val.only(val.calibration), Processes()))
+    def _pick_threshold(self) -> float:
+        """The score from which to pick, found by this process alone: pictures are drawn by one of them."""
+        val = self.micrographs["val"]
+        return scoring.pick_threshold(self._scored(val.only(val.calibration), Processes()))
+
+    def _sheet(self, place: int, threshold: float) -> tuple[list[np.ndarray], str]:
+        """Pictures of a scored validation micrograph, and their title."""
+        judged = self._judged()
         found = self._predict(judged, place)
         scored = scoring.scored(found, judged, place, self.config)
         stage = "supervised" if self.teacher is None else f"iteration {self.teacher.iteration}"
