@@ -46,8 +46,10 @@ def pseudo_labels(micrographs: Micrographs, place: int, target: np.ndarray, iter
     scale = picture.shape[1] / target.shape[1] / micrographs.downsample
     known, hidden = micrographs.known[place] * scale, micrographs.hidden[place] * scale
     drawn = _circles(picture, [(known, BLUE), (hidden, YELLOW)], micrographs.radius * scale)
-    circles = "   circles: blue known, yellow hidden" if len(hidden) else "   circles: known"
-    return headed(drawn, f"iteration {iteration}, {micrographs.names[place]}: white +, black -, grey ignored{circles}")
+    circles = "circles: blue known, yellow hidden" if len(hidden) else "circles: known"
+    return headed(
+        drawn, f"iteration {iteration}: white +, black -, grey ignored   {circles}   {micrographs.names[place]}"
+    )
 
 
 def sheet(pictures: Sequence[np.ndarray], title: str) -> np.ndarray:
