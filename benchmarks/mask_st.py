@@ -18,29 +18,23 @@ chose the winner, so its figures stay a little optimistic even with a fresh seed
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image
 
-from analysis.experiment import load
-from analysis.testing import recipe_of
-from search.record import RunFolder
+from benchmarks.searching import first_and_best, search
 from trainables.artifact import Recipe
 from trainables.loop import Loop
 from trainables.mask_st import data as mask_data
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Data
 from trainables.metrics import auroc
-from trainables.settings import Settings, UsageError, command, parse_arguments, setting
+from trainables.settings import Settings, command, parse_arguments, setting
 
 THUMBNAIL = 32
 FIGURES = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")
@@ -63,8 +57,10 @@ def main(arguments: list[str]) -> int:
     data = values.pop("data", {})
     measurement = Measurement.of(values)
     torch.set_num_threads(2)
-    folder = _search(measurement, data)
-    best, default, chosen = _best(folder)
+    words = [f"data.{key}={value}" for key, value in data.items()]
+    words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
+    folder = search("mask_st", [*words, f"seed={measurement.seed}"], measurement.storage)
+    default, best, chosen = first_and_best(folder)
     _print_row("best trial", [best])
     _print_row("default trial", [default])
     for name, control, broken in _controls(chosen):
@@ -96,26 +92,6 @@ def thumbnails(recipe: Recipe) -> tuple[float, int]:
         scores[:, index] = search.predict_proba(val)[:, 1]
     result = auroc(val_labels, scores)
     return result.macro, result.classes
-
-
-def _search(measurement: Measurement, data: Mapping[str, Any]) -> RunFolder:
-    name = f"benchmark-mask_st-{time.strftime('%m%d-%H%M%S')}"
-    words = [f"data.{key}={value}" for key, value in data.items()]
-    words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
-    words += [f"seed={measurement.seed}", f"storage={measurement.storage}", f"name={name}"]
-    done = subprocess.run([sys.executable, "-m", "search.run", "space=mask_st", *words], check=False)
-    if done.returncode not in (0, 1):  # 1: a trial failed, which is a result
-        raise UsageError(f"the search ended with exit code {done.returncode}; what it printed says why.")
-    return RunFolder.open(Path(measurement.storage) / name)
-
-
-def _best(folder: RunFolder) -> tuple[Mapping[str, Any], Mapping[str, Any], Recipe]:
-    """The best report of the best trial and of the default one, and the best one's recipe."""
-    objective, number = folder.space().objective, load(folder.path).best
-    if number is None:
-        raise UsageError(f"{folder.path} has no trial with a result; failures.csv there says why, if any failed.")
-    reports = [objective.best(folder.trial(each).reports) or {} for each in (number, 0)]
-    return reports[0], reports[1], recipe_of(folder, number)
 
 
 def _controls(recipe: Recipe) -> Iterator[tuple[str, Recipe, bool]]:

@@ -23,17 +23,15 @@ one over micrographs. `fixed.FIELD=…` changes a setting of all arms.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from scipy import stats
 
 from benchmarks import pickers
+from benchmarks.seeds import gains, interval, over_seeds
 from trainables.entry import load
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
@@ -104,9 +102,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def train(config: Config, data: Data, seed: int) -> dict[str, Any]:
+def train(arm: tuple[Config, Data], seed: int) -> dict[str, Any]:
     """A training's figures on the test split, and what its last stage trained on, `train/…`."""
     torch.set_num_threads(1)
+    config, data = arm
     loop = Loop(load("unet_selftrain").build(config, data, seed=seed, splits=("train", "val", "test")), OBJECTIVE)
     while not loop.finished:
         loop.epoch()
@@ -135,37 +134,24 @@ def _print_picker(name: str, config: Config, data: Data) -> None:
 
 def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement) -> None:
     """A row for each arm as soon as its trainings are over."""
-    start = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(measurement.workers, mp_context=start) as pool:
-        running = {
-            name: [pool.submit(train, config, data, seed) for seed in range(measurement.seeds)]
-            for name, config in arms.items()
-        }
-        control: list[float] | None = None
-        for name, futures in running.items():
-            found = [future.result() for future in futures]
-            control = control or [each["particle_ap"] for each in found]
-            _print_arm(name, found, control)
+    control: list[float] | None = None
+    trainings = {name: (config, data) for name, config in arms.items()}
+    for name, found in over_seeds(trainings, train, measurement.seeds, measurement.workers):
+        control = control or [each["particle_ap"] for each in found]
+        _print_arm(name, found, control)
 
 
 def _print_arm(name: str, found: Sequence[Mapping[str, Any]], control: Sequence[float]) -> None:
     figures = "".join(f"{np.mean([each[key] for each in found]):>12.4f}" for key in SHOWN)
     precisions = [each["particle_ap"] for each in found]
-    print(f"{name:<44}{figures}   AP {_interval(precisions)}", flush=True)
+    print(f"{name:<44}{figures}   AP {interval(precisions)}", flush=True)
     if found[0]["train/iteration"]:
-        gains = [one - other for one, other in zip(precisions, control, strict=True)]
         taught = {key: np.mean([each[f"train/{key}"] for each in found]) for key in _TAUGHT}
         words = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in taught.items())
-        print(f"{'':<44}against the control {_interval(gains, sign='+')}; its last targets: {words}", flush=True)
+        print(f"{'':<44}against the control {gains(precisions, control)}; its last targets: {words}", flush=True)
 
 
 _TAUGHT = ("new_components", "new_precision", "hidden_found", "ignored_share")
-
-
-def _interval(values: Sequence[float], sign: str = "") -> str:
-    mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    each = " ".join(f"{value:{sign}.3f}" for value in values)
-    return f"{mean:{sign}.4f} ({mean - half:{sign}.4f} to {mean + half:{sign}.4f}; {each})"
 
 
 if __name__ == "__main__":

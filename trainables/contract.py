@@ -219,6 +219,10 @@ class Variant(ABC):
     def modules(self) -> Mapping[str, nn.Module]:
         """Every trained module by name; the loop saves, restores and exports their state."""
 
+    def watched(self) -> Mapping[str, nn.Module]:
+        """Parts of the modules by name, for the loop to report gradients and updates of each; none by default."""
+        return {}
+
     @abstractmethod
     def train_mode(self, epoch: int) -> None:
         """Called before an epoch (from 0): put modules in training mode and set the schedules for it.

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from trainables import generators
 from trainables.contract import Finding, Stage, Variant
+from trainables.gradients import GradientReport
 from trainables.means import Means
 from trainables.objective import STAGE, STAGE_END, Objective
 from trainables.schedule import Schedule
@@ -50,6 +51,7 @@ class Loop:
         groups = variant.parameter_groups()
         self.optimizer = torch.optim.AdamW(groups, lr=self.config.lr, weight_decay=self.config.weight_decay)
         self._peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
+        self._gradients = GradientReport(variant.watched(), self.config.clip_norm)
         self.epoch_done = 0
         self.improved = False
         begin(variant)
@@ -146,7 +148,7 @@ class Loop:
         for index, group in enumerate(_groups(self.variant.batches(self.epoch_done), self.config.accumulate)):
             self._set_learning_rate(schedule.factor(self.epoch_done + (index + 0.5) / steps_per_epoch))
             for update in range(self.variant.updates_per_batch):
-                means.add({"health/grad_norm": self._update(group, update, means)})
+                self._update(group, index, update, means)
             each_step()
             if index % 16 == 0:  # a look at the figures waits for the GPU, so not at every step
                 self._check_finite(means, index)
@@ -154,8 +156,8 @@ class Loop:
         values = self.variant.processes.mean(means.tensor())
         return {**means.named(values), "train/lr": self.optimizer.param_groups[0]["lr"]}
 
-    def _update(self, group: list[Any], update: int, means: Means) -> Tensor:
-        """One optimiser update on a group of batches; returns the gradients' norm before clipping."""
+    def _update(self, group: list[Any], index: int, update: int, means: Means) -> None:
+        """One optimiser update on a group of batches, the epoch's `index`-th."""
         self.optimizer.zero_grad(set_to_none=True)
         for batch in group:
             with self._autocast():
@@ -167,10 +169,11 @@ class Loop:
         self.variant.processes.average_gradients(parameters)
         gradients = [each.grad for each in parameters if each.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
+        means.add({"health/grad_norm": norm, **self._gradients.before_clipping(index, norm)})
         if self.config.clip_norm > 0:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
         self.optimizer.step()
-        return norm
+        means.add(self._gradients.after_step())
 
     def _stage(self, epoch: int) -> int:
         """The index of the stage that an epoch (from 0) belongs to."""

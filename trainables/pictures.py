@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from PIL import Image, ImageDraw
 
@@ -31,3 +33,23 @@ def rgb(picture: np.ndarray) -> np.ndarray:
 def magnified(picture: np.ndarray, factor: int) -> np.ndarray:
     """RGB, every pixel as a square of `factor`."""
     return rgb(picture).repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def grid(pictures: Sequence[np.ndarray], title: str, columns: int) -> np.ndarray:
+    """RGB pictures in rows of `columns` under a line of text, black beside smaller ones: uint8 `[H, W, 3]`."""
+    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
+    filled = [_filled(each, height, width) for each in pictures]
+    rows = [np.concatenate(filled[first : first + columns], axis=1) for first in range(0, len(filled), columns)]
+    return stacked([bar(rows[0].shape[1], title), *rows])
+
+
+def stacked(pictures: Sequence[np.ndarray]) -> np.ndarray:
+    """RGB pictures one below the other, black to the right of narrower ones: uint8 `[H, W, 3]`."""
+    width = max(picture.shape[1] for picture in pictures)
+    return np.concatenate([_filled(each, each.shape[0], width) for each in pictures])
+
+
+def _filled(picture: np.ndarray, height: int, width: int) -> np.ndarray:
+    """The picture, with black below and to the right."""
+    padding = [(0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0)]
+    return np.pad(picture, padding)

@@ -15,9 +15,9 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
 
 from trainables import metrics
+from trainables.matching import in_turn, near
 from trainables.unet_selftrain.picking import Picks
 
 
@@ -87,12 +87,7 @@ def hits(picked: Picks, truth: np.ndarray, radius: float) -> np.ndarray:
 
     Source: the protocol of PASCAL VOC (Everingham et al. 2010), with COCO's choice among free objects alone.
     """
-    pick, centre, distance = _near(picked.points, truth, radius)
-    found, taken = np.zeros(len(picked.points), dtype=bool), np.zeros(len(truth), dtype=bool)
-    for each in np.lexsort((centre, distance, pick)):
-        if not (found[pick[each]] or taken[centre[each]]):
-            found[pick[each]] = taken[centre[each]] = True
-    return found
+    return in_turn(picked.points, truth, radius) >= 0
 
 
 def match(picked: np.ndarray, truth: np.ndarray, radius: float) -> Matches:
@@ -105,7 +100,7 @@ def match(picked: np.ndarray, truth: np.ndarray, radius: float) -> Matches:
 
     Source: Kuhn 1955; a cost clipped at the radius, as Topaz counts its matches.
     """
-    pick, centre, distance = _near(picked, truth, radius)
+    pick, centre, distance = near(picked, truth, radius)
     size = len(picked) + len(truth)
     links = coo_array((np.ones(len(pick), dtype=bool), (pick, len(picked) + centre)), shape=(size, size))
     # A pair lies in one connected component, and most components are a pick and its particle: many small problems.
@@ -181,14 +176,6 @@ def score(picked: Sequence[Picks], truth: Sequence[np.ndarray], radius: float, t
         distance=float(sum(each.sum() for each in distances)),
         radius=radius,
     )
-
-
-def _near(picked: np.ndarray, truth: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Pick, true centre and distance of all pairs that are nearer than the radius."""
-    trees = (cKDTree(np.reshape(points, (-1, 2))) for points in (picked, truth))
-    pairs = next(trees).sparse_distance_matrix(next(trees), radius, output_type="ndarray")
-    pairs = pairs[pairs["v"] < radius]
-    return pairs["i"], pairs["j"], pairs["v"]
 
 
 def _assign(rows: np.ndarray, columns: np.ndarray, gains: np.ndarray) -> np.ndarray:

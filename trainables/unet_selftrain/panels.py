@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from trainables.pictures import bar, headed, rgb
+from trainables.pictures import grid, headed, rgb
 from trainables.unet_selftrain import matching
 from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.scoring import Scored
@@ -54,12 +54,7 @@ def pseudo_labels(micrographs: Micrographs, place: int, target: np.ndarray, iter
 
 def sheet(pictures: Sequence[np.ndarray], title: str) -> np.ndarray:
     """Pictures side by side under a line of text, three in one row or four in two: uint8 `[H, W, 3]`."""
-    columns = 2 if len(pictures) == 4 else 3
-    rows = [list(pictures[first : first + columns]) for first in range(0, len(pictures), columns)]
-    height, width = (max(picture.shape[axis] for picture in pictures) for axis in (0, 1))
-    filled = [np.concatenate([_filled(each, height, width) for each in row], axis=1) for row in rows]
-    whole = max(row.shape[1] for row in filled)
-    return np.concatenate([bar(whole, title), *(_filled(row, height, whole) for row in filled)])
+    return grid(pictures, title, 2 if len(pictures) == 4 else 3)
 
 
 def _grey(micrographs: Micrographs, place: int) -> np.ndarray:
@@ -84,9 +79,3 @@ def _circles(
         for x, y in centres.tolist():
             draw.ellipse((x - radius, y - radius, x + radius, y + radius), outline=colour)
     return np.asarray(image)
-
-
-def _filled(picture: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The picture, with black below and to the right."""
-    padding = [(0, height - picture.shape[0]), (0, width - picture.shape[1]), (0, 0)]
-    return np.pad(picture, padding)

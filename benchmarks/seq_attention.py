@@ -1,0 +1,141 @@
+"""Is a searched seq_attention better than its default settings, and than answers that learn nothing?
+
+    python -m benchmarks.seq_attention
+    python -m benchmarks.seq_attention data.source=coco data.root=FOLDER data.hit_radius=20 fixed.augment=light
+
+Searches the space seq_attention, then trains the best settings and the default ones with fresh seeds, and judges all
+on the test split, with thresholds from validation's calibration images:
+
+  * the mean over the seeds of either, with a 95 % interval (Student) of the objective and of the paired difference;
+    every training counts with its best epoch by the objective on validation, as a search counts it;
+  * always the mean position of the next object, and the share of training images with no more than k objects as done;
+  * blobs (Laplacian of Gaussian, tuned on the training images) in nearest-neighbour order, done when none is left.
+
+Objects are marked in the order of the row's own settings, `nearest` for blobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.answerers import Blobs, MeanPosition
+from benchmarks.searching import first_and_best, search
+from benchmarks.seeds import gains, interval, over_seeds
+from trainables.artifact import Recipe
+from trainables.loop import Loop
+from trainables.seq_attention.config import Config, Data
+from trainables.seq_attention.data import counts, load
+from trainables.seq_attention.judging import Judge, limit
+from trainables.seq_attention.pairs import enumerated
+from trainables.settings import Settings, UsageError, command, parse_arguments, setting
+
+SHOWN = (
+    "hit",
+    "hit_any",
+    "pixel_error_median_px",
+    "done_ap",
+    "done_ap_border",
+    "count_error",
+    "rollout_f1",
+    "count_and_hit",
+)
+HEADS = ("hit", "hit any", "error, px", "done AP", "at border", "count err", "roll-out F1", "objective")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Settings):
+    """The keys of the command line, with `data.…` and `fixed.…` beside them."""
+
+    trials: int = setting(24, "trials of the search", low=1)
+    epochs: int = setting(18, "epochs of a trial, and of every training", low=1)
+    grace: int = setting(6, "epochs before a trial may be stopped", low=1)
+    seed: int = setting(0, "seed of the search", low=0)
+    seeds: int = setting(3, "fresh seeds of the best and of the default settings", low=2)
+    workers: int = setting(2, "trainings at a time, one thread each", low=1)
+    storage: str = setting("runs", "folder of the search's run")
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print a table; returns the exit code."""
+    values = parse_arguments(arguments)
+    parts = {name: values.pop(name, {}) for name in ("data", "fixed")}
+    for name, part in parts.items():
+        if not isinstance(part, dict):
+            raise UsageError(f"{name}={part} is not a part of the measurement; write {name}.NAME=VALUE.")
+    measurement = Measurement.of(values)
+    words = [f"{name}.{key}={value}" for name, part in parts.items() for key, value in part.items()]
+    words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
+    words += [f"budget.grace_epochs={measurement.grace}", f"seed={measurement.seed}"]
+    folder = search("seq_attention", words, measurement.storage)
+    first, best, chosen = first_and_best(folder)
+    default = replace(chosen, config=folder.space().config({}))
+    print(f"validation: best trial {_objective(best)}, default trial {_objective(first)}", flush=True)
+    _print_head(chosen)
+    _print_arms({"best settings": chosen, "default settings": default}, measurement)
+    _print_answerers(default)
+    return 0
+
+
+def train(recipe: Recipe, seed: int) -> dict[str, float]:
+    """A training's figures on the test split, with the weights of its best epoch."""
+    torch.set_num_threads(1)
+    seed += recipe.seed + 1  # not the search's own
+    variant = recipe.entry.build(recipe.config, recipe.data, seed=seed, splits=("train", "val", "test"))
+    loop = Loop(variant, recipe.objective)
+    best: dict[str, Any] = {}
+    while not loop.finished:
+        loop.epoch()
+        if loop.improved:
+            best = {name: {key: value.clone() for key, value in each.state_dict().items()}
+                    for name, each in variant.modules().items()}  # fmt: skip
+    for name, module in variant.modules().items():
+        module.load_state_dict(best[name])
+    return variant.evaluate("test")
+
+
+def _objective(report: Mapping[str, Any]) -> str:
+    return f"{report['objective/value']:.4f} (count error {report['val/count_error']:.2f}, hit {report['val/hit']:.3f})"
+
+
+def _print_head(recipe: Recipe) -> None:
+    data = recipe.data
+    assert isinstance(data, Data)  # for the type checker
+    recipe.entry.prepare(recipe.config, data, ("train", "val", "test"))
+    held_back = counts(data, "test")
+    print(f"test split: {len(held_back)} images, {held_back.sum()} objects; a hit is within {data.radius:g} px")
+    print(f"{'':<36}" + "".join(f"{head:>12}" for head in HEADS), flush=True)
+
+
+def _print_arms(arms: Mapping[str, Recipe], measurement: Measurement) -> None:
+    found = dict(over_seeds(arms, train, measurement.seeds, measurement.workers))
+    for name, results in found.items():
+        _print_row(name, results)
+        print(f"{'':<36}objective {interval([each['count_and_hit'] for each in results])}")
+    best, default = ([each["count_and_hit"] for each in results] for results in found.values())
+    print(f"{'':<36}best against default {gains(best, default)}", flush=True)
+
+
+def _print_answerers(recipe: Recipe) -> None:
+    config, data = recipe.config, recipe.data
+    assert isinstance(config, Config)  # for the type checker
+    assert isinstance(data, Data)
+    train_split, val, test = (load(config, data, split) for split in ("train", "val", "test"))
+    mean = MeanPosition(train_split, enumerated(train_split, config.order, data.row_height))
+    blobs = Blobs.tuned(train_split)
+    print(f"blobs: {', '.join(f'{key} {value}' for key, value in blobs.numbers._asdict().items())}")
+    for name, answerer, order in (("mean position", mean, config.order), ("blobs, nearest first", blobs, "nearest")):
+        judge = Judge(data, order, limit(counts(data, "train")))
+        _print_row(name, [judge.figures(answerer, test, val.only(val.calibration))])
+
+
+def _print_row(name: str, results: Sequence[Mapping[str, float]]) -> None:
+    print(f"{name:<36}" + "".join(f"{np.mean([each[key] for each in results]):>12.4f}" for key in SHOWN), flush=True)
+
+
+if __name__ == "__main__":
+    command(main)

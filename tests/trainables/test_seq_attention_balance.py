@@ -1,0 +1,165 @@
+"""How rare done is: what is printed, against counting one by one."""
+
+import re
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from trainables.seq_attention import balance
+from trainables.seq_attention.balance import PUBLISHED, left, main, meaning, training
+from trainables.seq_attention.config import Config, Data
+from trainables.seq_attention.data import counts
+from trainables.seq_attention.pairs import enumerated
+from trainables.seq_attention.sampling import draw, draw_border, draw_unmarked
+from trainables.seq_attention.scenes import Scenes
+from trainables.settings import UsageError
+
+COUNTS = np.array([1, 2, 2, 3, 7, 12, 50])
+EVENLY = (np.arange(5_000) + 0.5) / 5_000
+MODES = {mode.name: mode for mode in PUBLISHED}
+SMALL = ["data.train_size=40", "data.val_size=30"]
+
+
+def shares_of(k: np.ndarray, n: np.ndarray) -> np.ndarray:
+    return np.bincount(n - k, minlength=n.max() + 1) / len(n)
+
+
+@pytest.mark.parametrize(
+    ("mode", "k"),
+    [
+        (MODES["published classification"], draw_border),
+        (MODES["published regression"], draw_unmarked),
+        (MODES["published mixed"], lambda n, u: np.floor(u * (n + 1)).astype(int)),
+        (training(Config())[0], lambda n, u: draw(n, u, Config())),
+        (training(Config(sampling="separate"))[0], draw_border),
+        (training(Config(sampling="separate"))[1], draw_unmarked),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_what_is_left_is_what_drawing_leaves(mode, k):
+    n = np.repeat(COUNTS, len(EVENLY))
+    np.testing.assert_allclose(left(COUNTS, mode), shares_of(k(n, np.tile(EVENLY, len(COUNTS))), n), atol=2e-4)
+
+
+def test_validation_has_the_pairs_that_are_enumerated():
+    for n in range(13):
+        points = np.random.default_rng(n).uniform(0, 50, (n, 2)).astype(np.float32)
+        scenes = Scenes(np.zeros((1, 8, 8, 3), np.uint8), np.array([[50, 50]]), [points], [""], np.zeros(1, bool))
+        pairs = enumerated(scenes, "reading", 50.0)
+        expected = shares_of(pairs.k, np.full(len(pairs), n))
+        np.testing.assert_allclose(left(np.array([n]), MODES["validation here"]), expected)
+
+
+@pytest.mark.parametrize("mode", PUBLISHED, ids=lambda mode: mode.name)
+def test_no_objects_are_no_trouble(mode):
+    shares = left(np.array([0, 0]), mode)
+    assert shares.tolist() == [1.0 if mode.done else 0.0]
+
+
+def row(printed: str, split: str, name: str) -> list[str]:
+    """The cells of a mode's row below a split's title."""
+    below = printed[printed.index(f"{split}: ") :]
+    line = next(line for line in below.splitlines() if line.strip().startswith(name))
+    return re.split(r"\s{2,}", line.strip())[1:]
+
+
+def test_the_rows_say_how_often_done_comes_and_what_the_loss_makes_of_it(capsys):
+    assert main([*SMALL, "config.done_balance=pos_weight", "config.pos_weight=6"]) == 0
+    printed = capsys.readouterr().out
+    for split in ("train", "val", "test"):
+        n = counts(Data(train_size=40, val_size=30), split)
+        share = np.mean([1 / (each + 1) for each in n])
+        done, naive, weight, odds = row(printed, split, "published mixed")[:4]
+        assert done == f"{100 * share:.1f} %"
+        assert naive == f"{100 / (n.mean() + 1):.1f} %"
+        assert (weight, odds) == ("1", f"{share / (1 - share):.3g}")
+        assert f"{split}: {len(n)} images kept, 0 left out" in printed
+        assert f"mean {n.mean():.1f}, median {np.median(n):g}, {n.min()} to {n.max()}, {n.sum()} in all" in printed
+        assert row(printed, split, "published classification")[0] == "50.0 %"
+        assert row(printed, split, "published regression")[0] == "–"
+    share = np.mean(1 / (counts(Data(train_size=40), "train") + 1))
+    done, _, weight, odds = row(printed, "train", "this training")[:4]
+    assert (done, weight, odds) == (f"{100 * share:.1f} %", "6", f"{6 * share / (1 - share):.3g}")
+    assert printed.count("this training  ") == 1  # validation and test train nothing
+
+
+def test_the_shares_of_a_row_add_up_and_its_bins_are_those_of_its_title(capsys):
+    main(SMALL)
+    printed = capsys.readouterr().out
+    head = next(line for line in printed.splitlines() if "N−k" in line).split("N−k")[1].split()
+    starts = [int(re.match(r"\d+", each)[0]) for each in head]
+    n = counts(Data(train_size=40), "train")
+    shares = left(n, MODES["published mixed"])
+    for cell, start, end in zip(
+        row(printed, "train", "published mixed")[-len(head) :], starts, [*starts[1:], 999], strict=True
+    ):
+        assert cell == f"{100 * shares[start:end].sum():.1f} %"
+
+
+def test_the_histogram_has_every_image_once():
+    rng = np.random.default_rng(0)
+    for n in (rng.integers(1, 50, 200), rng.integers(3, 6, 20), np.array([7])):
+        lines = balance._histogram(n)
+        ranges = [re.findall(r"\d+", line) for line in lines]
+        assert len(lines) <= 10
+        assert [int(each[0]) for each in ranges] == sorted(int(each[0]) for each in ranges)
+        for *ends, images in ranges:
+            assert int(images) == ((n >= int(ends[0])) & (n <= int(ends[-1]))).sum()
+        assert all(int(one[-2]) + 1 == int(two[0]) for one, two in pairwise(ranges))
+        assert int(ranges[-1][-2]) == n.max()
+
+
+def test_the_sentences_name_the_gap_the_unseen_and_the_shift():
+    n = np.array([1, 41])
+    said = meaning(n, n, Config(done_balance="share", p_done=0.5))
+    assert "(mixed) has 26.2 % done, where 1 / (mean N + 1) would be 4.5 %" in said
+    assert "right 73.8 % of the time" in said
+    assert f"as {100 * (1 - (1 + 2 / 42) / 2):.1f} % of those" in said
+    assert "odds of 1 in its loss, against 0.355 in counting" in said
+    assert "-1.04 is added" in said
+
+
+def test_what_is_left_out_is_told_and_no_image_left_is_no_error(capsys):
+    main([*SMALL, "data.max_objects=2"])
+    printed = capsys.readouterr().out
+    n = counts(Data(train_size=40, max_objects=2), "train")
+    assert f"train: {len(n)} images kept, {40 - len(n)} left out by data.min_objects=1 to data.max_objects=2" in printed
+    main([*SMALL, "data.min_objects=13"])
+    assert "train: 0 images kept, 40 left out" in capsys.readouterr().out
+
+
+def test_real_annotations_are_measured(real_data, capsys):
+    assert main(["data.source=coco", f"data.root={real_data('objects')}"]) == 0
+    printed = capsys.readouterr().out
+    assert "train: 205 images kept, 0 left out" in printed
+    assert "1 to 28, 2804 in all" in printed
+    assert row(printed, "val", "published mixed")[:2] == ["9.3 %", "7.1 %"]
+
+
+@pytest.mark.parametrize("word", ["--help", "-h", "help"])
+def test_help_lists_the_settings_that_decide(word, capsys):
+    assert main([word]) == 0
+    printed = capsys.readouterr().out
+    for key in ("data.source", "data.max_objects", "config.p_done", "config.hardness", "config.sampling"):
+        assert re.search(rf"^  {re.escape(key)} ", printed, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("smapling=mixed", r"unknown setting 'smapling'; did you mean 'config\.sampling'"),
+        ("config.p_dnoe=0.2", r"unknown setting 'config\.p_dnoe'; did you mean 'config\.p_done'"),
+        ("data.min_objects=80", r"min_objects=80 is above max_objects=50"),
+        ("data=3", r"data=3 is no setting: write data\.NAME=VALUE"),
+        ("data.source=coco", r"say where with data\.root=FOLDER"),
+    ],
+)
+def test_mistakes_are_told_in_a_sentence(word, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        main([word])
+
+
+def test_a_root_that_is_no_folder_is_told():
+    with pytest.raises(UsageError, match=r"data\.root=/nope is no folder"):
+        main(["data.source=coco", "data.root=/nope"])

@@ -1,0 +1,100 @@
+"""The enumerated questions, against loops, and what holds of them whatever the images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainables.seq_attention.orders import arranged
+from trainables.seq_attention.pairs import Answers, answered, enumerated
+from trainables.seq_attention.scenes import Scenes
+
+
+def scenes(*counts: int, seed: int = 0) -> Scenes:
+    rng = np.random.default_rng(seed)
+    return Scenes(
+        images=np.zeros((len(counts), 32, 32, 3), np.uint8),
+        sizes=np.full((len(counts), 2), 100),
+        points=[rng.uniform(0, 100, (n, 2)).astype(np.float32) for n in counts],
+        names=[str(place) for place in range(len(counts))],
+        calibration=np.zeros(len(counts), bool),
+    )
+
+
+def asked(some: Scenes, order: str = "reading") -> list[tuple[str, int, list, list]]:
+    """Each question, by name: k, what is marked, and what is left."""
+    pairs = enumerated(some, order, 30.0)
+    rows = zip(pairs.image, pairs.k, strict=True)
+    return [
+        (some.names[image], int(k), pairs.marked(row).tolist(), pairs.left(row).tolist())
+        for row, (image, k) in enumerate(rows)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("count", "expected"),
+    [
+        (0, [0]),
+        (1, [0, 1]),
+        (2, [0, 1, 2]),
+        (3, [0, 1, 2, 3]),
+        (4, [0, 1, 2, 3, 4]),
+        (8, [0, 2, 4, 6, 7, 8]),
+        (21, [0, 5, 10, 15, 20, 21]),
+    ],
+)
+def test_of_an_image_k_is_at_both_ends_and_at_the_quarters_each_once(count, expected):
+    pairs = enumerated(scenes(count), "reading", 30.0)
+    assert pairs.k.tolist() == expected
+    assert pairs.done.tolist() == [k == count for k in expected]
+    assert pairs.count.tolist() == [count] * len(expected)
+
+
+@pytest.mark.parametrize("order", ["reading", "left_right", "nearest"])
+def test_what_is_marked_and_what_is_left_are_the_objects_in_their_order(order):
+    some = scenes(5, 0, 12, 1)
+    for name, k, marked, left in asked(some, order):
+        points = some.points[int(name)]
+        expected = [points[place].tolist() for place in arranged(points, order, 30.0)]
+        assert marked == expected[:k]
+        assert left == expected[k:]
+
+
+def test_questions_are_the_same_on_every_call():
+    some = scenes(5, 0, 12, 1, 7)
+    np.random.seed(1)  # a draw from the global generator would show
+    first = asked(some)
+    np.random.seed(2)
+    assert asked(some) == first
+
+
+def test_questions_of_an_image_do_not_depend_on_the_others_or_on_the_order_of_its_objects():
+    some = scenes(5, 0, 12, 1, 7)
+    turned = some.only(np.array([4, 2, 0, 1, 3]))
+    shuffled = Scenes(**{**vars(turned), "points": [each[::-1].copy() for each in turned.points]})
+    assert sorted(asked(shuffled), key=str) == sorted(asked(some), key=str)
+    assert asked(some.only(np.array([2]))) == [each for each in asked(some) if each[0] == "2"]
+
+
+def test_each_image_has_one_pair_that_is_done():
+    pairs = enumerated(scenes(5, 0, 12, 1, 2), "reading", 30.0)
+    assert pairs.image[pairs.done].tolist() == [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_answers_come_in_the_order_of_the_rows_whatever_the_batch(batch):
+    pairs, sizes = enumerated(scenes(5, 0, 12, 1, 2), "reading", 30.0), []
+
+    def ask(places, marked):
+        sizes.append(len(places))
+        last = [each[-1] if len(each) else (-1.0, -1.0) for each in marked]
+        done = [place + len(each) / 100 for place, each in zip(places, marked, strict=True)]
+        return Answers(np.array(last, dtype=np.float64), np.array(done))
+
+    rows = [7, 0, 3, len(pairs) - 1, 4]
+    answers = answered(ask, pairs, rows, batch)
+    assert max(sizes) == min(batch, 5)
+    assert sum(sizes) == 5
+    np.testing.assert_allclose(answers.done, [pairs.image[row] + pairs.k[row] / 100 for row in rows])
+    for point, row in zip(answers.points, rows, strict=True):
+        np.testing.assert_array_equal(point, pairs.marked(row)[-1] if pairs.k[row] else [-1.0, -1.0])

@@ -1,0 +1,96 @@
+"""Counting by roll-out, against a loop over one image, and what is marked on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from trainables.seq_attention.pairs import Answers
+from trainables.seq_attention.rollout import Path, roll_out
+
+
+def answer(place: int, marked: np.ndarray) -> tuple[np.ndarray, float]:
+    """A point and a signal, like noise, that hang on the image and on everything that is marked, and where it lies."""
+    seed = np.frombuffer(np.array([place, *marked.ravel()]).tobytes(), dtype=np.uint32)
+    rng = np.random.default_rng(seed)
+    return rng.uniform(0, 100, 2), float(rng.random())
+
+
+def ask(places, marked) -> Answers:
+    each = [answer(*pair) for pair in zip(places, marked, strict=True)]
+    return Answers(np.array([point for point, _ in each]), np.array([done for _, done in each]))
+
+
+def alone(place: int, limit: int, until: float) -> tuple[list, list]:
+    points, done = [], []
+    while len(points) < limit:
+        point, signal = answer(place, np.array(points, dtype=np.float64).reshape(-1, 2))
+        done.append(signal)
+        if signal >= until:
+            break
+        points.append(point)
+    return np.array(points).reshape(-1, 2).tolist(), done
+
+
+@pytest.mark.parametrize("until", [0.0, 0.3, 0.9, np.inf])
+@pytest.mark.parametrize("batch", [1, 4, 50])
+def test_a_roll_out_is_that_of_its_image_alone_whatever_the_batch(until, batch):
+    places = [5, 0, 3, 9, 2, 7, 1]
+    paths = roll_out(ask, places, 12, batch, until)
+    assert [(path.points.tolist(), path.done.tolist()) for path in paths] == [alone(p, 12, until) for p in places]
+
+
+@pytest.mark.parametrize("threshold", [0.0, 0.2, 0.6, 0.95, 0.999, 2.0])
+def test_the_count_at_a_threshold_is_that_of_a_roll_out_that_ends_there(threshold):
+    places = list(range(20))
+    whole, ended = roll_out(ask, places, 9, 8), roll_out(ask, places, 9, 8, until=threshold)
+    assert [path.count(threshold) for path in whole] == [len(path.points) for path in ended]
+    assert [path.count(threshold) for path in ended] == [len(path.points) for path in ended]
+    for first, second in zip(whole, ended, strict=True):
+        np.testing.assert_array_equal(first.points[: len(second.points)], second.points)
+
+
+def test_a_signal_at_the_threshold_ends_it():
+    path = Path(np.zeros((3, 2)), np.array([0.1, 0.5, 0.7]))
+    assert [path.count(threshold) for threshold in (0.0, 0.1, 0.11, 0.5, 0.6, 0.7, 0.71)] == [0, 0, 1, 1, 2, 2, 3]
+
+
+def test_what_is_marked_is_what_was_predicted_and_not_an_object():
+    objects, seen = np.array([[10.0, 10.0], [20.0, 10.0], [30.0, 10.0]]), []
+
+    def off_by_two(places, marked):
+        seen.append(marked[0].copy())
+        return Answers(objects[[len(marked[0])]] + 2, np.array([0.0]))
+
+    (path,) = roll_out(off_by_two, [0], 3, 1)
+    np.testing.assert_array_equal(path.points, objects + 2)
+    assert [len(each) for each in seen] == [0, 1, 2]
+    for marked in seen:
+        np.testing.assert_array_equal(marked, path.points[: len(marked)])
+
+
+def test_without_a_signal_it_visits_as_many_as_the_limit_allows():
+    (path,) = roll_out(lambda places, marked: Answers(np.zeros((1, 2)), np.zeros(1)), [0], 6, 1, until=0.5)
+    assert path.points.shape == (6, 2)
+    assert path.done.shape == (6,)
+    assert path.count(0.5) == 6
+
+
+def test_with_a_signal_at_once_nothing_is_visited():
+    (path,) = roll_out(lambda places, marked: Answers(np.zeros((1, 2)), np.ones(1)), [0], 6, 1, until=1.0)
+    assert path.points.shape == (0, 2)
+    assert path.done.tolist() == [1.0]
+    assert path.count(1.0) == 0
+
+
+def test_images_that_ended_are_not_asked_about_again():
+    asked = []
+
+    def done_at_its_number(places, marked):
+        asked.extend(places)
+        done = [float(len(each) >= place) for place, each in zip(places, marked, strict=True)]
+        return Answers(np.zeros((len(places), 2)), np.array(done))
+
+    paths = roll_out(done_at_its_number, [2, 0, 4], 9, 3, until=0.5)
+    assert [len(path.points) for path in paths] == [2, 0, 4]
+    assert {place: asked.count(place) for place in (0, 2, 4)} == {0: 1, 2: 3, 4: 5}

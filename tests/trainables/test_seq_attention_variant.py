@@ -1,0 +1,250 @@
+"""The whole variant on tiny synthetic images: what it reports and restores, and the notes' defects."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+import torch
+from group import run_group
+from tiny_scenes import DATA, build
+
+from trainables.loop import Loop
+from trainables.objective import Goal, Objective
+from trainables.seq_attention import panels
+from trainables.seq_attention.asking import done_shift
+from trainables.seq_attention.config import Config, Data
+
+OBJECTIVE = Objective((Goal("val/count_and_hit"),), {"health/done_missed": 0.5})
+FORMS = [
+    {"glimpses": 1, "marker_jitter": 0.02, "augment": "light"},
+    {"spatial_loss": "heatmap_ce", "target": "nearest_unmarked", "order": "nearest", "samples": 2},
+    {"head": "heatmap", "spatial_loss": "huber_l2", "sampling": "separate", "order": "left_right", "clip_norm": 0},
+    {"done_balance": "pos_weight", "spatial_loss": "literal", "marker": "ring", "accumulate": 2},
+]
+
+
+# -- reports -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", FORMS)
+def test_every_epoch_reports_the_same_finite_figures(values):
+    loop = Loop(build(**values), OBJECTIVE)
+    reports = [loop.epoch() for _ in range(3)]
+    assert len({frozenset(report) for report in reports}) == 1
+    numbers = [value for report in reports for value in report.values() if isinstance(value, int | float)]
+    assert np.isfinite(numbers).all()
+    for part in loop.variant.net.parts():
+        assert reports[0][f"health/gradient_norm_{part}"] > 0
+
+
+def test_validation_is_a_function_of_the_weights():
+    variant = build()
+    before = variant.evaluate("val")
+    Loop(build(seed=1), OBJECTIVE).epoch()  # draws from other generators in between
+    torch.rand(5)
+    variant.train_mode(0)
+    assert variant.evaluate("val") == before
+
+
+def test_calibration_images_choose_thresholds_and_are_not_scored():
+    variant = build()
+    val = variant.scenes["val"]
+    assert 0 < val.calibration.sum() < len(val)
+    moved = [points[:1] if chosen else points for points, chosen in zip(val.points, val.calibration, strict=True)]
+    before = variant.evaluate("val")
+    variant.scenes["val"] = dataclasses.replace(val, points=moved)
+    after = variant.evaluate("val")
+    assert before["rollout_threshold"] != after["rollout_threshold"]
+    for key in ("hit", "hit_any", "done_ap", "pixel_error_median_px"):  # these need no threshold
+        assert before[key] == after[key]
+
+
+def test_the_test_split_takes_the_thresholds_of_validation():
+    variant = build(splits=("train", "val", "test"))
+    val, tested = variant.evaluate("val"), variant.evaluate("test")
+    for key in ("done_threshold", "rollout_threshold"):
+        assert tested[key] == val[key]
+    assert tested["pixel_error_mean_px"] != val["pixel_error_mean_px"]
+    with pytest.raises(ValueError, match="test split"):
+        build().evaluate("test")
+
+
+def test_the_test_split_may_be_scored_without_the_training_images():
+    full, lean = build(splits=("train", "val", "test")), build(splits=("val", "test"))
+    assert lean.evaluate("test") == full.evaluate("test")
+
+
+# -- the notes' defects ------------------------------------------------------------------------------------------
+
+
+class OnValidationAlone(type(build())):
+    """As published: the weight of done is in the loss that validation reports, and in no loss that is trained."""
+
+    def step(self, batch, update):
+        weighted = self.config
+        self.config = dataclasses.replace(weighted, done_weight=1.0)
+        try:
+            return super().step(batch, update)
+        finally:
+            self.config = weighted
+
+    def evaluate(self, split):
+        values = super().evaluate(split)
+        brier = self.config.done_weight * values["done_brier"]
+        return {**values, "loss": values["pixel_error_mean_px"] / 100 + brier}
+
+
+def trained(kind, done_weight: float) -> tuple[dict[str, torch.Tensor], list[dict]]:
+    variant = build(done_weight=done_weight)
+    variant.__class__ = kind
+    loop = Loop(variant, OBJECTIVE)
+    reports = [loop.epoch() for _ in range(2)]
+    return loop.weights(), reports
+
+
+def test_a_done_weight_on_validation_alone_changes_no_gradient_and_here_it_does():
+    """The notes' fix of weighing done three times was in the branch that only validation ran."""
+    (published, losses), (published_3, losses_3) = (trained(OnValidationAlone, weight) for weight in (1.0, 3.0))
+    assert all(torch.equal(published[name], published_3[name]) for name in published)
+    for before, after in zip(losses, losses_3, strict=True):
+        assert before["health/grad_norm"] == after["health/grad_norm"]
+        assert before["val/loss"] < after["val/loss"]  # what the published early stopping looked at
+    (ours, reports), (ours_3, reports_3) = (trained(type(build()), weight) for weight in (1.0, 3.0))
+    assert not any(torch.equal(ours[name], ours_3[name]) for name in ours if name.endswith("weight"))
+    assert reports[0]["health/grad_norm"] != reports_3[0]["health/grad_norm"]
+
+
+def test_no_figure_contains_a_setting_that_is_searched():
+    """Weights and thresholds of the losses change training, and nothing that the same network is judged by."""
+    variant = build(spatial_loss="huber_axis")
+    before = variant.evaluate("val")
+    variant.config = dataclasses.replace(variant.config, done_weight=9.0, tau=0.5, spatial_loss="literal")
+    assert variant.evaluate("val") == before
+
+
+def test_pairs_with_nothing_left_move_no_location():
+    """The published target of a done pair was the middle of the image, and its loss was not masked."""
+    variant = build(p_done=0.99, hardness=0.0, done_weight=0.0)
+    batch = next(batch for epoch in range(20) for batch in variant.batches(epoch) if batch.done.all())
+    variant.step(batch, 0).loss.backward()
+    for each in variant.net.location.parameters():
+        assert each.grad is None or not each.grad.any()
+
+
+def test_the_done_signal_is_shifted_to_how_often_a_roll_out_meets_it():
+    """A network that only knows the share of done in training must say the share in a roll-out."""
+    counts = np.array([1, 4, 9])
+    for values in ({"done_balance": "natural"}, {"p_done": 0.4}, {"done_balance": "pos_weight", "pos_weight": 7.0}):
+        config = Config(**values)
+        rng = np.random.default_rng(0)
+        done = weights = 0.0
+        for n in counts:  # by drawing, and not by the formula
+            if config.done_balance == "share":
+                share = (rng.random(200_000) < config.p_done).mean()
+            else:
+                share = (rng.integers(0, n + 1, 200_000) == n).mean()
+            factor = config.pos_weight if config.done_balance == "pos_weight" else 1.0
+            done, weights = done + factor * share, weights + 1 - share
+        said = 1 / (1 + np.exp(-(np.log(done / weights) + done_shift(counts, config))))
+        assert said == pytest.approx(np.mean(1 / (counts + 1)), abs=0.005)
+
+
+# -- stopping and going on ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", FORMS)
+@pytest.mark.parametrize("done", [1, 2, 3])
+def test_stop_and_resume_equals_straight_through(values, done):
+    whole = Loop(build(**values), OBJECTIVE)
+    wanted = [whole.epoch() for _ in range(4)]
+    first = Loop(build(**values), OBJECTIVE)
+    for _ in range(done):
+        first.epoch()
+    file = io.BytesIO()
+    torch.save(first.state(), file)
+    file.seek(0)
+    resumed = Loop(build(**values), OBJECTIVE)
+    resumed.load_state(torch.load(file, weights_only=True))  # dropout's generator among all else
+    for expected in wanted[done:]:
+        report = resumed.epoch()
+        assert {k: v for k, v in report.items() if not k.startswith("time/")} == {
+            k: v for k, v in expected.items() if not k.startswith("time/")
+        }
+    for name, value in whole.weights().items():
+        assert torch.equal(resumed.weights()[name], value), name
+
+
+def test_patience_ends_a_training_by_the_objective_and_not_by_a_loss():
+    loop = Loop(build(epochs=12, patience=2, lr=0.0), OBJECTIVE)  # nothing ever gets better
+    while not loop.finished:
+        loop.epoch()
+    assert loop.epoch_done == 3
+    assert loop.stop_reason == "patience: no better val/count_and_hit for 2 epochs"
+
+
+GROUP = """
+import os, sys
+from pathlib import Path
+import torch
+import torch._dynamo
+import torch.multiprocessing
+from tiny_scenes import build
+from trainables.loop import Loop
+from trainables.objective import Goal, Objective
+from trainables.processes import Processes
+
+def work(rank, out):
+    os.environ["RANK"] = str(rank)
+    torch.set_num_threads(1)
+    processes = Processes.from_environment()
+    variant = build(processes=processes, dropout=0.0, sampling="separate", glimpses=1)
+    loop = Loop(variant, Objective((Goal("val/count_and_hit"),)))
+    report = loop.epoch()
+    torch.save({"report": report, "weights": loop.weights()}, out / f"rank-{rank}.pt")
+    processes.barrier()
+    processes.leave()
+
+torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=2, start_method="fork")
+"""
+
+
+def test_two_processes_compute_what_one_does(tmp_path):
+    """In `separate`, one of the two has all rows that teach done: a mean of each part's mean would be another loss."""
+    run_group(GROUP, 2, tmp_path)
+    loop = Loop(build(dropout=0.0, sampling="separate", glimpses=1), OBJECTIVE)
+    report = loop.epoch()
+    for rank in range(2):
+        found = torch.load(tmp_path / f"rank-{rank}.pt", weights_only=True)
+        for key in ("val/pixel_error_mean_px", "val/done_ap", "val/count_error", "raw/location", "health/grad_norm"):
+            assert found["report"][key] == pytest.approx(report[key], rel=1e-3, abs=1e-6), key
+        for name, value in loop.weights().items():
+            torch.testing.assert_close(found["weights"][name], value, rtol=1e-3, atol=1e-5)
+
+
+# -- pictures and facts ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("target", ["ordered", "nearest_unmarked"])
+def test_pictures_of_a_few_images_show_two_answers_and_a_roll_out(target):
+    found = build(target=target, data={"val_size": 24}).panels()
+    assert set(found) == {f"image_{index + 1}" for index in range(panels.COUNT)}
+    for picture in found.values():
+        assert picture.dtype == np.uint8
+        assert picture.shape[1] > 2 * panels.SIDE  # three, of which a tall image makes narrower ones
+
+
+def test_facts_are_what_counting_with_an_export_needs():
+    facts = build().describe()
+    counts = [len(each) for each in build().scenes["train"].points]
+    assert facts["rollout_limit"] == max(8, -(-3 * max(counts) // 2))
+    assert facts["done_shift"] == done_shift(np.array(counts), build().config)
+    assert facts["hit_radius_px"] == Data(**DATA).radius == 5
+
+
+def test_bf16_trains_and_answers_in_float32():
+    loop = Loop(build(precision="bf16", spatial_loss="heatmap_ce", glimpses=1), OBJECTIVE)
+    reports = [loop.epoch() for _ in range(2)]
+    assert reports[1]["raw/location"] < reports[0]["raw/location"]

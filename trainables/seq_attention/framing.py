@@ -1,0 +1,60 @@
+"""Images of any size fitted into a square, and points there and back.
+
+The longer side fills the square; what is left, on the right or below, is padding. A point is (x, y) with x to the right
+and y down; 0 is the left or upper edge of the first pixel and W or H the far edge of the last one, as in COCO.
+Normalised, the square is −1 to 1 on both axes. Imports no torch.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from trainables.cache import Picture
+from trainables.images import DAMAGED, reason
+
+METHOD = "fitted bilinear 1"
+"""Part of the cache's key: changed whenever the same file would give other pixels."""
+
+PADDING = (124, 116, 104)
+"""The mean colour of ImageNet: 0 once pixels are normalised."""
+
+
+def decode(file: Path, side: int) -> Picture | str:
+    """A file as uint8 RGB `[side, side, 3]`, with the size of its image, or the reason why there is none."""
+    content = file.read_bytes()  # not in the try: a disk that fails is no damaged image, to be remembered as one
+    try:
+        with Image.open(io.BytesIO(content)) as image:
+            return Picture(fitted(np.asarray(image.convert("RGB")), side), image.size)
+    except DAMAGED as error:
+        return reason(error)
+
+
+def fitted(image: np.ndarray, side: int) -> np.ndarray:
+    """An image uint8 `[H, W, 3]` in a square of `side` pixels, bilinear and antialiased."""
+    height, width = image.shape[:2]
+    factor = side / max(height, width)
+    inner = (max(1, round(width * factor)), max(1, round(height * factor)))
+    square = Image.new("RGB", (side, side), PADDING)
+    square.paste(Image.fromarray(image).resize(inner, Image.Resampling.BILINEAR))
+    return np.asarray(square)
+
+
+def extent(size: np.ndarray) -> np.ndarray:
+    """Share of the square's width and height that images of `size` (width, height) `[…, 2]` fill, float32."""
+    share: np.ndarray = (size / np.max(size, axis=-1, keepdims=True)).astype(np.float32)
+    return share
+
+
+def normalised(points: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Points `[…, 2]` in pixels of an image of `size` (width, height) `[…, 2]`, normalised."""
+    return 2 * points / np.max(size, axis=-1, keepdims=True) - 1
+
+
+def in_pixels(points: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """The way back, to the nearest point of the image."""
+    found: np.ndarray = (points + 1) / 2 * np.max(size, axis=-1, keepdims=True)
+    return np.clip(found, 0, size)
