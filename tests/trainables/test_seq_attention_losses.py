@@ -216,9 +216,7 @@ def test_under_autocast_the_losses_are_those_of_float32(form):
 
     def both() -> torch.Tensor:
         location = losses.spatial(predicted, wanted, form, 0.1)
-        return torch.cat(
-            [losses.mean_over(location, ~is_done, 32)[None], losses.done(predicted[:, 0], is_done, 3.0)]
-        )
+        return torch.cat([losses.mean_over(location, ~is_done, 32)[None], losses.done(predicted[:, 0], is_done, 3.0)])
 
     expected = both()
     with torch.autocast("cpu", torch.bfloat16):

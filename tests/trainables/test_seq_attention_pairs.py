@@ -98,3 +98,18 @@ def test_answers_come_in_the_order_of_the_rows_whatever_the_batch(batch):
     np.testing.assert_allclose(answers.done, [pairs.image[row] + pairs.k[row] / 100 for row in rows])
     for point, row in zip(answers.points, rows, strict=True):
         np.testing.assert_array_equal(point, pairs.marked(row)[-1] if pairs.k[row] else [-1.0, -1.0])
+
+
+def test_the_weights_of_an_images_pairs_are_a_roll_out_s():
+    pairs = enumerated(scenes(0, 1, 5, 9), "reading", 30.0)
+    for image, n in enumerate((0, 1, 5, 9)):
+        own = pairs.image == image
+        assert pairs.weight[own].sum() == pytest.approx(1)
+        assert pairs.weight[own & pairs.done] == pytest.approx(1 / (n + 1))
+
+
+def test_no_questions_have_no_answers():
+    pairs = enumerated(scenes(3), "reading", 30.0)
+    nothing = answered(lambda places, marked: pytest.fail("asked"), pairs, [], 4)
+    assert nothing.points.shape == (0, 2)
+    assert nothing.done.shape == (0,)

@@ -107,7 +107,11 @@ def test_figures_of_the_done_signal_are_those_of_scikit_learn(threshold):
     got = judged(Noisy, done=threshold)
     assert got["done_ap"] == pytest.approx(oracle.average_precision_score(done, signal))
     assert got["done_ap_border"] == pytest.approx(oracle.average_precision_score(done[border], signal[border]))
-    assert got["done_brier"] == pytest.approx(oracle.brier_score_loss(done, signal))
+    as_in_a_roll_out = [  # of N + 1 questions about an image one is done, and its other pairs stand for the rest
+        1 / (n + 1) if k == n else n / (n + 1) / sum(other < n for other in pairs.k[pairs.image == image])
+        for image, k, n in zip(pairs.image, pairs.k, pairs.count, strict=True)
+    ]
+    assert got["done_brier"] == pytest.approx(oracle.brier_score_loss(done, signal, sample_weight=as_in_a_roll_out))
     assert got["done_f1"] == pytest.approx(oracle.f1_score(done, signal >= threshold))
     assert got["done_precision"] == pytest.approx(oracle.precision_score(done, signal >= threshold))
     assert got["done_recall"] == pytest.approx(oracle.recall_score(done, signal >= threshold))
@@ -175,6 +179,13 @@ def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(sign
     threshold = rollout_threshold(paths, counts)
     assert math.isfinite(threshold)
     assert [path.count(threshold) for path in paths] == [0 if ends else 12] * 2
+
+
+@pytest.mark.parametrize(("signal", "count", "tied"), [([0.1, 0.1, 0.5], 1, 0.1), ([0.1, 0.5, 0.2], 2, 0.6)])
+def test_on_a_tie_neither_all_nor_none_is_ended(signal, count, tied):
+    path = Path(np.zeros((3, 2)), np.array(signal))
+    assert error_at([path], [count], tied) == error_at([path], [count], 0.3) == 1
+    assert rollout_threshold([path], [count]) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("low", [0.3, np.nextafter(0.3, 1)])  # half-way is rounded up, and down

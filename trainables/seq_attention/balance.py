@@ -166,7 +166,7 @@ def _histogram(counts: np.ndarray) -> list[str]:
     width = math.ceil((high - low + 1) / _BARS)
     starts = range(low, high + 1, width)
     images = np.bincount((counts - low) // width, minlength=len(starts))
-    names = [f"{start}" if width == 1 else f"{start}–{min(start + width - 1, high)}" for start in starts]
+    names = [_range(start, min(start + width, high + 1)) for start in starts]
     bars = ["█" * math.ceil(_BAR * each / images.max()) for each in images.tolist()]
     return [f"  {name:>9}  {bar} {each}" for name, bar, each in zip(names, bars, images, strict=True)]
 

@@ -82,7 +82,7 @@ class Config(TrainingConfig):
         "mixed", "separate, as published: half of the pairs have k ∈ {N−1, N} and teach done, the others location alone"
     )
     done_balance: Literal["natural", "pos_weight", "share"] = setting(
-        "share", "what is done about few k = N: nothing (k is uniform), pos_weight, or p_done"
+        "share", "against how rare k = N is: nothing (one in N + 1), pos_weight, or a share p_done of the pairs"
     )
     p_done: float = setting(0.25, "done_balance=share: share of pairs with k = N", low=0.01, high=0.99)
     pos_weight: float = setting(10.0, "done_balance=pos_weight: weight of k = N in the done loss", low=1.0)

@@ -58,6 +58,16 @@ class Pairs:
         """bool `[P]`: nothing is left."""
         return self.k == self.count
 
+    @property
+    def weight(self) -> np.ndarray:
+        """float64 `[P]`: how much of an image's roll-out a pair stands for; of each image they sum to 1.
+
+        k = N comes once in N + 1 questions, and what is left is shared by the image's other pairs.
+        """
+        done, share = self.done, 1 / (self.count + 1)
+        others = np.bincount(self.image[~done], minlength=len(self.ordered))[self.image]
+        return np.where(done, share, (1 - share) / np.maximum(others, 1))
+
     def marked(self, pair: int) -> np.ndarray:
         """The marked objects `[k, 2]`, in order."""
         return self.ordered[self.image[pair]][: self.k[pair]]
@@ -78,8 +88,9 @@ def enumerated(scenes: Scenes, order: str, row_height: float) -> Pairs:
 
 def answered(ask: Ask, pairs: Pairs, rows: Sequence[int], batch: int) -> Answers:
     """The answers to some of the pairs, asked in batches."""
+    nothing = Answers(np.zeros((0, 2)), np.zeros(0))
     parts = [
         ask([int(pairs.image[row]) for row in part], [pairs.marked(row) for row in part])
         for part in (rows[first : first + batch] for first in range(0, len(rows), batch))
     ]
-    return Answers(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+    return Answers(*(np.concatenate(column) for column in zip(nothing, *parts, strict=True)))

@@ -145,7 +145,7 @@ def _done(pairs: Pairs, answers: Answers, threshold: float) -> dict[str, float]:
         "done_precision": precision,
         "done_recall": recall,
         "done_threshold": threshold,
-        "done_brier": _share(np.square(signal - done)),
+        "done_brier": float(np.average(np.square(signal - done), weights=pairs.weight)),
         "done_at_half": _share(signal[done] >= LIKELY),
         "done_not_wanted": _share(signal[~done] >= LIKELY),
     }
