@@ -20,7 +20,7 @@ from trainables.generators import seeded
 from trainables.processes import Processes
 from trainables.seq_attention import sampling
 from trainables.seq_attention.config import Config
-from trainables.seq_attention.framing import extent, normalised
+from trainables.seq_attention.framing import extent, filled, normalised
 from trainables.seq_attention.markers import seen
 from trainables.seq_attention.orders import arranged
 from trainables.seq_attention.scenes import Scenes
@@ -159,7 +159,7 @@ class Batches:
             found = self._ordered[place]
             if self.config.augment == "light" and flip.any():
                 found = self._mirrored(place, flip)
-                pixels[row] = _mirror(pixels[row], extent(self.scenes.sizes[place]), flip)
+                pixels[row] = _mirror(pixels[row], filled(self.scenes.sizes[place].tolist(), pixels.shape[1]), flip)
             objects[row, : len(found)] = found
         return torch.from_numpy(pixels), torch.from_numpy(objects)
 
@@ -192,9 +192,9 @@ def _draw(pairs: int, most: int, generator: torch.Generator) -> Draws:
     )
 
 
-def _mirror(pixels: np.ndarray, share: np.ndarray, flip: np.ndarray) -> np.ndarray:
+def _mirror(pixels: np.ndarray, inner: tuple[int, int], flip: np.ndarray) -> np.ndarray:
     """A fitted image `[S, S, 3]`, mirrored where it is no padding."""
-    width, height = np.rint(share * len(pixels)).astype(int)
+    width, height = inner
     mirrored = pixels.copy()
     mirrored[:height, :width] = pixels[:height, :width][:: -1 if flip[1] else 1, :: -1 if flip[0] else 1]
     return mirrored

@@ -8,6 +8,7 @@ Normalised, the square is −1 to 1 on both axes. Imports no torch.
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,11 +37,15 @@ def decode(file: Path, side: int) -> Picture | str:
 def fitted(image: np.ndarray, side: int) -> np.ndarray:
     """An image uint8 `[H, W, 3]` in a square of `side` pixels, bilinear and antialiased."""
     height, width = image.shape[:2]
-    factor = side / max(height, width)
-    inner = (max(1, round(width * factor)), max(1, round(height * factor)))
     square = Image.new("RGB", (side, side), PADDING)
-    square.paste(Image.fromarray(image).resize(inner, Image.Resampling.BILINEAR))
+    square.paste(Image.fromarray(image).resize(filled((width, height), side), Image.Resampling.BILINEAR))
     return np.asarray(square)
+
+
+def filled(size: Sequence[int], side: int) -> tuple[int, int]:
+    """Columns and rows of the square that an image of `size` (width, height) fills."""
+    factor = side / max(size)
+    return max(1, round(size[0] * factor)), max(1, round(size[1] * factor))
 
 
 def extent(size: np.ndarray) -> np.ndarray:

@@ -55,6 +55,7 @@ class Network(nn.Module):
         )
         self.done = head(features, config.dropout)
         self.peak = config.spatial_loss == "heatmap_ce"
+        cast(Any, self).to(memory_format=torch.channels_last)  # what a GPU wants, and no slower on a CPU
 
     def forward(self, images: Tensor, count: Tensor, extent: Tensor) -> Prediction:
         """Predict.
@@ -64,7 +65,7 @@ class Network(nn.Module):
             count: int `[b]`, how many objects are marked.
             extent: `[b, 2]`, share of the square's width and height that the image fills.
         """
-        cells = self.neck(self.backbone(images))
+        cells = self.neck(self.backbone(images.contiguous(memory_format=torch.channels_last)))
         inside = heatmap.inside(extent, *cells.shape[2:])
         features = torch.cat([_pooled(cells, inside), count[:, None].to(cells.dtype).log1p()], dim=1)
         if self.glimpses is not None:

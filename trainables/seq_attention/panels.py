@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from trainables.pictures import HEADER, stacked
+from trainables.seq_attention.framing import filled
 
 COUNT = 4  # images
 SIDE = 384  # pixels of a picture's longer side
@@ -122,7 +123,7 @@ class _Drawing:
     """An image without its padding, on which points are drawn, and labels that keep clear of them."""
 
     def __init__(self, image: np.ndarray, size: tuple[int, int]) -> None:
-        width, height = (max(1, round(each * len(image) / max(size))) for each in size)
+        width, height = filled(size, len(image))
         shown = [max(1, round(each * SIDE / max(size))) for each in size]
         self._image = Image.fromarray(image[:height, :width]).resize((shown[0], shown[1]), Image.Resampling.BILINEAR)
         self._draw = ImageDraw.Draw(self._image)
