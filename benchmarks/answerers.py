@@ -125,7 +125,7 @@ class _Found(NamedTuple):
 def _blobs(scenes: Scenes, radius: float, numbers: Numbers) -> list[_Found]:
     side = scenes.images.shape[1]
     found = []
-    for image, size in zip(scenes.images, scenes.sizes, strict=True):
+    for image, size in zip(scenes.batch(range(len(scenes))), scenes.sizes, strict=True):
         width, height = np.ceil(extent(size) * side).astype(int)
         shown = _channel(image[:height, :width].astype(np.float32) / 255, numbers.channel)
         picks = laplacian_of_gaussian(

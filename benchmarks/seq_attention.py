@@ -42,9 +42,8 @@ SHOWN = (
     "done_ap_border",
     "count_error",
     "rollout_f1",
-    "count_and_hit",
 )
-HEADS = ("hit", "hit any", "error, px", "done AP", "at border", "count err", "roll-out F1", "objective")
+HEADS = ("hit", "hit any", "error, px", "done AP", "at border", "count err", "roll-out F1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +51,8 @@ class Measurement(Settings):
     """The keys of the command line, with `data.…` and `fixed.…` beside them."""
 
     trials: int = setting(24, "trials of the search", low=1)
-    epochs: int = setting(18, "epochs of a trial, and of every training", low=1)
-    grace: int = setting(6, "epochs before a trial may be stopped", low=1)
+    epochs: int = setting(12, "epochs of a trial, and of every training", low=1)
+    grace: int = setting(4, "epochs before a trial may be stopped", low=1)
     seed: int = setting(0, "seed of the search", low=0)
     seeds: int = setting(3, "fresh seeds of the best and of the default settings", low=2)
     workers: int = setting(2, "trainings at a time, one thread each", low=1)
@@ -115,8 +114,8 @@ def _print_arms(arms: Mapping[str, Recipe], measurement: Measurement) -> None:
     found = dict(over_seeds(arms, train, measurement.seeds, measurement.workers))
     for name, results in found.items():
         _print_row(name, results)
-        print(f"{'':<36}objective {interval([each['count_and_hit'] for each in results])}")
-    best, default = ([each["count_and_hit"] for each in results] for results in found.values())
+        print(f"{'':<36}objective {interval([each['rollout_f1'] for each in results])}")
+    best, default = ([each["rollout_f1"] for each in results] for results in found.values())
     print(f"{'':<36}best against default {gains(best, default)}", flush=True)
 
 
@@ -130,7 +129,8 @@ def _print_answerers(recipe: Recipe) -> None:
     print(f"blobs: {', '.join(f'{key} {value}' for key, value in blobs.numbers._asdict().items())}")
     for name, answerer, order in (("mean position", mean, config.order), ("blobs, nearest first", blobs, "nearest")):
         judge = Judge(data, order, limit(counts(data, "train")))
-        _print_row(name, [judge.figures(answerer, test, val.only(val.calibration))])
+        thresholds = judge.thresholds(answerer, val.only(val.calibration))
+        _print_row(name, [judge.figures(answerer, test, thresholds)])
 
 
 def _print_row(name: str, results: Sequence[Mapping[str, float]]) -> None:

@@ -26,11 +26,11 @@ from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import prepare
 from trainables.settings import Settings, UsageError, command, parse_arguments, setting
 
-OBJECTIVE = Objective((Goal("val/count_and_hit"),))
+OBJECTIVE = Objective((Goal("val/rollout_f1"),))
 COMMON: Mapping[str, Any] = {"image_size": 128, "lr": 3e-3, "patience": 0}
 LOSSES = ("huber_axis", "literal", "huber_l1", "huber_l2", "l1", "mse", "heatmap_ce")  # the first is the control
-SHOWN = ("hit", "hit_any", "pixel_error_median_px", "count_error", "count_and_hit")
-HEADS = ("hit", "hit any", "error, px", "count err", "objective")
+SHOWN = ("hit", "hit_any", "pixel_error_median_px", "count_error", "rollout_f1")
+HEADS = ("hit", "hit any", "error, px", "count err", "roll-out F1")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.inference import Counter
 from trainables.settings import UsageError
 
-OBJECTIVE = Objective((Goal("val/count_and_hit"),))
+OBJECTIVE = Objective((Goal("val/rollout_f1"),))
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,21 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 from sklearn import metrics as oracle
 
+from trainables.calibration import Platt
 from trainables.seq_attention.pairs import Answers, Pairs, answered, enumerated
 from trainables.seq_attention.rollout import Path, roll_out
 from trainables.seq_attention.scenes import Scenes
-from trainables.seq_attention.scoring import Scale, done_threshold, figures, rollout_threshold
+from trainables.seq_attention.scoring import (
+    Scale,
+    Thresholds,
+    done_scaling,
+    done_threshold,
+    figures,
+    rollout_threshold,
+)
 
 SIZE = np.array([300.0, 200.0])
 RADIUS, LIMIT = 5.0, 30
@@ -61,14 +70,17 @@ class Noisy(Answerer):
         return near + rng.normal(0, 4, 2), np.round(np.clip(0.3 * done + 0.7 * rng.random(), 0, 1), 1)
 
 
-def judged(kind: type[Answerer], some: Scenes = MANY, **changes) -> dict[str, float]:
+def scale(radius: float, spacing: float, done=0.5, rollout=0.5, limit=LIMIT, platt=Platt(1.0, 0.0)) -> Scale:  # noqa: B008
+    return Scale(radius, spacing, Thresholds(done, rollout, platt), limit)
+
+
+def judged(kind: type[Answerer], some: Scenes = MANY, radius: float = RADIUS, **thresholds) -> dict[str, float]:
     """Figures, with thresholds of half unless they are given."""
     pairs = enumerated(some, "reading", 30.0)
     ask = kind(some)
     answers = answered(ask, pairs, range(len(pairs)), 7)
     paths = roll_out(ask, range(len(some)), LIMIT, 3)
-    scale = Scale(RADIUS, some.spacing(), 0.5, 0.5, LIMIT)._replace(**changes)
-    return figures(pairs, answers, some.sizes, paths, some.points, scale)
+    return figures(pairs, answers, some.sizes, paths, some.points, scale(radius, some.spacing(), **thresholds))
 
 
 # -- oracles ---------------------------------------------------------------------------------------------------------
@@ -104,7 +116,8 @@ def test_figures_of_the_done_signal_are_those_of_scikit_learn(threshold):
     pairs = enumerated(MANY, "reading", 30.0)
     signal = answered(Noisy(MANY), pairs, range(len(pairs)), 5).done
     done, border = pairs.done, pairs.k >= pairs.count - 1
-    got = judged(Noisy, done=threshold)
+    got = judged(Noisy, done=threshold, rollout=0.6)
+    assert got["done_stops"] == pytest.approx(oracle.recall_score(done, signal >= 0.6))
     assert got["done_ap"] == pytest.approx(oracle.average_precision_score(done, signal))
     assert got["done_ap_border"] == pytest.approx(oracle.average_precision_score(done[border], signal[border]))
     as_in_a_roll_out = [  # of N + 1 questions about an image one is done, and its other pairs stand for the rest
@@ -146,25 +159,34 @@ def test_figures_of_the_roll_outs_are_those_of_a_loop():
     assert got["rollout_f1"] == pytest.approx(2 / (visits / matched + 60 / matched))
     assert got["rollout_duplicates"] == pytest.approx(again / visits)
     assert got["rollout_endless"] == endless / 8
-    assert got["count_and_hit"] == pytest.approx(2 / (1 / got["count_score"] + 1 / got["hit_any"]))
     assert min(matched, again) > 0
 
 
-def error_at(paths, counts, threshold: float) -> float:
-    return float(np.mean([abs(path.count(threshold) - n) for path, n in zip(paths, counts, strict=True)]))
+def worth(paths, truths, threshold: float) -> tuple[float, float]:
+    """F1 of the visits until a threshold, by hand, and how far counts are off."""
+    matched = visits = off = 0
+    for path, objects in zip(paths, truths, strict=True):
+        points, free = path.points[: path.count(threshold)], list(map(tuple, objects.tolist()))
+        for x, y in points.tolist():
+            near = [each for each in free if math.dist(each, (x, y)) < RADIUS]
+            if near:
+                free.remove(min(near, key=lambda each: math.dist(each, (x, y))))
+                matched += 1
+        visits, off = visits + len(points), off + abs(len(points) - len(objects))
+    return 2 * matched / max(visits + sum(map(len, truths)), 1), -off
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_no_threshold_counts_better_than_the_chosen_one_and_none_as_good_has_more_room(seed):
+def test_no_threshold_is_better_than_the_chosen_one_and_none_as_good_has_more_room(seed):
     rng = np.random.default_rng(seed)
-    counts = rng.integers(0, 9, 5)
+    truths = [rng.uniform(0, 40, (n, 2)) for n in rng.integers(0, 9, 5)]
     levels = (10, 1000)[seed % 2]
-    paths = [Path(np.zeros((12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in counts]
-    chosen = rollout_threshold(paths, counts)
+    paths = [Path(rng.uniform(0, 40, (12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in truths]
+    chosen = rollout_threshold(paths, truths, RADIUS)
     signals = np.unique(np.concatenate([path.done for path in paths]))
-    tried = {value: error_at(paths, counts, value) for value in [*signals, 2.0]}  # each stands for all down to the next
-    best = min(tried.values())
-    assert error_at(paths, counts, chosen) == best
+    tried = {value: worth(paths, truths, value) for value in [*signals, 2.0]}  # each stands for all down to the next
+    best = max(tried.values())
+    assert worth(paths, truths, chosen) == best
     changes = [low for low in signals if any(low in np.maximum.accumulate(path.done) for path in paths)]
     rooms = {(low, high): high - low for low, high in itertools.pairwise(changes) if tried[high] == best}
     if rooms:
@@ -172,26 +194,53 @@ def test_no_threshold_counts_better_than_the_chosen_one_and_none_as_good_has_mor
         assert chosen in [(low + high) / 2 for (low, high), room in rooms.items() if room == pytest.approx(widest)]
 
 
+def far(count: int) -> np.ndarray:
+    """Objects that nobody hits, so that only counts tell thresholds apart."""
+    return np.full((count, 2), 1e3)
+
+
 @pytest.mark.parametrize("signal", [0.0, 0.02, 1.0])
 @pytest.mark.parametrize(("counts", "ends"), [([0, 0], True), ([12, 12], False), ([1, 2], True), ([10, 11], False)])
 def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(signal, counts, ends):
     paths = [Path(np.zeros((12, 2)), np.full(12, signal))] * 2
-    threshold = rollout_threshold(paths, counts)
+    threshold = rollout_threshold(paths, [far(count) for count in counts], RADIUS)
     assert math.isfinite(threshold)
     assert [path.count(threshold) for path in paths] == [0 if ends else 12] * 2
 
 
+def test_a_hit_is_worth_more_than_a_count_that_is_less_wrong():
+    """By the count alone a young network, which would run on, ends every roll-out at once and learns nothing from it."""
+    path = Path(np.zeros((12, 2)), np.full(12, 0.02))
+    assert path.count(rollout_threshold([path], [np.zeros((1, 2))], RADIUS)) == 12
+
+
 @pytest.mark.parametrize(("signal", "count", "tied"), [([0.1, 0.1, 0.5], 1, 0.1), ([0.1, 0.5, 0.2], 2, 0.6)])
 def test_on_a_tie_neither_all_nor_none_is_ended(signal, count, tied):
-    path = Path(np.zeros((3, 2)), np.array(signal))
-    assert error_at([path], [count], tied) == error_at([path], [count], 0.3) == 1
-    assert rollout_threshold([path], [count]) == pytest.approx(0.3)
+    path, truths = Path(np.zeros((3, 2)), np.array(signal)), [far(count)]
+    assert worth([path], truths, tied) == worth([path], truths, 0.3) == (0, -1)
+    assert rollout_threshold([path], truths, RADIUS) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("low", [0.3, np.nextafter(0.3, 1)])  # half-way is rounded up, and down
 def test_between_neighbouring_numbers_the_threshold_is_above_the_lower_one(low):
     path = Path(np.zeros((4, 2)), np.array([low, low, np.nextafter(low, 1), 0.9]))
-    assert path.count(rollout_threshold([path], [2])) == 2
+    assert path.count(rollout_threshold([path], [far(2)], RADIUS)) == 2
+
+
+def test_how_training_balances_done_does_not_change_the_brier_score():
+    """A weight or a share of the done pairs moves and stretches the signal's logit, and calibration undoes that."""
+    pairs = enumerated(MANY, "reading", 30.0)
+    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 5)
+    logits = special.logit(np.clip(answers.done, 0.02, 0.98))
+    scores = []
+    for slope, offset in ((1.0, 0.0), (0.5, 2.0), (1.5, -3.0)):
+        said = Answers(answers.points, special.expit(slope * logits + offset))
+        platt = done_scaling(pairs, said)
+        got = figures(pairs, said, MANY.sizes, [], [], scale(RADIUS, 30.0, platt=platt))
+        scores.append(got["done_brier"])
+    assert scores[1:] == pytest.approx(scores[:1] * 2, abs=1e-4)
+    share = np.average(pairs.done, weights=pairs.weight)
+    assert 0 < scores[0] < share * (1 - share)  # better than always saying the share
 
 
 # -- answerers whose figures are known -------------------------------------------------------------------------------
@@ -200,7 +249,7 @@ def test_between_neighbouring_numbers_the_threshold_is_above_the_lower_one(low):
 def test_of_perfect_answers_all_figures_are_perfect():
     got = judged(Answerer)
     ones = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "done_ap", "done_ap_border", "done_f1")
-    ones += ("done_at_half", "count_score", "rollout_precision", "rollout_recall", "rollout_f1", "count_and_hit")
+    ones += ("done_at_half", "done_stops", "count_score", "rollout_precision", "rollout_recall", "rollout_f1")
     zeros = ("pixel_error_mean_px", "pixel_error_p90_px", "order_gap", "done_brier", "done_not_wanted", "count_error")
     zeros += ("count_rmse", "count_bias", "rollout_duplicates", "rollout_endless", "rollout_empty")
     assert {name: got[name] for name in ones} == dict.fromkeys(ones, 1.0)
@@ -233,6 +282,21 @@ def test_a_chosen_threshold_hides_it_from_recall_but_not_from_the_rest():
     assert (got["done_at_half"], got["done_ap"]) == (0, pytest.approx(got["done_prevalence"]))
 
 
+class LastAgain(Answerer):
+    """Always names the last object of the order, whether it was visited or not, and knows how many there are."""
+
+    def one(self, objects, marked):
+        return objects[-1] if len(objects) else np.zeros(2), float(len(marked) >= len(objects))
+
+
+def test_who_counts_right_and_always_hits_one_object_that_is_left_does_not_win():
+    """Single questions and counts, which know nothing of each other, would call this perfect."""
+    got = judged(LastAgain)
+    assert got["hit_any"] == got["count_score"] == 1
+    assert got["rollout_f1"] < 0.3
+    assert got["rollout_duplicates"] > 0.7
+
+
 class Always(Answerer):
     def says(self, left, marked, done):
         return super().says(left, marked, done)[0], 0.9
@@ -241,7 +305,7 @@ class Always(Answerer):
 def test_who_always_says_done_visits_nothing():
     got = judged(Always)
     assert got["rollout_empty"] == got["done_not_wanted"] == got["done_recall"] == 1
-    assert got["count_score"] == got["count_and_hit"] == got["rollout_f1"] == got["rollout_duplicates"] == 0
+    assert got["count_score"] == got["rollout_f1"] == got["rollout_duplicates"] == 0
     assert got["hit"] == 1
 
 
@@ -279,7 +343,7 @@ def test_who_names_another_object_that_is_left_hits_in_no_order():
     got = judged(Last, scenes(12, 9, 7))
     last = 3 / 15  # of the pairs with objects left, those with one
     assert got["hit"] == pytest.approx(last)
-    assert got["hit_any"] == got["rollout_f1"] == got["count_and_hit"] == 1
+    assert got["hit_any"] == got["rollout_f1"] == 1
     assert got["order_gap"] == pytest.approx(1 - last)
 
 
@@ -310,7 +374,7 @@ def test_spread_counts_a_large_image_as_a_small_one():
     for factor, ordered in ((np.ones(8), pairs.ordered), (1 + 9 * (np.arange(8) % 2), larger)):
         said = Answers(answers.points * factor[pairs.image][:, None], answers.done)
         asked = Pairs(pairs.image, pairs.k, ordered)
-        got = figures(asked, said, MANY.sizes * factor[:, None], [], [], Scale(5.0, 30.0, 0.5, 0.5, LIMIT))
+        got = figures(asked, said, MANY.sizes * factor[:, None], [], [], scale(5.0, 30.0))
         spread.append(got["prediction_spread"])
     assert spread[0] == pytest.approx(spread[1])
 
@@ -323,9 +387,8 @@ def test_at_the_radius_there_is_no_hit():
     path = Path(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
 
     def at(radius: float, spacing: float) -> dict[str, float]:
-        scale = Scale(radius, spacing, 0.5, 0.5, 3)
         answers = Answers(path.points, np.zeros(1))
-        return figures(pairs, answers, SIZE[None], [path], pairs.ordered, scale)
+        return figures(pairs, answers, SIZE[None], [path], pairs.ordered, scale(radius, spacing, limit=3))
 
     names = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "rollout_precision", "rollout_recall")
     assert [at(5.0, 10.0)[name] for name in names] == [0] * 6
@@ -342,8 +405,8 @@ def test_roll_outs_that_ended_at_the_threshold_have_the_figures_of_whole_ones():
     pairs, ask = enumerated(MANY, "reading", 30.0), Noisy(MANY)
     answers = answered(ask, pairs, range(len(pairs)), 7)
     ended = roll_out(ask, range(8), LIMIT, 8, until=0.9)
-    scale = Scale(RADIUS, MANY.spacing(), 0.5, 0.9, LIMIT)
-    assert figures(pairs, answers, MANY.sizes, ended, MANY.points, scale) == judged(Noisy, rollout=0.9)
+    same = scale(RADIUS, MANY.spacing(), rollout=0.9)
+    assert figures(pairs, answers, MANY.sizes, ended, MANY.points, same) == judged(Noisy, rollout=0.9)
 
 
 @pytest.mark.parametrize("counts", [(0,), (0, 0), (1,), (2,), (0, 1, 2), (1, 1)])
@@ -360,7 +423,7 @@ def test_objects_that_are_all_in_one_place_ask_for_no_spread(place):
     ordered = [np.full((1, 2), place, np.float32)] * 7
     pairs = Pairs(np.arange(7), np.zeros(7, int), ordered)
     answers = Answers(np.arange(14.0).reshape(7, 2), np.zeros(7))
-    got = figures(pairs, answers, np.tile(SIZE, (7, 1)), [], [], Scale(5.0, 0.0, 0.5, 0.5, LIMIT))
+    got = figures(pairs, answers, np.tile(SIZE, (7, 1)), [], [], scale(5.0, 0.0))
     assert got["prediction_spread"] == 1
 
 

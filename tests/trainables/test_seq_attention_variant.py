@@ -17,7 +17,7 @@ from trainables.seq_attention import panels
 from trainables.seq_attention.asking import done_shift
 from trainables.seq_attention.config import Config, Data
 
-OBJECTIVE = Objective((Goal("val/count_and_hit"),), {"health/done_missed": 0.5})
+OBJECTIVE = Objective((Goal("val/rollout_f1"),), {"health/done_missed": 0.5})
 FORMS = [
     {"glimpses": 1, "marker_jitter": 0.02, "augment": "light"},
     {"spatial_loss": "heatmap_ce", "target": "nearest_unmarked", "order": "nearest", "samples": 2},
@@ -182,7 +182,7 @@ def test_patience_ends_a_training_by_the_objective_and_not_by_a_loss():
     while not loop.finished:
         loop.epoch()
     assert loop.epoch_done == 3
-    assert loop.stop_reason == "patience: no better val/count_and_hit for 2 epochs"
+    assert loop.stop_reason == "patience: no better val/rollout_f1 for 2 epochs"
 
 
 GROUP = """
@@ -201,7 +201,7 @@ def work(rank, out):
     torch.set_num_threads(1)
     processes = Processes.from_environment()
     variant = build(processes=processes, dropout=0.0, sampling="separate", glimpses=1)
-    loop = Loop(variant, Objective((Goal("val/count_and_hit"),)))
+    loop = Loop(variant, Objective((Goal("val/rollout_f1"),)))
     report = loop.epoch()
     torch.save({"report": report, "weights": loop.weights()}, out / f"rank-{rank}.pt")
     processes.barrier()

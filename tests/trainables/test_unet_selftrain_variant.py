@@ -10,6 +10,7 @@ import pytest
 import torch
 from tiny_micrographs import SETTINGS, build, config
 
+from trainables import calibration
 from trainables.checkpoint import TrainingFolder
 from trainables.files import METRICS, STAGE_PICTURE, WEIGHTS
 from trainables.loop import Loop
@@ -17,7 +18,7 @@ from trainables.objective import Goal, Objective
 from trainables.pictures import HEADER
 from trainables.processes import Processes
 from trainables.settings import UsageError
-from trainables.unet_selftrain import calibration, panels, pseudo, teacher
+from trainables.unet_selftrain import panels, pseudo, teacher
 from trainables.unet_selftrain.config import Config, stage_ends
 
 OBJECTIVE = Objective((Goal("val/particle_ap"),))

@@ -153,7 +153,7 @@ class Batches:
 
     def _flipped(self, places: np.ndarray, flips: np.ndarray) -> tuple[Tensor, Tensor]:
         """uint8 `[b, S, S, 3]` and, in the order of the flipped image, float32 `[b, M, 2]` normalised."""
-        pixels = self.scenes.images[places]
+        pixels = self.scenes.batch(places.tolist())
         objects = np.zeros((len(places), max(1, *self._counts[places].tolist()), 2), np.float32)
         for row, (place, flip) in enumerate(zip(places.tolist(), flips, strict=True)):
             found = self._ordered[place]

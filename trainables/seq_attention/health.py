@@ -17,7 +17,7 @@ ALWAYS = 0.9  # share of the not-done pairs
 STUCK = 0.1
 REPEATED = 0.5
 AMBIGUOUS = 0.2
-EXPLODED, LEAP = 50.0, 0.1
+EXPLODED, LEAP = 100.0, 0.1
 NO_GRADIENT, ZEROS = 1e-7, 0.99
 _NORM = "health/gradient_norm_"
 
@@ -67,11 +67,19 @@ def _done(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
             f"is {ap:.3f} (chance: {prevalence:.3f}) and {endless:.0%} of the roll-outs run to their limit: "
             f"{_training_of_done(config, more=True)}.",
         )
-    elif report["val/done_not_wanted"] >= ALWAYS or empty > 0.5:
+    elif report["val/done_not_wanted"] >= ALWAYS or (blind and empty > 0.5):
         yield Finding(
             "done always fires",
             f"the done signal reaches 0.5 in {report['val/done_not_wanted']:.1%} of the pairs that have objects left, "
             f"and {empty:.0%} of the roll-outs end before the first visit: {_training_of_done(config, more=False)}.",
+        )
+    elif endless > 0.5:
+        yield Finding(
+            "roll-outs do not end",
+            f"the done signal tells single questions apart (average precision {ap:.3f}), but {endless:.0%} of the "
+            "roll-outs, in which markers lie where the network says, run to their limit: raise marker_jitter "
+            f"({config.marker_jitter:.3g}) or, as long as few single questions are hit ({report['val/hit_any']:.0%}), "
+            f"lr ({config.lr:.3g}).",
         )
 
 
@@ -116,12 +124,13 @@ def _location(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
 
 
 def _exploded(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
-    norm, share, clip = report["health/grad_norm"], report["health/clipped_share"], config.clip_norm
-    if share >= 0.9 and norm > EXPLODED * clip:
+    norm = report["health/grad_norm"]
+    if norm > EXPLODED:
         yield Finding(
             "gradients explode",
-            f"the gradient's norm is {norm:.3g} on average before it is clipped to clip_norm ({clip:.3g}), as it is in "
-            f"{share:.0%} of the steps: lower lr ({config.lr:.3g}).",
+            f"the gradient's norm is {norm:.3g} on average before clipping, where losses are of the order of 1; "
+            f"{report['health/clipped_share']:.0%} of the steps are clipped to clip_norm ({config.clip_norm:.3g}): "
+            f"lower lr ({config.lr:.3g}).",
         )
         return
     prefix = "health/update_ratio_"

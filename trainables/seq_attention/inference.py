@@ -50,7 +50,7 @@ class Counter:
 
     def __init__(self, config: Config, facts: Mapping[str, Any], threshold: float, device: torch.device) -> None:
         self.config, self.device, self.threshold = replace(config, weights="none"), device, threshold
-        self.shift, self.limit = float(facts["done_shift"]), int(facts["rollout_limit"])
+        self.limit = int(facts["rollout_limit"])
         self.net = Network(self.config).to(device)  # with random weights; the export's follow
 
     @classmethod
@@ -68,12 +68,14 @@ class Counter:
     def __call__(self, image: str | Path, threshold: float | None = None) -> Objects:
         """Read an image file and count its objects; another threshold may be given.
 
+        Points are in the pixels that are stored: an orientation that the file asks for (EXIF) is not applied.
+
         Raises:
             UsageError: it is missing or damaged.
         """
         until = self.threshold if threshold is None else threshold
         picture = decode_file(Path(image), partial(decode, side=self.config.image_size))
         sizes = np.array([picture.stored])
-        asker = Asker(self.net, self.config, picture.pixels[None], sizes, self.shift, self.device)
+        asker = Asker(self.net, self.config, lambda _: picture.pixels[None], sizes, self.device)
         (path,) = roll_out(asker, [0], self.limit, 1, until)
         return Objects(path.points, float(path.done[-1]), bool(path.done[-1] >= until))

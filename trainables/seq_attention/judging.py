@@ -38,21 +38,24 @@ class Judge:
     limit: int
     processes: Processes = field(default_factory=Processes)
 
-    def figures(self, asker: Asker, judged: Scenes, calibration: Scenes) -> dict[str, float]:
+    def figures(self, asker: Asker, judged: Scenes, thresholds: scoring.Thresholds) -> dict[str, float]:
         """What `scoring.figures` says of some images, with thresholds that other images have chosen."""
-        done, rollout = self.thresholds(asker, calibration)
         pairs, answers = self._answered(asker, judged)
         counted = some(judged, self.data.rollout_images)
-        paths = self.paths(asker, counted, rollout)
-        scale = scoring.Scale(self.data.radius, judged.spacing(), done, rollout, self.limit)
+        paths = self.paths(asker, counted, thresholds.rollout)
+        scale = scoring.Scale(self.data.radius, judged.spacing(), thresholds, self.limit)
         return scoring.figures(pairs, answers, judged.sizes, paths, counted.points, scale)
 
-    def thresholds(self, asker: Asker, calibration: Scenes) -> tuple[float, float]:
-        """The done signals that mean done: in single questions, by F1; in roll-outs, by the error of the count."""
+    def thresholds(self, asker: Asker, calibration: Scenes) -> scoring.Thresholds:
+        """What calibration images choose."""
         pairs, answers = self._answered(asker, calibration)
         counted = some(calibration, self.data.rollout_images)
         paths = self.paths(asker, counted, np.inf)
-        return scoring.done_threshold(pairs, answers), scoring.rollout_threshold(paths, counted.counts.tolist())
+        return scoring.Thresholds(
+            scoring.done_threshold(pairs, answers),
+            scoring.rollout_threshold(paths, counted.points, self.data.radius),
+            scoring.done_scaling(pairs, answers),
+        )
 
     def paths(self, asker: Asker, scenes: Scenes, until: float) -> list[Path]:
         """Roll-outs of all images, each process doing its share."""

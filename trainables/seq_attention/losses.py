@@ -54,7 +54,7 @@ def mean_over(each: Tensor, chosen: Tensor, count: float) -> Tensor:
     """Sum of the chosen values of `[b]` over a count; where none is chosen 0, with gradients of 0.
 
     Args:
-        each: `[b]`, this process's; what is not chosen may be infinite.
+        each: `[b]`, this process's; finite, also where it is not chosen.
         chosen: bool `[b]`.
         count: chosen rows of the whole batch per process, so that N processes compute what one would.
     """

@@ -45,13 +45,13 @@ class Network(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        width = config.width
-        self.backbone: nn.Module = Small(width) if config.backbone == SMALL else Timm(config)
-        self.neck = Neck(cast(Any, self.backbone).channels, width)
-        features = 2 * width + 1  # mean and maximum of the map, and how many are marked
-        self.glimpses = Glimpses(features, width, config.glimpses) if config.glimpses else None
+        self.backbone: nn.Module = Small(config.width) if config.backbone == SMALL else Timm(config)
+        self.neck = Neck(cast(Any, self.backbone).channels, config.width)
+        channels = config.width + 2  # x and y beside them
+        features = 2 * channels + 1  # mean and maximum of the map, and how many are marked
+        self.glimpses = Glimpses(features, channels, config.glimpses) if config.glimpses else None
         self.location: nn.Module = (
-            HeatMap(features, width) if config.head == "heatmap" else Regression(features, config.dropout)
+            HeatMap(features, channels) if config.head == "heatmap" else Regression(features, config.dropout)
         )
         self.done = head(features, config.dropout)
         self.peak = config.spatial_loss == "heatmap_ce"
@@ -66,15 +66,19 @@ class Network(nn.Module):
             extent: `[b, 2]`, share of the square's width and height that the image fills.
         """
         cells = self.neck(self.backbone(images.contiguous(memory_format=torch.channels_last)))
+        with torch.autocast(images.device.type, enabled=False):  # a bf16 near 1 is 0.4 pixels of 384 off
+            return self._answer(cells, count, extent)
+
+    def _answer(self, cells: Tensor, count: Tensor, extent: Tensor) -> Prediction:
         inside = heatmap.inside(extent, *cells.shape[2:])
-        features = torch.cat([_pooled(cells, inside), count[:, None].to(cells.dtype).log1p()], dim=1)
+        features = torch.cat([_pooled(cells, inside), count[:, None].float().log1p()], dim=1)
         if self.glimpses is not None:
             features = features + self.glimpses(cells, inside, features)
-        done = self.done(features)[:, 0].float()
+        done = self.done(features)[:, 0]
         if isinstance(self.location, Regression):
             return Prediction(self.location(features), done, None, None)
         logits = self.location(cells, features)
-        where = heatmap.peak(logits, inside) if self.peak and not self.training else heatmap.mean(logits, inside)
+        where = heatmap.peak(logits, inside) if self.peak else heatmap.mean(logits, inside)
         return Prediction(where, done, logits, inside)
 
     def parts(self) -> dict[str, nn.Module]:
@@ -130,7 +134,8 @@ class Timm(nn.Module):
         self.channels = [self.net.feature_info.channels()[index] for index in self.kept]
         self.mix = nn.Conv2d(CHANNELS, 3, 1)
         with torch.no_grad():
-            self.mix.weight[:, :3, 0, 0] = torch.eye(3)
+            self.mix.weight.zero_()[:, :3, 0, 0] = torch.eye(3)
+            self.mix.bias = nn.Parameter(torch.zeros(3))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """As `Small`."""
@@ -139,9 +144,9 @@ class Timm(nn.Module):
 
 
 class Neck(nn.Module):
-    """Fuses the maps, coarse to fine, at the finest one's stride.
+    """Fuses the maps, coarse to fine, at the finest one's stride, with x and y of every cell beside its channels.
 
-    Source: Lin et al. 2017, Feature pyramid networks, section 3; with one output, and x and y of every cell beside it.
+    Source: Lin et al. 2017, Feature pyramid networks, section 3, with one output.
     """
 
     def __init__(self, channels: list[int], width: int) -> None:
@@ -150,13 +155,16 @@ class Neck(nn.Module):
         self.smooth = nn.Sequential(*_block(width + 2, width, 1))
 
     def forward(self, maps: list[Tensor]) -> Tensor:
-        """The fused map `[b, width, h, w]`."""
+        """The fused map `[b, width + 2, h, w]`, float32."""
         fused = self.lateral[-1](maps[-1])
         for lateral, finer in zip(reversed(self.lateral[:-1]), reversed(maps[:-1]), strict=True):
             fused = F.interpolate(fused, size=finer.shape[2:], mode="bilinear", align_corners=False) + lateral(finer)
         x, y = heatmap.cells(fused.shape[2], fused.shape[3], fused.device)
-        where = torch.stack([x.expand(fused.shape[2:]), y[:, None].expand(fused.shape[2:])]).to(fused.dtype)
-        return self.smooth(torch.cat([fused, where.expand(len(fused), -1, -1, -1)], dim=1))
+        where = torch.stack([x.expand(fused.shape[2:]), y[:, None].expand(fused.shape[2:])]).expand(
+            len(fused), -1, -1, -1
+        )
+        cells = self.smooth(torch.cat([fused, where.to(fused.dtype)], dim=1))
+        return torch.cat([cells.float(), where], dim=1)
 
 
 class Glimpses(nn.Module):
@@ -168,15 +176,15 @@ class Glimpses(nn.Module):
     2015, section 3.1, as scaled dot products.
     """
 
-    def __init__(self, features: int, width: int, steps: int) -> None:
+    def __init__(self, features: int, channels: int, steps: int) -> None:
         super().__init__()
         self.steps = steps
-        self.begin = nn.Linear(features, width)
-        self.query = nn.Linear(width, width)
-        self.key = nn.Conv2d(width, width, 1)
-        self.value = nn.Conv2d(width, width, 1)
-        self.cell = nn.GRUCell(width, width)
-        self.end = nn.Linear(width, features)
+        self.begin = nn.Linear(features, channels)
+        self.query = nn.Linear(channels, channels)
+        self.key = nn.Conv2d(channels, channels, 1)
+        self.value = nn.Conv2d(channels, channels, 1)
+        self.cell = nn.GRUCell(channels, channels)
+        self.end = nn.Linear(channels, features)
 
     def forward(self, cells: Tensor, inside: Tensor, features: Tensor) -> Tensor:
         """What to add to the features `[b, F]`, of the map `[b, C, h, w]` and bool `[b, h, w]`."""
@@ -185,7 +193,7 @@ class Glimpses(nn.Module):
         state = torch.tanh(self.begin(features))
         for _ in range(self.steps):
             scores = torch.einsum("bc,bcp->bp", self.query(state), keys) / math.sqrt(keys.shape[1])
-            looked_at = scores.float().masked_fill(outside, -torch.inf).softmax(dim=1).to(values.dtype)
+            looked_at = scores.masked_fill(outside, -torch.inf).softmax(dim=1)
             state = self.cell(torch.einsum("bp,bcp->bc", looked_at, values), state)
         return self.end(state)
 
@@ -198,22 +206,22 @@ class Regression(nn.Module):
         self.x, self.y = head(features, dropout), head(features, dropout)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Normalised `[b, 2]`, float32."""
-        return torch.cat([self.x(features), self.y(features)], dim=1).float()
+        """Normalised `[b, 2]`."""
+        return torch.cat([self.x(features), self.y(features)], dim=1)
 
 
 class HeatMap(nn.Module):
     """A logit for every cell of the map; the pooled features say what is looked for."""
 
-    def __init__(self, features: int, width: int) -> None:
+    def __init__(self, features: int, channels: int) -> None:
         super().__init__()
-        self.wanted = nn.Linear(features, width)
-        self.score = nn.Sequential(nn.Conv2d(width, width, 1), nn.SiLU(), nn.Conv2d(width, 1, 1, bias=False))
+        self.wanted = nn.Linear(features, channels)
+        self.score = nn.Sequential(nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, 1, 1, bias=False))
 
     def forward(self, cells: Tensor, features: Tensor) -> Tensor:
-        """Logits `[b, h, w]`, float32, of the map `[b, C, h, w]` and the features `[b, F]`."""
+        """Logits `[b, h, w]` of the map `[b, C, h, w]` and the features `[b, F]`."""
         scores: Tensor = self.score(cells + self.wanted(features)[:, :, None, None])
-        return scores[:, 0].float()
+        return scores[:, 0]
 
 
 def head(features: int, dropout: float) -> nn.Sequential:

@@ -20,7 +20,7 @@ class Answers(NamedTuple):
 
     Attributes:
         points: float64 `[b, 2]`, where the next object is, in pixels of the image.
-        done: float64 `[b]`, the probability that all are marked; of other answerers any score that rises with it.
+        done: float64 `[b]`, 0 to 1: the done signal, which rises with the probability that all are marked.
     """
 
     points: np.ndarray

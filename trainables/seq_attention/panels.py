@@ -37,7 +37,7 @@ _BESIDE = (
     (-1, 0),
     (0, -1),
     (0, 1),
-)  # where a label is tried, in this order
+)
 
 
 def question(

@@ -34,11 +34,12 @@ class Scenes:
     """One split. Its arrays are read-only, because all trials of a process share them.
 
     Attributes:
-        images: uint8 `[N, S, S, 3]`, fitted into a square (`framing.fitted`).
+        images: uint8 `[M, S, S, 3]`, fitted into squares (`framing.fitted`), of which the split has some.
         sizes: int64 `[N, 2]`, width and height of the images as stored.
         points: N arrays float32 `[n, 2]`, the objects in pixels of the image as stored, in no particular order.
         names: of the images.
         calibration: bool `[N]`, images on which thresholds are chosen; all false but in validation.
+        rows: int `[N]`, places in `images`; None: all of them, in their order.
         bad: name and reason of every image that was left out for its file.
     """
 
@@ -47,6 +48,7 @@ class Scenes:
     points: Sequence[np.ndarray]
     names: list[str]
     calibration: np.ndarray
+    rows: np.ndarray | None = None
     bad: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
@@ -61,17 +63,22 @@ class Scenes:
         """int64 `[N]`: objects of each image."""
         return np.array([len(each) for each in self.points], dtype=np.int64)
 
+    def batch(self, places: Sequence[int]) -> np.ndarray:
+        """A copy of the images at some places, uint8 `[b, S, S, 3]`."""
+        copied: np.ndarray = self.images[list(places) if self.rows is None else self.rows[list(places)]]
+        return copied
+
     def spacing(self) -> float:
         """Median distance of an object to its nearest neighbour in pixels; 0 where none has one."""
         nearest = [cKDTree(each).query(each, k=2)[0][:, 1] for each in self.points if len(each) > 1]
         return float(np.median(np.concatenate(nearest))) if nearest else 0.0
 
     def only(self, kept: np.ndarray) -> Scenes:
-        """The images at some places: bool `[N]`, or increasing indices."""
+        """The images at some places: bool `[N]`, or increasing indices. Pixels stay shared."""
         places = (np.flatnonzero(kept) if kept.dtype == bool else kept).tolist()
         return replace(
             self,
-            images=self.images[places],
+            rows=np.arange(len(self.images))[places] if self.rows is None else self.rows[places],
             sizes=self.sizes[places],
             points=[self.points[place] for place in places],
             names=[self.names[place] for place in places],
@@ -89,6 +96,8 @@ class Scenes:
             "spacing_px": round(self.spacing(), 2),
             "left_out": len(self.bad),
             "fingerprint": fingerprint(
-                self.images, np.arange(len(self)), [self.names, self.sizes.tolist(), points, self.calibration.tolist()]
+                self.images,
+                np.arange(len(self)) if self.rows is None else self.rows,
+                [self.names, self.sizes.tolist(), points, self.calibration.tolist()],
             ),
         }

@@ -12,16 +12,31 @@ from typing import NamedTuple
 import numpy as np
 
 from trainables import metrics
+from trainables.calibration import Platt, fit_weighted, scaled
 from trainables.matching import in_turn, near
 from trainables.seq_attention.framing import normalised
 from trainables.seq_attention.pairs import Answers, Pairs
 from trainables.seq_attention.rollout import Path
 
-LIKELY = 0.5
-"""Probability of the done signal from which it is more likely than not, whatever threshold was chosen."""
+HALF = 0.5
+"""Done signal from which the network, as training balances done, holds it to be more likely than not."""
 
 SAME = 1e-6
 """Normalised distance below which places are the same one, up to rounding."""
+
+
+class Thresholds(NamedTuple):
+    """What is chosen on calibration images.
+
+    Attributes:
+        done: the done signal from which a single question is answered with yes (`done_threshold`).
+        rollout: the done signal that ends a roll-out (`rollout_threshold`).
+        platt: what makes a probability of the signal (`done_scaling`).
+    """
+
+    done: float
+    rollout: float
+    platt: Platt
 
 
 class Scale(NamedTuple):
@@ -30,15 +45,13 @@ class Scale(NamedTuple):
     Attributes:
         radius: a prediction within it of an object is a hit, in pixels.
         spacing: usual distance of an object to its nearest neighbour in pixels (`Scenes.spacing`); 0: there is none.
-        done: threshold of the done signal on pairs, from `done_threshold`.
-        rollout: threshold of the done signal in roll-outs, from `rollout_threshold`.
+        thresholds: what of the done signal other images have chosen.
         limit: of visits in a roll-out.
     """
 
     radius: float
     spacing: float
-    done: float
-    rollout: float
+    thresholds: Thresholds
     limit: int
 
 
@@ -47,16 +60,25 @@ def done_threshold(pairs: Pairs, answers: Answers) -> float:
     return float(metrics.choose_thresholds(pairs.done[:, None], answers.done[:, None])[0])
 
 
-def rollout_threshold(paths: Sequence[Path], counts: Sequence[int]) -> float:
-    """The done signal at which to stop so that counts are nearest to the true ones, in the mean of |count − true|.
+def done_scaling(pairs: Pairs, answers: Answers) -> Platt:
+    """What turns the done signal, as training has balanced and weighed it, into a probability as roll-outs meet it.
+
+    Not a shift of log-odds by the share of done, which is right only if training drew all other k as a roll-out does.
+    """
+    return fit_weighted(answers.done, pairs.done, pairs.weight)
+
+
+def rollout_threshold(paths: Sequence[Path], truths: Sequence[np.ndarray], radius: float) -> float:
+    """The done signal at which to stop for the highest F1 of the visits and, on a tie, the count nearest to the truth.
 
     A count changes only where the threshold passes a running maximum of its signal, so thresholds half-way between
     neighbouring ones are all that there are, besides one that ends every roll-out at once and one that ends none. On a
-    tie the one in the widest gap is taken, as other images' signals differ a little; then the lowest.
+    tie in both, the one in the widest gap is taken, as other images' signals differ a little; then the lowest.
 
     Args:
         paths: at least one roll-out, run to the limit; not of images that are scored with the threshold.
-        counts: the true ones.
+        truths: of each path the objects `[n, 2]` in its image.
+        radius: within which a visit takes an object.
 
     Returns:
         A finite number.
@@ -66,10 +88,14 @@ def rollout_threshold(paths: Sequence[Path], counts: Sequence[int]) -> float:
     halfway = np.maximum(levels[:-1] + np.diff(levels) / 2, np.nextafter(levels[:-1], np.inf))  # never at the lower one
     thresholds = np.concatenate([levels[:1], halfway, np.nextafter(levels[-1:], np.inf)])
     gaps = np.concatenate([[0.0], np.diff(levels), [0.0]])
-    counted = np.array([np.searchsorted(signal, thresholds) for signal in highest])
-    error = np.abs(counted - np.array(counts)[:, None]).sum(axis=0)  # whole numbers: ties are exact
-    best = np.flatnonzero(error == error.min())
-    return float(thresholds[best[np.argmax(gaps[best])]])
+    visits = error = matched = np.zeros(len(thresholds), dtype=np.int64)  # whole numbers, so that ties are exact
+    for signal, path, objects in zip(highest, paths, truths, strict=True):
+        counts = np.minimum(np.searchsorted(signal, thresholds), len(path.points))
+        found = np.cumsum(np.append(0, in_turn(path.points, objects, radius) >= 0))
+        visits, matched = visits + counts, matched + found[counts]
+        error = error + np.abs(counts - len(objects))
+    f1 = 2 * matched / np.maximum(visits + sum(map(len, truths)), 1)
+    return float(thresholds[np.lexsort((-gaps, error, -f1))[0]])
 
 
 def figures(
@@ -81,20 +107,17 @@ def figures(
         pairs: questions.
         answers: to them.
         sizes: `[images, 2]`, width and height of the images that `pairs.image` names.
-        paths: roll-outs of some images, run at least until `scale.rollout`.
+        paths: roll-outs of some images, run at least until its roll-outs' threshold.
         truths: of each path the objects `[n, 2]` in its image.
         scale: what they are measured by; its thresholds were chosen on other images.
     """
-    located = _location(pairs, answers, sizes, scale)
-    counts = np.array([path.count(scale.rollout) for path in paths], dtype=np.int64)
-    counted = _counting(counts, np.array([len(each) for each in truths], dtype=np.int64), scale)
+    counts = np.array([path.count(scale.thresholds.rollout) for path in paths], dtype=np.int64)
     visited = [path.points[:count] for path, count in zip(paths, counts, strict=True)]
     return {
-        **located,
-        **_done(pairs, answers, scale.done),
-        **counted,
+        **_location(pairs, answers, sizes, scale),
+        **_done(pairs, answers, scale.thresholds),
+        **_counting(counts, np.array([len(each) for each in truths], dtype=np.int64), scale),
         **_visits(visited, truths, scale.radius),
-        "count_and_hit": _harmonic(counted["count_score"], located["hit_any"]),
     }
 
 
@@ -131,10 +154,10 @@ def _spread(said: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> float:
     return float(apart[0] / apart[1]) if apart[1] > SAME else 1.0
 
 
-def _done(pairs: Pairs, answers: Answers, threshold: float) -> dict[str, float]:
+def _done(pairs: Pairs, answers: Answers, thresholds: Thresholds) -> dict[str, float]:
     done, signal = pairs.done, answers.done
     border = pairs.k >= pairs.count - 1
-    said = signal >= threshold
+    said = signal >= thresholds.done
     precision, recall = _share(done[said]), _share(said[done])
     return {
         "done_ap": _average_precision(done, signal),
@@ -144,10 +167,11 @@ def _done(pairs: Pairs, answers: Answers, threshold: float) -> dict[str, float]:
         "done_f1": _harmonic(precision, recall),
         "done_precision": precision,
         "done_recall": recall,
-        "done_threshold": threshold,
-        "done_brier": float(np.average(np.square(signal - done), weights=pairs.weight)),
-        "done_at_half": _share(signal[done] >= LIKELY),
-        "done_not_wanted": _share(signal[~done] >= LIKELY),
+        "done_threshold": thresholds.done,
+        "done_brier": float(np.average(np.square(scaled(signal, thresholds.platt) - done), weights=pairs.weight)),
+        "done_at_half": _share(signal[done] >= HALF),
+        "done_not_wanted": _share(signal[~done] >= HALF),
+        "done_stops": _share(signal[done] >= thresholds.rollout),
     }
 
 
@@ -163,7 +187,7 @@ def _counting(counts: np.ndarray, wanted: np.ndarray, scale: Scale) -> dict[str,
         "count_rmse": float(np.sqrt(_share(np.square(error)))),
         "count_bias": _share(error),
         "count_score": _share(1 - np.minimum(1, np.abs(error) / np.maximum(wanted, 1))),
-        "rollout_threshold": scale.rollout,
+        "rollout_threshold": scale.thresholds.rollout,
         "rollout_endless": _share(counts >= scale.limit),  # a signal that fires stops before the visit
         "rollout_empty": _share(counts[wanted > 0] == 0),
     }

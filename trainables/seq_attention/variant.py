@@ -13,8 +13,8 @@ from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.matching import in_turn
 from trainables.pictures import grid
 from trainables.processes import Processes
-from trainables.seq_attention import health, heatmap, losses, panels
-from trainables.seq_attention.asking import Asker, done_shift
+from trainables.seq_attention import health, heatmap, losses, panels, sampling, scoring
+from trainables.seq_attention.asking import Asker
 from trainables.seq_attention.batches import Batch, Batches
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import counts, load
@@ -34,9 +34,8 @@ class SeqAttention(Variant):
         self.device, self.processes = context.device, context.processes
         self.scenes: dict[Split, Scenes] = {split: load(config, data, split) for split in context.splits}
         self.net = Network(config).to(self.device)
-        taught = counts(data, "train")
-        self.shift = done_shift(taught, config)
-        self.judge = Judge(data, config.order, limit(taught), self.processes)
+        self.judge = Judge(data, config.order, limit(counts(data, "train")), self.processes)
+        self._thresholds: scoring.Thresholds | None = None  # of the weights as they are, once they are known
         if "train" in self.scenes:
             self._batches = Batches(
                 config, self.scenes["train"], data.row_height, self.device, context.seed, self.processes
@@ -72,6 +71,7 @@ class SeqAttention(Variant):
 
     def train_mode(self, epoch: int) -> None:
         """Nothing follows a schedule but the learning rate."""
+        self._thresholds = None
         self.net.train()
 
     def step(self, batch: Batch, update: int) -> Step:
@@ -79,7 +79,7 @@ class SeqAttention(Variant):
         found = self.net(batch.images, batch.marked, batch.extent)
         location = losses.mean_over(self._location(found, batch), batch.teaches_location, batch.locations)
         done = losses.mean_over(
-            losses.done(found.done, batch.done, self._pos_weight), batch.teaches_done, batch.signals
+            losses.done(found.done, batch.done, sampling.done_weight(self.config)), batch.teaches_done, batch.signals
         )
         parts = {"raw/location": location.detach(), "raw/done": done.detach()}
         return Step(location + self.config.done_weight * done, parts)
@@ -91,8 +91,9 @@ class SeqAttention(Variant):
                 raise ValueError(f"to evaluate {split}, build the variant with the {needed} split too")
         val, judged = self.scenes["val"], self.scenes[split]
         self.processes.average_buffers([self.net])
-        figures = self.judge.figures(self._asker, judged.only(~judged.calibration), val.only(val.calibration))
-        return {**figures, "health/done_missed": 1 - figures["done_recall"]}
+        self._thresholds = self.judge.thresholds(self._asker, val.only(val.calibration))
+        figures = self.judge.figures(self._asker, judged.only(~judged.calibration), self._thresholds)
+        return {**figures, "health/done_missed": 1 - figures["done_stops"]}
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""
@@ -104,19 +105,18 @@ class SeqAttention(Variant):
             return {}
         val = self.scenes["val"]
         judge = replace(self.judge, processes=Processes())  # pictures are drawn by one process
-        thresholds = judge.thresholds(self._asker, val.only(val.calibration))
+        thresholds = self._thresholds or judge.thresholds(self._asker, val.only(val.calibration))
         shown = some(val.only(~val.calibration), panels.COUNT)
-        paths = judge.paths(self._asker, shown, thresholds[1])
+        paths = judge.paths(self._asker, shown, thresholds.rollout)
         return {
             f"image_{place + 1}": self._sheet(shown, place, paths[place], thresholds) for place in range(len(shown))
         }
 
     def describe(self) -> dict[str, Any]:
-        """Splits, how the done signal is read, how far a roll-out may go, and the network's parameters."""
+        """Splits, the radius of a hit, how far a roll-out may go, and the network's parameters."""
         return {
             "splits": {split: scenes.describe() for split, scenes in self.scenes.items()},
             "hit_radius_px": self.data.radius,
-            "done_shift": self.shift,
             "rollout_limit": self.judge.limit,
             "parameters": {name: sum(map(Tensor.numel, part.parameters())) for name, part in self.net.parts().items()},
         }
@@ -132,17 +132,15 @@ class SeqAttention(Variant):
             return heatmap.cross_entropy(found.logits, found.inside, wanted)
         return losses.spatial(found.location, wanted, self.config.spatial_loss, self.config.tau)
 
-    @property
-    def _pos_weight(self) -> float:
-        return self.config.pos_weight if self.config.done_balance == "pos_weight" else 1.0
-
-    def _sheet(self, scenes: Scenes, place: int, path: Path, thresholds: tuple[float, float]) -> np.ndarray:
-        image, size, points = scenes.images[place], scenes.sizes[place], scenes.points[place]
+    def _sheet(self, scenes: Scenes, place: int, path: Path, thresholds: scoring.Thresholds) -> np.ndarray:
+        image, size, points = scenes.batch([place])[0], scenes.sizes[place], scenes.points[place]
         ordered = points[arranged(points, self.config.order, self.data.row_height)]
         asked = [len(ordered) // 2, len(ordered)]
         answers = self._asker(scenes)([place, place], [ordered[:k] for k in asked])
         pictures = [
-            panels.question(image, size, ordered[:k], self._right_first(ordered[k:], point), point, done, thresholds[0])
+            panels.question(
+                image, size, ordered[:k], self._right_first(ordered[k:], point), point, done, thresholds.done
+            )
             for k, point, done in zip(asked, *answers, strict=True)
         ]
         found = in_turn(path.points, points, self.data.radius)
@@ -150,7 +148,7 @@ class SeqAttention(Variant):
         return grid(pictures, f"{scenes.names[place]}   blue: marked   green: next   red: predicted", columns=3)
 
     def _asker(self, scenes: Scenes) -> Asker:
-        return Asker(self.net, self.config, scenes.images, scenes.sizes, self.shift, self.device)
+        return Asker(self.net, self.config, scenes.batch, scenes.sizes, self.device)
 
     def _right_first(self, left: np.ndarray, point: np.ndarray) -> np.ndarray:
         """The unmarked objects with the one first that the prediction should be at."""

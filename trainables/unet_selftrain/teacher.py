@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables.calibration import Platt, scaled
 from trainables.processes import Processes
 from trainables.unet_selftrain import pseudo, targets
-from trainables.unet_selftrain.calibration import Platt, scaled
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.micrographs import Micrographs
 

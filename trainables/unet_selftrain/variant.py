@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from trainables.calibration import Platt, fit_platt
 from trainables.contract import Context, Finding, Split, Stage, Step, Variant
 from trainables.processes import Processes
 from trainables.unet_selftrain import health, losses, panels, scoring, teacher
 from trainables.unet_selftrain.batches import Batch, Batches
-from trainables.unet_selftrain.calibration import Platt, fit_platt
 from trainables.unet_selftrain.config import Config, Data, stage_ends
 from trainables.unet_selftrain.data import load
 from trainables.unet_selftrain.micrographs import Micrographs

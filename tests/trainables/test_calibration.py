@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from trainables.unet_selftrain.calibration import Platt, fit_platt, scaled
+from trainables.calibration import Platt, fit_platt, fit_weighted, scaled
 
 
 def maps(slope: float, offset: float, seed: int = 0, count: int = 3) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -76,3 +76,19 @@ def test_a_network_worse_than_chance_is_not_turned_round():
     assert 0 < platt.slope < 0.01
     shares = scaled(np.array([0.01, 0.99], np.float32), platt)
     np.testing.assert_allclose(shares, np.mean([truth for _, truth in maps(1.0, 0.0)]), atol=0.01)
+
+
+def test_weights_count_as_repetitions_do():
+    generator = np.random.default_rng(3)
+    logits = generator.normal(0, 2, 400)
+    truth = generator.random(400) < expit(0.5 * logits - 1)
+    weights = generator.integers(1, 4, 400).astype(float)
+    oracle = LogisticRegression(C=1e9, tol=1e-9).fit(logits[:, None], truth, sample_weight=weights)
+    got = fit_weighted(expit(logits), truth, weights / 7)
+    assert got.slope == pytest.approx(oracle.coef_[0, 0], rel=0.03)  # Platt's targets are not quite 0 and 1
+    assert got.offset == pytest.approx(oracle.intercept_[0], rel=0.03)
+
+
+@pytest.mark.parametrize("truth", [True, False])
+def test_of_one_class_nothing_is_learnt_from_examples_either(truth):
+    assert fit_weighted(np.array([0.2, 0.7]), np.full(2, truth), np.ones(2)) == (1.0, 0.0)

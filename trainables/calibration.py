@@ -41,6 +41,18 @@ def fit_platt(maps: Iterable[tuple[np.ndarray, np.ndarray]]) -> Platt:
     return _regress((edges[1:] + edges[:-1]) / 2, counts[0], counts[1])
 
 
+def fit_weighted(probabilities: np.ndarray, truth: np.ndarray, weights: np.ndarray) -> Platt:
+    """The same of single examples, `[N]` each, of which some stand for more than others; weights count in proportion.
+
+    Where either class is missing nothing can be learnt: (1, 0).
+    """
+    weights = weights * len(weights) / weights.sum()
+    positives, negatives = np.where(truth, weights, 0.0), np.where(truth, 0.0, weights)
+    if not positives.any() or not negatives.any():
+        return Platt(1.0, 0.0)
+    return _regress(_logits(probabilities), negatives, positives)
+
+
 def scaled(probabilities: np.ndarray, platt: Platt) -> np.ndarray:
     """The calibrated probabilities, float32, of the same shape; a scaling of (1, 0) leaves every bit as it is."""
     if platt == (1.0, 0.0):
