@@ -98,6 +98,24 @@ def reason(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+def eight_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, 32 bits or floats stretched from its own range to 0..255; any other image as it is.
+
+    Pillow's own conversion cuts such values off at 255, and a fixed divisor would blacken radiographs of 12 bits in 16.
+    An image of one value becomes black.
+
+    Raises:
+        ValueError: values that are not finite; one of `DAMAGED`.
+    """
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
+        return image
+    values = np.asarray(image, dtype=np.float32)
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite(high - low):
+        raise ValueError("holds values that are not finite")
+    return Image.fromarray(np.rint((values - low) * (255 / ((high - low) or 1.0))).astype(np.uint8))
+
+
 def split_by_group(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
     """Hold out about `share` of the groups, each with all its rows; either side gets at least one.
 
@@ -122,19 +140,8 @@ def _square(file: Path, size: int, channels: int) -> Picture | str:
     content = file.read_bytes()  # not in the try: a disk that fails is no damaged image, to be remembered as one
     try:
         with Image.open(io.BytesIO(content)) as image:
-            square = _eight_bits(image).convert("L" if channels == 1 else "RGB")
+            square = eight_bits(image).convert("L" if channels == 1 else "RGB")
             square = square.resize((size, size), Image.Resampling.BILINEAR)
             return Picture(np.asarray(square), image.size)
     except DAMAGED as error:
         return reason(error)
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Deep grey stretched from its own range: a fixed divisor would blacken radiographs of 12 bits in 16."""
-    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
-        return image
-    values = np.asarray(image, dtype=np.float32)
-    low, high = float(values.min()), float(values.max())
-    if not np.isfinite(high - low):
-        raise ValueError("holds values that are not finite")
-    return Image.fromarray(np.rint((values - low) * (255 / ((high - low) or 1.0))).astype(np.uint8))

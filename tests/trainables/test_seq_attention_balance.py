@@ -117,7 +117,7 @@ def test_the_sentences_name_the_gap_the_unseen_and_the_shift():
     assert "right 73.8 % of the time" in said
     assert f"as {100 * (1 - (1 + 2 / 42) / 2):.1f} % of those" in said
     assert "odds of 1 in its loss, against 0.355 in counting" in said
-    assert "-1.04 is added" in said
+    assert "probabilities calibrated, after it" in said
 
 
 def test_what_is_left_out_is_told_and_no_image_left_is_no_error(capsys):

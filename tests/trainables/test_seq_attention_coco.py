@@ -71,6 +71,17 @@ def test_images_without_annotations_have_no_objects_and_crowds_are_none(small):
     assert [each.points.shape for each in read(small)] == [(0, 2), (0, 2)]
 
 
+def test_whole_numbers_written_as_floats_are_the_same_ids(small):
+    images = [image(0.0, "b.png"), image(1, "a.png")]
+    annotations = [box(0), box(0.0), box(1.0, category=7.0)]
+    change(small, images=images, annotations=annotations, categories=[{**CATEGORIES[0], "id": 3.0}, CATEGORIES[1]])
+    assert [len(each.points) for each in read(small)] == [1, 2]
+    assert [len(each.points) for each in read(small, categories="cell")] == [0, 2]
+    change(small, annotations=[box(5.0)])
+    with pytest.raises(UsageError, match="annotates image_id=5, which"):
+        read(small, test_share=0.4)
+
+
 def test_categories_are_chosen_by_name(small):
     change(small, annotations=[box(0), box(0, (50, 50, 2, 2), category=7), box(1, category=7)])
     assert [len(each.points) for each in read(small)] == [1, 2]
@@ -166,6 +177,20 @@ def test_annotations_of_no_year_are_read_and_several_years_are_not_guessed(stand
     assert [each.name for each in read(standard, test_share=0.4)] == ["x.jpg"]
 
 
+@pytest.mark.parametrize("parent", [".", "images"])
+def test_annotations_renamed_as_the_refusal_says_find_the_images_of_their_year(standard, parent):
+    folder = standard / "annotations"
+    write(standard, "annotations/instances_train2014.json", content([image(0, "x.jpg")]))
+    (standard / "train2014").mkdir()
+    (folder / "instances_train2017.json").rename(folder / "instances_train.json")
+    (standard / parent).mkdir(exist_ok=True)
+    (standard / "train2017").rename(standard / parent / "train2017")
+    first = read(standard)[0].file
+    assert first == standard / parent / "train2017" / "000000000000.jpg"
+    (standard / "train2014" / first.name).touch()  # now either year could be meant
+    assert read(standard, test_share=0.4)[0].file == standard / (parent if parent == "images" else "") / first.name
+
+
 # what is refused
 
 
@@ -184,6 +209,9 @@ REFUSED = {
     r"two images of file_name=a\.png": {"images": [image(1, "a.png"), image(2, "./a.png")], "annotations": []},
     r"a\.png is 100×-3 pixels": {"images": [image(0, "a.png", height=-3)]},
     r"a\.png is 100×80 pixels": {"images": [image(0, "a.png", height="80")]},
+    r"a\.png is 100×inf pixels": {"images": [image(0, "a.png", height=float("inf"))]},
+    r"image_id is 1\.5, not a whole number, in \S+train\.json, annotation": {"annotations": [box(1.5)]},
+    r"id is nan, not a whole number, in \S+train\.json, image": {"images": [image(NAN, "a.png")]},
     "bbox is missing": {"annotations": [{"image_id": 0}]},
     "image_id is missing": {"annotations": [{"bbox": [1, 2, 3, 4]}]},
     "file_name is missing": {"images": [{"id": 3}]},
@@ -214,16 +242,41 @@ def test_a_box_may_end_within_a_pixel_outside(small):
 def test_an_image_in_two_splits_is_refused_whichever_is_asked_for(small, one, other, asked):
     for split in (one, other):
         change(small, split, images=[image(0, "shared.png")])
-    with pytest.raises(UsageError, match=rf"has shared\.png in both {one} and {other}"):
+    with pytest.raises(UsageError, match=rf"has \S+shared\.png in both {one} and {other}"):
         read(small, asked)
 
 
 def test_an_image_in_two_splits_is_refused_without_a_test_file_too(standard):
+    for split in ("train", "val"):
+        (standard / f"{split}2017").rename(standard / f"moved_{split}")
+    (standard / "images").mkdir()
     val = json.loads((standard / "annotations" / "instances_val2017.json").read_text())
     val["images"].append(image(99, "000000000001.jpg"))
     write(standard, "annotations/instances_val2017.json", val)
-    with pytest.raises(UsageError, match=r"has 000000000001\.jpg in both train and val"):
+    with pytest.raises(UsageError, match=r"has \S+000000000001\.jpg in both train and val"):
         read(standard, "test")
+
+
+def same_names(root: Path) -> None:
+    """Train and val of one name, each in its own folder."""
+    for split in ("train", "val"):
+        change(root, split, images=[image(0, "0001.png")], annotations=[box(0)])
+        (root / split).mkdir()
+        (root / split / "0001.png").write_bytes(split.encode())
+
+
+def test_images_of_one_name_in_the_folders_of_two_splits_are_two_images(small):
+    same_names(small)
+    found = {split: read(small, split)[0].file for split in ("train", "val")}
+    assert {split: file.read_text() for split, file in found.items()} == {"train": "train", "val": "val"}
+
+
+def test_a_file_that_two_splits_reach_by_different_paths_is_refused(small):
+    same_names(small)
+    (small / "val" / "0001.png").unlink()
+    (small / "val" / "0001.png").symlink_to(small / "train" / "0001.png")
+    with pytest.raises(UsageError, match=r"has \S+train/0001\.png in both train and val"):
+        read(small)
 
 
 def test_a_file_that_is_missing_or_broken_is_refused(small):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 import trainables.seq_attention.framing
 from trainables.seq_attention.config import Config, Data
@@ -144,7 +144,18 @@ def test_pixels_sizes_and_points_belong_together(folder):
 
 def test_an_image_of_another_size_than_annotated_is_refused(folder):
     Image.fromarray(pixels(0, (180, 120))).save(folder / "images" / "train2.png")
-    with pytest.raises(UsageError, match=r"train2\.png is 180×120 pixels, but its annotations are for 90×60"):
+    with pytest.raises(
+        UsageError, match=r"train2\.png is 180×120 pixels, but its annotations are for 90×60: give the images"
+    ):
+        load(config(), data(folder), "train")
+
+
+def test_an_image_that_its_orientation_tag_turns_is_refused_with_that_cause(folder):
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(pixels(0, (60, 90))).save(folder / "images" / "train2.png", exif=exif)
+    expected = r"train2\.png is 60×90 pixels, .* are for 90×60: an EXIF orientation .* save it as it is shown\."
+    with pytest.raises(UsageError, match=expected):
         load(config(), data(folder), "train")
 
 

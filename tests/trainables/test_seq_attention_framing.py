@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.framing import PADDING, decode, extent, fitted, in_pixels, normalised
@@ -88,6 +88,45 @@ def test_what_an_image_leaves_free_is_padding_on_the_right_or_below(size):
     rest = np.ones((128, 128), dtype=bool)
     rest[: filled[1], : filled[0]] = False
     assert (square[rest] == PADDING).all()
+
+
+@pytest.mark.parametrize(("name", "kind", "top"), [("a.png", np.uint16, 4095), ("a.tif", np.float32, 0.7)])
+def test_deep_grey_keeps_its_contrast(tmp_path, name, kind, top):
+    ramp = np.linspace(0, top, 64).astype(kind)[None].repeat(64, axis=0)
+    Image.fromarray(ramp).save(tmp_path / name)
+    pixels = decode(tmp_path / name, 64).pixels.astype(float)
+    np.testing.assert_allclose(pixels, np.linspace(0, 255, 64)[None, :, None] + np.zeros((64, 1, 3)), atol=1)
+
+
+def test_floats_that_are_not_finite_are_a_reason(tmp_path):
+    Image.fromarray(np.array([[0, np.inf]], np.float32)).save(tmp_path / "a.tif")
+    assert decode(tmp_path / "a.tif", 32) == "holds values that are not finite"
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA"])
+def test_pixels_of_eight_bits_or_fewer_are_as_stored_whatever_the_mode(tmp_path, mode):
+    low, high = ((60, 60, 60), (90, 90, 90)) if mode in ("L", "LA") else ((200, 30, 10), (20, 90, 240))
+    if mode == "1":
+        low, high = (0, 0, 0), (255, 255, 255)
+    image = Image.new(mode, (2, 1))
+    if mode == "P":
+        image.putpalette([*low, *high])
+    stored = {"1": (0, 255), "L": (60, 90), "LA": ((60, 0), (90, 128)), "P": (0, 1), "RGB": (low, high)}
+    for place, value in enumerate(stored.get(mode, ((*low, 0), (*high, 128)))):
+        image.putpixel((place, 0), value)
+    image.resize((64, 32), Image.Resampling.NEAREST).save(tmp_path / "a.png")
+    pixels = decode(tmp_path / "a.png", 64).pixels
+    assert (pixels[:32, :32] == low).all()
+    assert (pixels[:32, 32:] == high).all()
+
+
+def test_an_orientation_tag_does_not_turn_the_pixels(tmp_path):
+    drawn, exif = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8), Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    Image.fromarray(drawn).save(tmp_path / "a.png", exif=exif)
+    picture = decode(tmp_path / "a.png", 32)
+    assert picture.stored == (32, 20)
+    np.testing.assert_array_equal(picture.pixels[:20], drawn)
 
 
 def test_a_file_gives_its_pixels_and_its_size_or_a_reason(tmp_path):

@@ -54,7 +54,12 @@ def test_a_good_report_has_no_finding():
         ({"val__done_at_half": 0.04, "val__rollout_endless": 0.6}, "done never fires", ["4.0%", "60%"]),
         ({"val__done_at_half": 0.04, "val__done_recall": 0.05}, "done never fires", ["4.0%", "p_done"]),
         ({"val__done_not_wanted": 0.92}, "done always fires", ["92.0%", "p_done (0.25)", "hardness (0.5)"]),
-        ({"val__rollout_empty": 0.6}, "done always fires", ["60%", "lower p_done"]),
+        (
+            {"val__rollout_empty": 0.6, "val__done_ap": 0.22, "val__done_at_half": 0.3},
+            "done always fires",
+            ["60%", "lower p_done"],
+        ),
+        ({"val__rollout_endless": 0.6}, "roll-outs do not end", ["0.700", "60%", "marker_jitter (0)", "80%"]),
         ({"val__prediction_spread": 0.09}, "predictions stuck", ["9.0%", "lr (0.001)", "done_weight (3)", "heatmap"]),
         ({"val__rollout_duplicates": 0.51}, "roll-out repeats itself", ["51%", "80%", "marker_jitter (0)"]),
         (
@@ -62,7 +67,7 @@ def test_a_good_report_has_no_finding():
             "order is ambiguous",
             ["80%", "59%", "reading", "nearest_unmarked"],
         ),
-        ({"health__grad_norm": 51.0}, "gradients explode", ["51", "clip_norm (1)", "90%", "lr (0.001)"]),
+        ({"health__grad_norm": 101.0}, "gradients explode", ["101", "clip_norm (1)", "90%", "lr (0.001)"]),
         ({"health__update_ratio_neck": 0.12}, "gradients explode", ["neck by 12%", "lr (0.001)"]),
         ({"health__gradient_norm_done": 9e-8}, "gradients vanish", ["done (norm 9.0e-08, 40.0%", "done_weight (3)"]),
         (
@@ -87,15 +92,14 @@ def test_each_finding_names_its_figure_and_what_to_change(changes, check, words)
         {**SILENT, "val__done_ap": 0.281},  # a tenth of the way from chance to 1 is 0.28
         {"val__done_at_half": 0.0, "val__rollout_endless": 0.5},
         {"val__done_at_half": 0.0, "val__done_recall": 0.1},
-        {"val__rollout_endless": 1.0},
         {"val__done_recall": 0.0},
         {"val__done_not_wanted": 0.89},
-        {"val__rollout_empty": 0.5},
+        {"val__rollout_empty": 1.0},  # the signal tells questions apart: it is not to blame
+        {"val__rollout_empty": 0.5, "val__done_ap": 0.22, "val__done_at_half": 0.3},
         {"val__prediction_spread": 0.1},
         {"val__rollout_duplicates": 0.5},
         {"val__order_gap": 0.2},
-        {"health__grad_norm": 50.0},
-        {"health__grad_norm": 500.0, "health__clipped_share": 0.89},
+        {"health__grad_norm": 100.0},
         {"health__update_ratio_neck": 0.1},
         {"health__gradient_norm_done": 1e-7},
         {"health__gradient_zeros_backbone": 0.989},
@@ -149,13 +153,11 @@ def test_a_network_without_glimpses_has_no_figures_of_them():
     assert health.findings(report, Config()) == []
 
 
-def test_where_nothing_is_clipped_the_norm_alone_is_no_finding():
-    assert found(Config(clip_norm=0.0), health__grad_norm=1e4, health__clipped_share=0.0) == {}
-
-
-def test_a_norm_is_large_where_it_is_many_times_what_it_is_clipped_to():
-    assert list(found(Config(clip_norm=0.1), health__grad_norm=5.1)) == ["gradients explode"]
-    assert found(Config(clip_norm=10.0), health__grad_norm=499.0) == {}
+@pytest.mark.parametrize("clip_norm", [0.0, 0.1, 10.0])
+def test_whether_gradients_explode_does_not_hang_on_what_they_are_clipped_to(clip_norm):
+    settings = Config(clip_norm=clip_norm)
+    assert list(found(settings, health__grad_norm=1e4)) == ["gradients explode"]
+    assert found(settings, health__grad_norm=20.0, health__clipped_share=1.0) == {}
 
 
 def test_the_order_does_not_matter_to_who_may_name_any_object():

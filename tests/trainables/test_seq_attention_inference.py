@@ -48,7 +48,7 @@ def images(variant, tmp_path_factory) -> list[Path]:
     folder = tmp_path_factory.mktemp("images")
     scenes = variant.scenes["val"]
     files = []
-    for place, (image, size) in enumerate(zip(scenes.images, scenes.sizes, strict=True)):
+    for place, (image, size) in enumerate(zip(scenes.batch(range(len(scenes))), scenes.sizes, strict=True)):
         width, height = np.rint(size * 64 / size.max()).astype(int)
         files.append(folder / f"{place}.png")
         Image.fromarray(image[:height, :width]).save(files[-1])

@@ -46,8 +46,8 @@ class Knowing:
 
 def test_who_knows_everything_gets_everything_right_with_thresholds_from_elsewhere():
     judge = Judge(Data(hit_radius=1.0), "nearest", 12)
-    figures = judge.figures(Knowing(), scenes(11), scenes(7))
-    for name in ("hit_any", "done_ap", "done_f1", "count_score", "rollout_f1", "count_and_hit"):
+    figures = judge.figures(Knowing(), scenes(11), judge.thresholds(Knowing(), scenes(7)))
+    for name in ("hit_any", "done_ap", "done_f1", "done_stops", "count_score", "rollout_f1"):
         assert figures[name] == pytest.approx(1), name
     assert figures["count_error"] == figures["rollout_duplicates"] == 0
     assert 0.3 < figures["rollout_threshold"] < 0.6

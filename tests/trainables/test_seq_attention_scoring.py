@@ -209,7 +209,7 @@ def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(sign
 
 
 def test_a_hit_is_worth_more_than_a_count_that_is_less_wrong():
-    """By the count alone a young network, which would run on, ends every roll-out at once and learns nothing from it."""
+    """By the count alone a young network, which would run on, ends every roll-out at once, and all figures are 0."""
     path = Path(np.zeros((12, 2)), np.full(12, 0.02))
     assert path.count(rollout_threshold([path], [np.zeros((1, 2))], RADIUS)) == 12
 

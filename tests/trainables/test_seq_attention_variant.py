@@ -14,8 +14,7 @@ from tiny_scenes import DATA, build
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
 from trainables.seq_attention import panels
-from trainables.seq_attention.asking import done_shift
-from trainables.seq_attention.config import Config, Data
+from trainables.seq_attention.config import Data
 
 OBJECTIVE = Objective((Goal("val/rollout_f1"),), {"health/done_missed": 0.5})
 FORMS = [
@@ -134,24 +133,6 @@ def test_pairs_with_nothing_left_move_no_location():
         assert each.grad is None or not each.grad.any()
 
 
-def test_the_done_signal_is_shifted_to_how_often_a_roll_out_meets_it():
-    """A network that only knows the share of done in training must say the share in a roll-out."""
-    counts = np.array([1, 4, 9])
-    for values in ({"done_balance": "natural"}, {"p_done": 0.4}, {"done_balance": "pos_weight", "pos_weight": 7.0}):
-        config = Config(**values)
-        rng = np.random.default_rng(0)
-        done = weights = 0.0
-        for n in counts:  # by drawing, and not by the formula
-            if config.done_balance == "share":
-                share = (rng.random(200_000) < config.p_done).mean()
-            else:
-                share = (rng.integers(0, n + 1, 200_000) == n).mean()
-            factor = config.pos_weight if config.done_balance == "pos_weight" else 1.0
-            done, weights = done + factor * share, weights + 1 - share
-        said = 1 / (1 + np.exp(-(np.log(done / weights) + done_shift(counts, config))))
-        assert said == pytest.approx(np.mean(1 / (counts + 1)), abs=0.005)
-
-
 # -- stopping and going on ---------------------------------------------------------------------------------------
 
 
@@ -240,7 +221,6 @@ def test_facts_are_what_counting_with_an_export_needs():
     facts = build().describe()
     counts = [len(each) for each in build().scenes["train"].points]
     assert facts["rollout_limit"] == max(8, -(-3 * max(counts) // 2))
-    assert facts["done_shift"] == done_shift(np.array(counts), build().config)
     assert facts["hit_radius_px"] == Data(**DATA).radius == 5
 
 

@@ -99,10 +99,9 @@ def meaning(train: np.ndarray, val: np.ndarray, config: Config) -> str:
         "of those in validation are.",
     ]
     if 0 < natural < 1 and 0 < odds < math.inf:
-        shift = math.log(natural / (1 - natural)) - math.log(odds)
         lines.append(
             f"This training has done at odds of {odds:.3g} in its loss, against {natural / (1 - natural):.3g} in "
-            f"counting, where k = 0, …, N come once each: {shift:+.2f} is added to the done signal's logit before use."
+            "counting, where k = 0, …, N come once each: thresholds are chosen, and probabilities calibrated, after it."
         )
     return "\n".join(lines)
 

@@ -31,8 +31,8 @@ _KEYS = {"images": list, "annotations": list, "categories": list}
 def listed(data: Data, split: Split) -> list[Listed]:
     """One split of the folder `data.root`, by name; opens no image. Images without objects are in it.
 
-    Annotations of crowds (`iscrowd`) are no objects. Where there is no test file, `data.test_share` of the validation
-    images are the test split.
+    Annotations of crowds (`iscrowd`) are no objects. Splits may share names of images, but no file. Where there is
+    no test file, `data.test_share` of the validation images are the test split.
 
     Raises:
         UsageError: files that are missing, broken or at odds with themselves, a category that there is not, or an
@@ -50,8 +50,8 @@ def _splits(root: Path, categories: str | None, test_share: float, seed: int) ->
     found: dict[Split, list[Listed]] = {}
     for split, content in contents.items():
         wanted = None if categories is None else {key for key, name in named[split].items() if name in asked}
-        found[split] = _listed(root, files[split], content, wanted)
-    check_apart({split: [each.name for each in images] for split, images in found.items()}, str(root))
+        found[split] = _listed(root, files[split], split, content, wanted)
+    check_apart({split: [str(each.file.resolve()) for each in images] for split, images in found.items()}, str(root))
     if "test" not in found:
         found["val"], found["test"] = _divided(found["val"], test_share, seed)
     return found
@@ -79,7 +79,7 @@ def _categories(file: Path, categories: Sequence[Any]) -> dict[Any, str]:
     return {_value(file, "category", each, "id"): str(_value(file, "category", each, "name")) for each in categories}
 
 
-def _listed(root: Path, file: Path, content: Mapping[str, Any], wanted: set[Any] | None) -> list[Listed]:
+def _listed(root: Path, file: Path, split: Split, content: Mapping[str, Any], wanted: set[Any] | None) -> list[Listed]:
     """The images of one file, by name, with their objects of the wanted categories (None: of all)."""
     images = _images(file, content["images"])
     centres: dict[Any, list[tuple[float, float]]] = {key: [] for key in images}
@@ -92,7 +92,7 @@ def _listed(root: Path, file: Path, content: Mapping[str, Any], wanted: set[Any]
         ):
             continue
         centres[key].append(_centre(images[key][0], _value(file, "annotation", each, "bbox")))
-    folder = _folder(root, file, [name for name, _ in images.values()])
+    folder = _folder(root, file, split, [name for name, _ in images.values()])
     found = []
     for key, (name, size) in images.items():
         points = np.array(centres[key], np.float32).reshape(-1, 2)
@@ -120,17 +120,21 @@ def _images(file: Path, images: Sequence[Any]) -> dict[Any, tuple[str, tuple[int
 
 def _value(file: Path, what: str, entry: Any, key: str) -> Any:
     """What an entry says under a key."""
-    kind = list if key == "bbox" else int | str
-    if not isinstance(entry, dict) or not isinstance(entry.get(key), kind):
+    value = entry.get(key) if isinstance(entry, dict) else None
+    if key.endswith("id") and isinstance(value, float):
+        if not value.is_integer():
+            raise UsageError(f"{key} is {value}, not a whole number, in {file}, {what} {str(entry)[:80]}: correct it.")
+        return int(value)  # tables of which a column lacks a value are exported so
+    if not isinstance(value, list if key == "bbox" else int | str):
         raise UsageError(f"{key} is missing in {file}, {what} {str(entry)[:80]}: complete it.")
-    return entry[key]
+    return value
 
 
 def _size(file: Path, name: str, width: Any, height: Any) -> tuple[int, int] | None:
     """Width and height; None where they are not given, or given as 0, as some tools do."""
     if not width or not height:
         return None
-    if not all(isinstance(each, int | float) and each > 0 and each == int(each) for each in (width, height)):
+    if not all(isinstance(each, int | float) and each > 0 and float(each).is_integer() for each in (width, height)):
         raise UsageError(f"{file} says that {name} is {width}×{height} pixels: correct it, or leave it out.")
     return int(width), int(height)
 
@@ -144,11 +148,19 @@ def _centre(name: str, box: Any) -> tuple[float, float]:
     return x + width / 2, y + height / 2
 
 
-def _folder(root: Path, file: Path, names: Sequence[str]) -> Path:
-    """Where a file's images are: `train2017/` for `instances_train2017.json`, alone or in `images/`; or `images/`."""
+def _folder(root: Path, file: Path, split: Split, names: Sequence[str]) -> Path:
+    """Where a file's images are: `train2017/` for `instances_train2017.json`, alone or in `images/`; or `images/`.
+
+    Where the first image is in none of these, the one folder that holds it and begins with the split's name.
+    """
     own = file.stem.removeprefix("instances_")
     folders = [each for each in (root / own, root / "images" / own, root / "images", root) if each.is_dir()]
-    return next((each for each in folders if names and (each / names[0]).is_file()), folders[0])
+    holding = [each for each in folders if names and (each / names[0]).is_file()]
+    if names and not holding:
+        begun = [each for parent in (root, root / "images") for each in parent.glob(f"{split}*")]
+        holding = [each for each in begun if (each / names[0]).is_file()]
+        holding = holding if len(holding) == 1 else []  # of several, none is guessed
+    return (holding or folders)[0]
 
 
 def _divided(images: Sequence[Listed], share: float, seed: int) -> tuple[list[Listed], list[Listed]]:

@@ -131,9 +131,12 @@ def _decoded(side: int, data: Data, split: Split) -> Scenes:
 def _points(image: Listed, size: np.ndarray) -> np.ndarray:
     """The objects of an image as stored; they are in its pixels only if it is as large as the annotations say."""
     if image.size is not None and image.size != tuple(size.tolist()):
+        remedy = "give the images that were annotated"
+        if image.size == tuple(size[::-1].tolist()):
+            remedy = "an EXIF orientation that turns it when it is shown is not applied; save it as it is shown"
         raise UsageError(
             f"{image.name} is {size[0]}×{size[1]} pixels, but its annotations are for {image.size[0]}×{image.size[1]}: "
-            "give the images that were annotated."
+            f"{remedy}."
         )
     check_inside(image.name, image.points, size)
     return np.clip(image.points, 0, size).astype(np.float32)

@@ -15,9 +15,9 @@ import numpy as np
 from PIL import Image
 
 from trainables.cache import Picture
-from trainables.images import DAMAGED, reason
+from trainables.images import DAMAGED, eight_bits, reason
 
-METHOD = "fitted bilinear 1"
+METHOD = "fitted bilinear 2"
 """Part of the cache's key: changed whenever the same file would give other pixels."""
 
 PADDING = (124, 116, 104)
@@ -25,11 +25,15 @@ PADDING = (124, 116, 104)
 
 
 def decode(file: Path, side: int) -> Picture | str:
-    """A file as uint8 RGB `[side, side, 3]`, with the size of its image, or the reason why there is none."""
+    """A file as uint8 RGB `[side, side, 3]`, with the size of its image, or the reason why there is none.
+
+    Pixels are those that are stored: an EXIF orientation tag is not applied. Grey images of 16 bits or floats are
+    stretched from their own range to 0..255; transparency is dropped.
+    """
     content = file.read_bytes()  # not in the try: a disk that fails is no damaged image, to be remembered as one
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return Picture(fitted(np.asarray(image.convert("RGB")), side), image.size)
+            return Picture(fitted(np.asarray(eight_bits(image).convert("RGB")), side), image.size)
     except DAMAGED as error:
         return reason(error)
 

@@ -76,6 +76,6 @@ class Counter:
         until = self.threshold if threshold is None else threshold
         picture = decode_file(Path(image), partial(decode, side=self.config.image_size))
         sizes = np.array([picture.stored])
-        asker = Asker(self.net, self.config, lambda _: picture.pixels[None], sizes, self.device)
+        asker = Asker(self.net, self.config, lambda _: np.array(picture.pixels)[None], sizes, self.device)
         (path,) = roll_out(asker, [0], self.limit, 1, until)
         return Objects(path.points, float(path.done[-1]), bool(path.done[-1] >= until))

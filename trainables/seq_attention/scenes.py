@@ -17,7 +17,7 @@ class Listed(NamedTuple):
     """An image as the annotations have it, before its file is opened.
 
     Attributes:
-        name: of the image, unique in its data set.
+        name: of the image, unique in its split.
         file: that holds it.
         size: width and height in pixels that the annotations state, or None.
         points: float32 `[n, 2]`, x and y of its objects in pixels, 0 being the edge of the first pixel.
