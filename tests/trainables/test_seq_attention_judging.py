@@ -9,7 +9,7 @@ import pytest
 
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.judging import Judge, limit, some
-from trainables.seq_attention.pairs import Answers, Ask
+from trainables.seq_attention.pairs import Answers, Ask, enumerated
 from trainables.seq_attention.scenes import Scenes
 
 
@@ -68,3 +68,13 @@ def test_so_many_images_are_counted_as_asked_and_evenly():
 def test_a_roll_out_may_go_half_as_far_again_as_any_training_image_has_objects():
     assert limit(np.array([3, 15, 2])) == 23
     assert limit(np.array([1, 2])) == 8
+
+
+def test_no_more_images_are_counted_than_asked_for_but_all_are_asked_about():
+    judge = Judge(Data(rollout_images=4), "nearest", 12)
+    thresholds = judge.thresholds(Knowing(), scenes(7))
+    asked = Knowing()
+    judge.figures(asked, scenes(20), thresholds)
+    pairs = len(enumerated(scenes(20), "nearest", 50.0))
+    counted = [scenes(20).counts[place] + 1 for place in (0, 6, 12, 19)]
+    assert len(asked.asked) == pairs + sum(counted)

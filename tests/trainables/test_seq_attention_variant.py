@@ -8,13 +8,16 @@ import io
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from group import run_group
 from tiny_scenes import DATA, build
 
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
+from trainables.processes import Processes
 from trainables.seq_attention import panels
 from trainables.seq_attention.config import Data
+from trainables.seq_attention.model import Prediction
 
 OBJECTIVE = Objective((Goal("val/rollout_f1"),), {"health/done_missed": 0.5})
 FORMS = [
@@ -133,6 +136,47 @@ def test_pairs_with_nothing_left_move_no_location():
         assert each.grad is None or not each.grad.any()
 
 
+# -- losses ------------------------------------------------------------------------------------------------------
+
+
+def test_with_nearest_unmarked_any_object_that_is_left_is_right_and_the_nearest_is_wanted():
+    variant = build(target="nearest_unmarked", spatial_loss="mse", hardness=0.0, p_done=0.01)
+    batch = next(variant.batches(0))
+    several = batch.left.sum(dim=1) > 1
+    assert several.any()
+    last = torch.stack(
+        [rows[left][-1] if left.any() else rows[0] for rows, left in zip(batch.objects, batch.left, strict=True)]
+    )
+    at_the_last = Prediction(last, torch.zeros(len(last)), None, None)
+    assert variant._location(at_the_last, batch)[several].abs().max() == 0
+    variant.config = dataclasses.replace(variant.config, target="ordered")
+    assert variant._location(at_the_last, batch)[several].min() > 0
+
+
+def test_the_done_loss_weighs_done_as_the_settings_say():
+    variant = build(done_balance="pos_weight", pos_weight=7.0, hardness=0.0, dropout=0.0)
+    batch = next(batch for batch in variant.batches(0) if batch.done.any())
+    logits = variant.net(batch.images, batch.marked, batch.extent).done
+    expected = F.binary_cross_entropy_with_logits(logits, batch.done.float(), pos_weight=torch.tensor(7.0))
+    torch.testing.assert_close(variant.step(batch, 0).components["raw/done"], expected.detach())
+
+
+def test_a_missed_end_is_one_that_would_not_end_a_roll_out():
+    values = build().evaluate("val")
+    assert values["health/done_missed"] == 1 - values["done_stops"]
+
+
+def test_statistics_of_batches_are_averaged_over_processes_before_anything_is_asked():
+    asked = []
+
+    class Recording(Processes):
+        def average_buffers(self, modules):
+            asked.append([type(each).__name__ for each in modules])
+
+    build(processes=Recording()).evaluate("val")
+    assert asked == [["Network"]]
+
+
 # -- stopping and going on ---------------------------------------------------------------------------------------
 
 
@@ -228,3 +272,11 @@ def test_bf16_trains_and_answers_in_float32():
     loop = Loop(build(precision="bf16", spatial_loss="heatmap_ce", glimpses=1), OBJECTIVE)
     reports = [loop.epoch() for _ in range(2)]
     assert reports[1]["raw/location"] < reports[0]["raw/location"]
+
+
+def test_pictures_say_of_the_object_that_the_settings_call_right():
+    left, point = np.array([[10.0, 10.0], [50.0, 50.0], [20.0, 20.0]]), np.array([22.0, 22.0])
+    assert build()._right_first(left, point).tolist() == left.tolist()
+    nearest = build(target="nearest_unmarked")._right_first(left, point)
+    assert nearest[0].tolist() == [20.0, 20.0]
+    assert sorted(nearest.tolist()) == sorted(left.tolist())
