@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks.arguments import parse
 from benchmarks.searching import first_and_best, search
 from trainables.artifact import Recipe
 from trainables.loop import Loop
@@ -34,7 +35,7 @@ from trainables.mask_st import data as mask_data
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Data
 from trainables.metrics import auroc
-from trainables.settings import Settings, command, parse_arguments, setting
+from trainables.settings import Settings, command, setting
 
 THUMBNAIL = 32
 FIGURES = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")
@@ -53,11 +54,10 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values = parse_arguments(arguments)
-    data = values.pop("data", {})
+    values, parts = parse(arguments, ("data",))
     measurement = Measurement.of(values)
     torch.set_num_threads(2)
-    words = [f"data.{key}={value}" for key, value in data.items()]
+    words = [f"data.{key}={value}" for key, value in parts["data"].items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
     folder = search("mask_st", [*words, f"seed={measurement.seed}"], measurement.storage)
     default, best, chosen = first_and_best(folder)

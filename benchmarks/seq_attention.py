@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.answerers import Blobs, MeanPosition
+from benchmarks.arguments import parse
 from benchmarks.searching import first_and_best, search
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables.artifact import Recipe
@@ -32,7 +33,7 @@ from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import counts, load
 from trainables.seq_attention.judging import Judge, limit
 from trainables.seq_attention.pairs import enumerated
-from trainables.settings import Settings, UsageError, command, parse_arguments, setting
+from trainables.settings import Settings, command, setting
 
 SHOWN = (
     "hit",
@@ -61,11 +62,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values = parse_arguments(arguments)
-    parts = {name: values.pop(name, {}) for name in ("data", "fixed")}
-    for name, part in parts.items():
-        if not isinstance(part, dict):
-            raise UsageError(f"{name}={part} is not a part of the measurement; write {name}.NAME=VALUE.")
+    values, parts = parse(arguments, ("data", "fixed"))
     measurement = Measurement.of(values)
     words = [f"{name}.{key}={value}" for name, part in parts.items() for key, value in part.items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]

@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
+from benchmarks.arguments import parse
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables.entry import load
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import prepare
-from trainables.settings import Settings, UsageError, command, parse_arguments, setting
+from trainables.settings import Settings, command, setting
 
 OBJECTIVE = Objective((Goal("val/rollout_f1"),))
 COMMON: Mapping[str, Any] = {"image_size": 128, "lr": 3e-3, "patience": 0}
@@ -45,11 +46,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values = parse_arguments(arguments)
-    parts = {name: values.pop(name, {}) for name in ("data", "fixed")}
-    for name, part in parts.items():
-        if not isinstance(part, dict):
-            raise UsageError(f"{name}={part} is not a part of the measurement; write {name}.NAME=VALUE.")
+    values, parts = parse(arguments, ("data", "fixed"))
     measurement = Measurement.of(values)
     data = Data.of(parts["data"], where="data.")
     common = {**COMMON, **parts["fixed"], "epochs": measurement.epochs}

@@ -31,11 +31,12 @@ import numpy as np
 import torch
 
 from benchmarks import pickers
+from benchmarks.arguments import parse
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables.entry import load
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
-from trainables.settings import Settings, UsageError, command, parse_arguments, setting, unknown
+from trainables.settings import Settings, UsageError, command, setting, unknown
 from trainables.unet_selftrain.config import Config, Data
 from trainables.unet_selftrain.data import load as micrographs
 from trainables.unet_selftrain.data import prepare
@@ -83,11 +84,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values = parse_arguments(arguments)
-    parts = {name: values.pop(name, {}) for name in ("data", "fixed")}
-    for name, part in parts.items():
-        if not isinstance(part, dict):
-            raise UsageError(f"{name}={part} is not a part of the measurement; write {name}.NAME=VALUE.")
+    values, parts = parse(arguments, ("data", "fixed"))
     measurement = Measurement.of(values)
     data = Data.of(parts["data"], where="data.")
     fixed = {**SMALL, **COMMON, **parts["fixed"], "epochs": measurement.epochs}

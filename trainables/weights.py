@@ -1,9 +1,10 @@
-"""Weights as safetensors: into the modules of a variant, and as the first weights of a training."""
+"""Weights: as safetensors into the modules of a variant, as the first ones of a training, and as AdamW's groups."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -45,3 +46,15 @@ def begin(variant: Variant) -> None:
         raise UsageError(
             f"init_from: {path} does not give the weights of this model: {reason}; give an export of the same one."
         ) from error
+
+
+def groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    """AdamW's groups of a module: its weights and, without decay, its biases and norms."""
+    return [
+        {
+            "params": [each for each in module.parameters() if (each.ndim > 1) == decays],
+            "lr": lr,
+            "weight_decay": weight_decay * decays,
+        }
+        for decays in (True, False)
+    ]

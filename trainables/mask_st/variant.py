@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import networks, trained
 from trainables.mask_st.step import MaskStep
 from trainables.mask_st.views import three_views
+from trainables.weights import groups
 
 EVALUATION_BATCH = 128
 EVALUATION_SEED = 20171121  # of the masks that mask_kind=random is scored with, in every epoch and every trial
@@ -69,13 +71,12 @@ class MaskST(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights of each network and, without decay, its biases and norms; the generator at its own rate."""
-        groups = []
-        for name, module in self.modules().items():
-            lr = self.config.lr * (self.config.mask_lr_mult if name == "generator" else 1.0)
-            for decays in (True, False):
-                chosen = [each for each in module.parameters() if (each.ndim > 1) == decays]
-                groups.append({"params": chosen, "lr": lr, "weight_decay": self.config.weight_decay * decays})
-        return groups
+        factors = {"classifier": 1.0, "generator": self.config.mask_lr_mult}
+        each = (
+            groups(module, self.config.lr * factors[name], self.config.weight_decay)
+            for name, module in self.modules().items()
+        )
+        return list(itertools.chain.from_iterable(each))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""

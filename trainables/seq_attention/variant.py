@@ -23,6 +23,7 @@ from trainables.seq_attention.model import Network, Prediction
 from trainables.seq_attention.orders import arranged
 from trainables.seq_attention.rollout import Path
 from trainables.seq_attention.scenes import Scenes
+from trainables.weights import groups
 
 
 class SeqAttention(Variant):
@@ -56,14 +57,7 @@ class SeqAttention(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights and, without decay, biases and norms."""
-        return [
-            {
-                "params": [each for each in self.net.parameters() if (each.ndim > 1) == decays],
-                "lr": self.config.lr,
-                "weight_decay": self.config.weight_decay * decays,
-            }
-            for decays in (True, False)
-        ]
+        return groups(self.net, self.config.lr, self.config.weight_decay)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""

@@ -22,6 +22,7 @@ from trainables.unet_selftrain.scoring import Scored
 from trainables.unet_selftrain.targets import HALF
 from trainables.unet_selftrain.teacher import Lesson, Teacher
 from trainables.unet_selftrain.tiling import probabilities
+from trainables.weights import groups
 
 
 class UNetSelfTrain(Variant):
@@ -69,14 +70,7 @@ class UNetSelfTrain(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights and, without decay, biases and norms."""
-        return [
-            {
-                "params": [each for each in self.net.parameters() if (each.ndim > 1) == decays],
-                "lr": self.config.lr,
-                "weight_decay": self.config.weight_decay * decays,
-            }
-            for decays in (True, False)
-        ]
+        return groups(self.net, self.config.lr, self.config.weight_decay)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches, with the targets of its stage."""
