@@ -243,6 +243,15 @@ def test_how_training_balances_done_does_not_change_the_brier_score():
     assert 0 < scores[0] < share * (1 - share)  # better than always saying the share
 
 
+def test_a_question_s_threshold_has_room_on_both_sides():
+    pairs = enumerated(scenes(3, 3), "reading", 30.0)
+    signal = np.where(pairs.done, np.linspace(0.9, 0.99, len(pairs)), 0.1)
+    weakest = signal[pairs.done].min()
+    assert done_threshold(pairs, Answers(np.zeros((len(pairs), 2)), signal)) == pytest.approx((weakest + 0.1) / 2)
+    nobody = Pairs(pairs.image[:2], pairs.k[:2], pairs.ordered)  # nothing done: just above all, so that all is no
+    assert done_threshold(nobody, Answers(np.zeros((2, 2)), np.array([0.2, 0.7]))) > 0.7
+
+
 # -- answerers whose figures are known -------------------------------------------------------------------------------
 
 
@@ -430,5 +439,5 @@ def test_objects_that_are_all_in_one_place_ask_for_no_spread(place):
 def test_the_done_threshold_is_the_best_on_its_pairs():
     pairs = enumerated(MANY, "reading", 30.0)
     answers = answered(Noisy(MANY), pairs, range(len(pairs)), 9)
-    every = {level: oracle.f1_score(pairs.done, answers.done >= level) for level in np.unique(answers.done)}
-    assert every[done_threshold(pairs, answers)] == max(every.values())
+    best = max(oracle.f1_score(pairs.done, answers.done >= level) for level in np.unique(answers.done))
+    assert oracle.f1_score(pairs.done, answers.done >= done_threshold(pairs, answers)) == best

@@ -56,8 +56,13 @@ class Scale(NamedTuple):
 
 
 def done_threshold(pairs: Pairs, answers: Answers) -> float:
-    """The done signal from which to say yes so that F1 is largest on these pairs, not those that are scored with it."""
-    return float(metrics.choose_thresholds(pairs.done[:, None], answers.done[:, None])[0])
+    """The done signal from which to say yes so that F1 is largest on these pairs, not those that are scored with it.
+
+    It lies half-way to the next lower signal, because another image's weakest yes may be a little weaker.
+    """
+    threshold = float(metrics.choose_thresholds(pairs.done[:, None], answers.done[:, None])[0])
+    below = answers.done[answers.done < threshold]
+    return (threshold + float(below.max())) / 2 if pairs.done.any() and len(below) else threshold
 
 
 def done_scaling(pairs: Pairs, answers: Answers) -> Platt:
