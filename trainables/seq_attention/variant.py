@@ -126,6 +126,11 @@ class SeqAttention(Variant):
             return heatmap.cross_entropy(found.logits, found.inside, wanted)
         return losses.spatial(found.location, wanted, self.config.spatial_loss, self.config.tau)
 
+    # -- answers and pictures ------------------------------------------------------------------------------------
+
+    def _asker(self, scenes: Scenes) -> Asker:
+        return Asker(self.net, self.config, scenes.batch, scenes.sizes, self.device)
+
     def _sheet(self, scenes: Scenes, place: int, path: Path, thresholds: scoring.Thresholds) -> np.ndarray:
         image, size, points = scenes.batch([place])[0], scenes.sizes[place], scenes.points[place]
         ordered = points[arranged(points, self.config.order, self.data.row_height)]
@@ -140,9 +145,6 @@ class SeqAttention(Variant):
         found = in_turn(path.points, points, self.data.radius)
         pictures.append(panels.path(image, size, points, path.points, found))
         return grid(pictures, f"{scenes.names[place]}   blue: marked   green: next   red: predicted", columns=3)
-
-    def _asker(self, scenes: Scenes) -> Asker:
-        return Asker(self.net, self.config, scenes.batch, scenes.sizes, self.device)
 
     def _right_first(self, left: np.ndarray, point: np.ndarray) -> np.ndarray:
         """The unmarked objects with the one first that the prediction should be at."""
