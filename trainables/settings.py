@@ -13,7 +13,7 @@ import os
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -155,6 +155,12 @@ def nearest(name: str, accepted: list[str]) -> str:
     ends = {each.removeprefix(shared): each for each in accepted}
     close = difflib.get_close_matches(name.removeprefix(shared), ends, n=1, cutoff=0.5)
     return f"did you mean '{ends[close[0]]}'?" if close else f"accepted: {', '.join(accepted)}."
+
+
+def a_few(names: Sequence[str]) -> str:
+    """The first three of the names, and how many more there are."""
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more
 
 
 def plain(value: Any) -> str:

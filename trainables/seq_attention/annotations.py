@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from trainables.contract import Split
-from trainables.settings import UsageError, unknown
+from trainables.settings import UsageError, a_few, unknown
 
 SLACK = 1.0
 """Pixels that a point may lie outside its image: tools round boxes and sizes. It is moved to the edge."""
-
-_NAMED = 3  # examples in a message
 
 
 def read_json(file: Path, keys: Mapping[str, type]) -> dict[str, Any]:
@@ -62,7 +60,7 @@ def check_apart(names: Mapping[Split, Iterable[str]], where: str) -> None:
     for one, other in combinations(names, 2):
         if shared := sorted(set(names[one]) & set(names[other])):
             raise UsageError(
-                f"{where} has {some(shared)} in both {one} and {other}: what is learnt cannot be judged on the same "
+                f"{where} has {a_few(shared)} in both {one} and {other}: what is learnt cannot be judged on the same "
                 "images; take them out of one."
             )
 
@@ -80,9 +78,3 @@ def check_inside(name: str, points: np.ndarray, size: Sequence[int] | np.ndarray
             f"{name} has an object at x={x:g}, y={y:g}, outside its {size[0]}×{size[1]} pixels ({outside.sum()} of "
             f"{len(points)} are): give coordinates in pixels of the image's file."
         )
-
-
-def some(names: Sequence[str]) -> str:
-    """A few of the names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more

@@ -166,9 +166,7 @@ class Batches:
     def _mirrored(self, place: int, flip: np.ndarray) -> np.ndarray:
         """An image's objects after flips, normalised, in their new order."""
         points, size = self.scenes.points[place], self.scenes.sizes[place].astype(np.float32)
-        points = np.where(flip, size - points, points)
-        found: np.ndarray = normalised(points[arranged(points, self.config.order, self.row_height)], size)
-        return found
+        return self._in_order(np.where(flip, size - points, points), size)
 
     @cached_property
     def _counts(self) -> np.ndarray:
@@ -177,10 +175,11 @@ class Batches:
     @cached_property
     def _ordered(self) -> list[np.ndarray]:
         """The objects of each image in their order, normalised."""
-        return [
-            normalised(points[arranged(points, self.config.order, self.row_height)], size)
-            for points, size in zip(self.scenes.points, self.scenes.sizes, strict=True)
-        ]
+        return list(map(self._in_order, self.scenes.points, self.scenes.sizes))
+
+    def _in_order(self, points: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Objects `[n, 2]` in pixels of an image of `size`, in their order, normalised."""
+        return normalised(points[arranged(points, self.config.order, self.row_height)], size)
 
 
 def _draw(pairs: int, most: int, generator: torch.Generator) -> Draws:

@@ -20,10 +20,10 @@ import numpy as np
 
 from trainables.contract import Split
 from trainables.images import split_by_group
-from trainables.seq_attention.annotations import check_apart, check_inside, chosen, read_json, some
+from trainables.seq_attention.annotations import check_apart, check_inside, chosen, read_json
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.scenes import Listed
-from trainables.settings import UsageError
+from trainables.settings import UsageError, a_few
 
 _KEYS = {"images": list, "annotations": list, "categories": list}
 
@@ -64,7 +64,7 @@ def _file(root: Path, split: Split) -> Path | None:
     found = exact or [file for each in folders for file in sorted(each.glob(f"instances_{split}*.json"))]
     if len(found) > 1:
         raise UsageError(
-            f"{root} has several files for {split}, {some([str(each.relative_to(root)) for each in found])}: name one "
+            f"{root} has several files for {split}, {a_few([str(each.relative_to(root)) for each in found])}: name one "
             f"of them instances_{split}.json."
         )
     if not found and split != "test":

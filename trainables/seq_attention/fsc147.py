@@ -19,10 +19,10 @@ from typing import Any, get_args
 import numpy as np
 
 from trainables.contract import Split
-from trainables.seq_attention.annotations import check_apart, chosen, read_json, some
+from trainables.seq_attention.annotations import check_apart, chosen, read_json
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.scenes import Listed
-from trainables.settings import UsageError
+from trainables.settings import UsageError, a_few
 
 _POINTS, _SPLITS, _CLASSES = "annotation_FSC147_384.json", "Train_Test_Val_FSC_147.json", "ImageClasses_FSC147.txt"
 _IMAGES = "images_384_VarV2"
@@ -47,7 +47,7 @@ def _splits(root: Path, categories: str | None) -> dict[Split, list[Listed]]:
     for split, each in names.items():
         for where, known in ((_POINTS, annotated), (_CLASSES, classes)):
             if lacking := [name for name in each if name not in known]:
-                raise UsageError(f"{where} lacks {some(lacking)} of the {split} split: get the files anew.")
+                raise UsageError(f"{where} lacks {a_few(lacking)} of the {split} split: get the files anew.")
     _warn_of_shared({split: {classes[name] for name in each} for split, each in names.items()})
     asked = chosen(categories, [classes[name] for each in names.values() for name in each])
     return {
@@ -81,7 +81,7 @@ def _warn_of_shared(classes: Mapping[Split, set[str]]) -> None:
     for one, other in combinations(classes, 2):
         if shared := sorted(classes[one] & classes[other]):
             warnings.warn(
-                f"{one} and {other} share the classes {some(shared)}: those of FSC-147 have none in common, so that a "
+                f"{one} and {other} share the classes {a_few(shared)}: those of FSC-147 have none in common, so that a "
                 "network is judged on what it has not seen.",
                 stacklevel=4,
             )

@@ -112,7 +112,7 @@ def figures(
         pairs: questions.
         answers: to them.
         sizes: `[images, 2]`, width and height of the images that `pairs.image` names.
-        paths: roll-outs of some images, run at least until its roll-outs' threshold.
+        paths: roll-outs of some images, run at least until `scale.thresholds.rollout`.
         truths: of each path the objects `[n, 2]` in its image.
         scale: what they are measured by; its thresholds were chosen on other images.
     """

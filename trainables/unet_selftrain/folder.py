@@ -20,13 +20,12 @@ import numpy as np
 from trainables.cache import decode_files
 from trainables.contract import Split
 from trainables.images import split_by_group
-from trainables.settings import UsageError
+from trainables.settings import UsageError, a_few
 from trainables.unet_selftrain.config import Data
 from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.reading import METHOD, MRC, SUFFIXES, TIFF, decode
 
 _IMAGES, _COORDINATES = "images", "coordinates.json"
-_NAMED = 3  # examples in a message
 SMALLEST_SEEN = 2.0  # pixels of a radius after downsampling, below which a user is warned
 
 
@@ -100,20 +99,20 @@ def _points(file: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     names_of = _names_of(names)
     if strays := [key for key in entries if key not in names_of]:
         raise UsageError(
-            f"{file.name} names what {_IMAGES}/ does not hold: {_some(strays)}; name files with their ending, and "
+            f"{file.name} names what {_IMAGES}/ does not hold: {a_few(strays)}; name files with their ending, and "
             f"where need be with their folder below {_IMAGES}/."
         )
     for key, listed in entries.items():
         if len(names_of[key]) > 1:
             raise UsageError(
-                f"'{key}' in {file.name} may be {_some(names_of[key])}: give paths relative to {_IMAGES}/."
+                f"'{key}' in {file.name} may be {a_few(names_of[key])}: give paths relative to {_IMAGES}/."
             )
         name = names_of[key][0]
         if name in points:
             raise UsageError(f"{name} has two entries in {file.name}: put its particles into one.")
         points[name] = _numbers(key, listed, file)
     if lacking := [name for name in names if name not in points]:
-        raise UsageError(f"{file.name} lacks {_some(lacking)}: give a micrograph without particles an empty list.")
+        raise UsageError(f"{file.name} lacks {a_few(lacking)}: give a micrograph without particles an empty list.")
     return points
 
 
@@ -162,7 +161,7 @@ def _splittable(names: Sequence[str], data: Data) -> list[str]:
     """What stays on one side of a split, by micrograph, once there is enough of it for three splits."""
     if data.split_by == "folder" and (loose := [name for name in names if not _group(name)]):
         raise UsageError(
-            f"data.split_by=folder needs every micrograph in a folder below {_IMAGES}/, but there is {_some(loose)}."
+            f"data.split_by=folder needs every micrograph in a folder below {_IMAGES}/, but there is {a_few(loose)}."
         )
     units = _units(names, data)
     if len(set(units)) < 3:
@@ -216,9 +215,3 @@ def _check_radius(micrographs: Micrographs, data: Data) -> None:
             "neighbouring particles: give it in pixels of the stored files.",
             stacklevel=4,
         )
-
-
-def _some(names: Sequence[str]) -> str:
-    """A few of the names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
