@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analysis import fronts
 from analysis.lines import FEASIBLE, SECONDS, VALUE, VIOLATION, best_reports, scored, starts_of
 from analysis.reading import read_trials
 from search.record import ENVIRONMENT, FAILURES, RunFolder
@@ -90,16 +91,24 @@ class Experiment:
         return (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLED)
 
     @cached_property
-    def front(self) -> list[int]:
-        """The trials that no other dominates in all goals, of those that have ended by themselves or their budget.
+    def latest(self) -> pd.DataFrame:
+        """The last reports of trials that did not fail, named as in `trials`: what several goals are compared by."""
+        last = fronts.last_reports(self.reports)
+        return last[last.index.isin(self.trials.index[self.trials["status"] != "failed"])]
 
-        Those that break a constraint count only where all do.
+    @cached_property
+    def front(self) -> list[int]:
+        """The trials that no other dominates at their last epoch, of those ended by themselves or their budget."""
+        ended = self.settled.reindex(self.latest.index, fill_value=False)
+        return fronts.front(self.latest[ended], self.objective)
+
+    @cached_property
+    def chosen(self) -> int | None:
+        """The trial that stands for the run: of one goal the best, of several the front's by the objective's rule.
+
+        None without a result, and of several goals as long as no trial has settled that keeps the constraints.
         """
-        metrics = [goal.metric for goal in self.objective.goals]
-        known = self.trials[self.settled].dropna(subset=metrics)
-        kept = known[known["violation"] == 0]
-        known = known if kept.empty else kept
-        return [int(known.index[place]) for place in self.objective.front(known[metrics].to_numpy().tolist())]
+        return fronts.chosen(self.latest.loc[self.front], self.objective) if self.objective.several else self.best
 
     @property
     def best(self) -> int | None:

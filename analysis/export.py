@@ -1,8 +1,9 @@
 """Export a model: `python -m analysis.export run=runs/NAME to=export/NAME`.
 
 Writes the folder that `trainables.artifact` describes. Of a run that has been proved (`analysis.retrain`) it is the
-winner's model, with the proof on its card; before that, the best trial's. With `test=true` the exported model is
-scored on the test split, once: the look is entered in the run's ledger, and a second one asks for `again=true`.
+winner's model, with the proof on its card; before that, the best trial's, or of several goals that of the chosen one.
+With `test=true` the exported model is scored on the test split, once: the look is entered in the run's ledger, and a
+second one asks for `again=true`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting
 
 USAGE = """
-Export the model of a run: the winner of its proof, or before there is one, of its best trial.
+Export the model of a run: the winner of its proof, or before there is one, of its best trial; of several goals, of the
+trial that is chosen of their front.
 
   python -m analysis.export run=runs/NAME to=export/NAME
   python -m analysis.export run=runs/NAME trial=3 to=export/NAME-3      trial=0 is the default settings
@@ -38,7 +40,7 @@ class Export(Settings):
 
     run: str = setting(help="folder of the run")
     to: str = setting(help="folder to write")
-    trial: int | None = setting(None, "number of the trial; none: the proof's winner, or the best", low=0)
+    trial: int | None = setting(None, "number of the trial; none: the proof's winner, or the best or chosen one", low=0)
     test: bool = setting(False, "score the model on the test split; entered in the run's ledger")
     device: str = setting("auto", "where the test split is scored: auto, cpu or cuda")
     again: bool = setting(False, "look at the test split although the ledger has an entry")
@@ -112,7 +114,7 @@ def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | Non
         confirmation = RunFolder.open(search.path / CONFIRMATION)
         return Chosen(confirmation, int(repeated[trial]["trainings"][seed]), int(trial or 0), int(seed))
     if trial is None:
-        trial = search.best
+        trial = search.best if search.chosen is None else search.chosen
     if trial is None:
         raise UsageError(f"{search.path} has no trial with a result; failures.csv there says why, if any failed.")
     return Chosen(search.folder, trial, trial, None)

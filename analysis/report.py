@@ -22,6 +22,7 @@ from analysis.page.panels import panels
 from analysis.page.render import render, trials_of
 from analysis.page.slices import shared_rung, slices
 from analysis.questions.answer import shown
+from analysis.questions.leading import chosen_words
 from analysis.questions.playbook import Answer, Headline, answers, headline
 from analysis.summary import markdown, summary, verdicts
 from trainables.files import replace_text
@@ -146,9 +147,8 @@ def _goals(experiment: Experiment) -> list[Section]:
     several = experiment.objective.several
     if several and experiment.front:
         blocks.append(ranking.front_table(experiment))
-    return (
-        [Section("goals", "Pareto front" if several else "Objective and constraints", tuple(blocks))] if blocks else []
-    )
+    title = "Pareto front" if several else "Objective and constraints"
+    return [Section("goals", title, tuple(blocks), chosen_words(experiment))] if blocks else []
 
 
 def _troubles(experiment: Experiment) -> list[Section]:

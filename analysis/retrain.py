@@ -33,6 +33,8 @@ Train the best trials of a run and the default settings again, over fresh seeds,
 The default is trained on √top times as many seeds, for every candidate is compared with it. The same command goes on
 where it was interrupted. At the end the winner and the default are scored on the test split, once.
 
+Of several goals of which one gives something up (give_up), the trial that is chosen comes first: top=1 proves that one.
+
 Exit code: 0, whoever wins; 1 if nothing could be judged; 2 for input that cannot be used; 130 after Ctrl-C.
 """
 FIRST_SEED = 1000
@@ -126,13 +128,19 @@ def planned(search: Experiment, top: int, seeds: int, goal: Goal) -> list[Propos
 
 
 def _best_params(search: Experiment, top: int, goal: Goal) -> dict[int, dict[str, Any]]:
-    """The best trials by a goal with their settings; the default, repeated settings and lost records are left out."""
+    """The trial of a declared rule, then the best by a goal, with their settings.
+
+    The default, repeated settings and lost records are left out.
+    """
     known = search.trials.loc[search.ranked]
     known = known[known["status"] != "unknown"]
     if goal != search.objective.first:
         known = known.assign(by=-goal.sign * known[goal.metric]).sort_values(["violation", "by"], kind="stable")
+    order = [int(trial) for trial in known.index]
+    if search.objective.trades:
+        order.sort(key=lambda trial: trial != search.chosen)  # what a declared rule chooses is what is to be proved
     found: dict[int, dict[str, Any]] = {}
-    for trial in map(int, known.index):
+    for trial in order:
         params = search.folder.trial(trial).params
         if trial != 0 and params not in (search.space.default_params(), *found.values()):
             found[trial] = params

@@ -43,6 +43,7 @@ def summary(
         "interaction": None if together is None else {"names": list(together.names), "share": together.share},
         "top": ranking.top(experiment).reset_index(names="trial").to_dict("records"),
         "front": _front(experiment),
+        "chosen": {"trial": experiment.chosen, "rule": experiment.objective.rule},
         "findings": tables.findings(experiment).reset_index(names="check").to_dict("records"),
         "failures": tables.failures(experiment).to_dict("records"),
         "problems": list(experiment.problems),

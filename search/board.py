@@ -113,6 +113,23 @@ class Board:
         reports = {number: report for number in numbers if (report := self.best_report(number)) is not None}
         return sorted(reports, key=lambda number: self.space.objective.rank(reports[number]), reverse=True)
 
+    def front(self) -> list[int]:
+        """Of several goals: the ended trials that no other dominates at their last epoch, the best of the first ahead.
+
+        Those that violate a constraint count only if all do.
+        """
+        last = {number: self.trials[number].reports[-1] for number in self.ranked()}
+        feasible = [number for number, report in last.items() if report["objective/feasible"]] or list(last)
+        points = [self.space.objective.values(last[number]) for number in feasible]
+        return [feasible[index] for index in self.space.objective.front(points)]
+
+    def chosen(self) -> int | None:
+        """The trial of the front that the objective's rule chooses; None where no trial there keeps the constraints."""
+        last = {number: self.trials[number].reports[-1] for number in sorted(self.front())}
+        kept = {number: report for number, report in last.items() if report["objective/feasible"]}
+        place = self.space.objective.choose([self.space.objective.values(report) for report in kept.values()])
+        return None if place is None else list(kept)[place]
+
     def count(self, *statuses: Status) -> int:
         """How many trials are in one of these states."""
         return sum(trial.status in statuses for trial in self.trials.values())

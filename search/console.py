@@ -38,6 +38,7 @@ def plan(request: Request, placement: Placement | None) -> str:
     lines = [
         f"{space.name} · {space.entry.title} · {space.data.source} data    {_shown(request.folder)}",
         f"  {goals}{kept}",
+        *([f"  chosen in the end: {space.objective.rule}"] if space.objective.trades else []),
         f"  {cost}, compared {compared} · {where} · default settings go first",
     ]
     outside = space.outside(space.default_params())
@@ -127,7 +128,7 @@ def table(board: Board, best: int = 5) -> str:
 
 
 def card(board: Board, folder: RunFolder) -> str:
-    """The best trial against the default one, what differs, its health, and the next commands."""
+    """The best trial, or the front, against the default one, what differs, its health, and the next commands."""
     best = board.best()
     failed = board.failures()
     note = f"    {len(failed)} of {len(board.trials)} failed, see {_shown(folder.path)}/failures.csv" if failed else ""
@@ -136,10 +137,8 @@ def card(board: Board, folder: RunFolder) -> str:
             f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3]
         )
     several = board.space.objective.several
-    trials = [folder.trial(number) for number in (_front(board) if several else [best])]
-    reports = [trial.reports[-1] if several else board.space.objective.best(trial.reports) or {} for trial in trials]
-    lines = [line for trial, report in zip(trials, reports, strict=True) for line in _trial_lines(board, trial, report)]
-    return "\n".join([*lines, *([note] if note else []), *_next_commands(folder, best)])
+    lines = _front_lines(board, folder) if several else _trial_lines(board, folder.trial(best), "best")
+    return "\n".join([*lines, *([note] if note else []), *_next_commands(folder)])
 
 
 def interrupted(board: Board, out_of_time: bool) -> str:
@@ -171,10 +170,20 @@ def _details(space: Space) -> list[str]:
     return lines
 
 
-def _trial_lines(board: Board, trial: TrialRecord, report: Mapping[str, Any]) -> list[str]:
-    space = board.space
+def _front_lines(board: Board, folder: RunFolder) -> list[str]:
+    """The trials of the front at their last epoch, the chosen one first."""
+    chosen, front, rule = board.chosen(), board.front(), board.space.objective.rule
+    lines = [] if chosen is None else [f"  chosen of {len(front)} on the front: #{chosen}, {rule}"]
+    for number in sorted(front, key=lambda each: each != chosen):
+        lines += _trial_lines(board, folder.trial(number), "chosen" if number == chosen else "front")
+    return lines
+
+
+def _trial_lines(board: Board, trial: TrialRecord, name: str) -> list[str]:
+    """A trial by the report that it is compared by; `name` is what it is called."""
+    space, report = board.space, board.space.objective.compared(trial.reports) or {}
     values = "   ".join(f"{each.metric} {report[each.metric]:.4g}" for each in space.objective.goals)
-    default = board.best_report(0) if 0 in board.trials else None
+    default = space.objective.compared(board.trials[0].reports) if 0 in board.trials else None
     against = (
         "   ".join(f"{each.metric} {default[each.metric]:.4g}" for each in space.objective.goals) if default else "none"
     )
@@ -188,7 +197,7 @@ def _trial_lines(board: Board, trial: TrialRecord, report: Mapping[str, Any]) ->
     weights = _shown(trial_folder(board.folder.path, trial.number) / BEST_WEIGHTS)
     findings = [finding["message"] for finding in report.get("findings", [])]
     return [
-        f"  best trial #{trial.number}   {values} at epoch {report['epoch']}        default {against}",
+        f"  {name} trial #{trial.number}   {values} at epoch {report['epoch']}        default {against}",
         f"    {changed or 'the default settings'}",
         f"    health: {'; '.join(findings) or 'fine'}{''.join(' · ' + limit for limit in limits)}",
         f"    cost {clock(report['time/total_s'])} to that epoch · weights {weights}",
@@ -203,15 +212,7 @@ def _changes(space: Space, params: Mapping[str, Any]) -> str:
     return "\n    ".join("   ".join(changed[first : first + 4]) for first in range(0, len(changed), 4))
 
 
-def _front(board: Board) -> list[int]:
-    """The trials that no other dominates at their last epoch; those that violate a constraint only if all do."""
-    last = {number: board.trials[number].reports[-1] for number in board.ranked()}
-    feasible = [number for number, report in last.items() if report["objective/feasible"]] or list(last)
-    points = [board.space.objective.values(last[number]) for number in feasible]
-    return [feasible[index] for index in board.space.objective.front(points)]
-
-
-def _next_commands(folder: RunFolder, best: int) -> list[str]:
+def _next_commands(folder: RunFolder) -> list[str]:
     run = _typed(folder.path)
     to = shlex.quote(f"export/{folder.path.name}")
     return [

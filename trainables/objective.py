@@ -5,6 +5,7 @@ It holds no searched constant, so no trial can improve its score by shrinking a 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -17,10 +18,15 @@ STAGE, STAGE_END = "train/stage", "train/stage_end"
 
 @dataclass(frozen=True)
 class Goal:
-    """One metric and its direction."""
+    """One metric, its direction, and how much of it may be had for what comes after it.
+
+    Attributes:
+        give_up: share of the best value, relative to its size, that may be given up for the goals that follow; 0 to 1.
+    """
 
     metric: str
     mode: Mode = "max"
+    give_up: float = 0.0
 
     @property
     def sign(self) -> int:
@@ -54,6 +60,19 @@ class Objective:
         """Whether the answer is a Pareto front."""
         return len(self.goals) > 1
 
+    @property
+    def trades(self) -> bool:
+        """Whether a goal gives something up for those after it: there is a rule that is more than the first goal."""
+        return any(goal.give_up for goal in self.goals)
+
+    @property
+    def rule(self) -> str:
+        """What `choose` does, in words that follow a trial's name; goals that could break ties alone are left out."""
+        givers = list(itertools.takewhile(lambda goal: goal.give_up, self.goals[:-1]))
+        last = self.goals[len(givers)]
+        kept = [f"of those within {100 * goal.give_up:g}% of the best {goal.metric}" for goal in givers]
+        return ", ".join([*kept, f"the one with the {'largest' if last.mode == 'max' else 'least'} {last.metric}"])
+
     def score(self, report: Mapping[str, Any]) -> dict[str, float]:
         """The objective's part of a report.
 
@@ -80,6 +99,10 @@ class Objective:
             if self.improves(report, best):
                 best = report
         return best
+
+    def compared(self, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """The report by which a training is compared with others: of several goals its last, else its best."""
+        return next(reversed(reports), None) if self.several else self.best(reports)
 
     def improves(self, report: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
         """Whether a report of a training counts in place of the best one before.
@@ -114,9 +137,29 @@ class Objective:
             left = left[~worse & (left != first)]
         return sorted(kept)
 
+    def choose(self, points: Sequence[Sequence[float]]) -> int | None:
+        """The index of the one point (one value per goal) that stands for all; None where no point has every figure.
+
+        Goal by goal, only points within `give_up` of the best value there go on to the next goal; of those that are
+        left after the last one, the first. It is on the front. A best value of 0 has no size of which to give up.
+
+        Source: Waltz 1967, An engineering approach: hierarchical optimization criteria (lexicographic with
+        tolerances); it bounds the earlier goals as the ε-constraint method does, Haimes, Lasdon and Wismer 1971.
+        """
+        known = [index for index, point in enumerate(points) if np.isfinite(point).all()]
+        left = [known[place] for place in self.front([points[index] for index in known])]
+        for place, goal in enumerate(self.goals):
+            values = {index: goal.sign * points[index][place] for index in left}
+            best = max(values.values(), default=0.0)
+            left = [index for index in left if values[index] >= best - goal.give_up * abs(best)]
+        return next(iter(left), None)
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for YAML; `Objective.of` reads them back."""
-        goals = [{"metric": goal.metric, "mode": goal.mode} for goal in self.goals]
+        """Plain values for YAML; `Objective.of` reads them back, also what was written before goals had `give_up`."""
+        goals = [
+            {"metric": goal.metric, "mode": goal.mode, **({"give_up": goal.give_up} if goal.give_up else {})}
+            for goal in self.goals
+        ]
         return {"goals": goals, "constraints": dict(self.constraints)}
 
     @classmethod

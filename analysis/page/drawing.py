@@ -22,6 +22,7 @@ STATUS: dict[str, tuple[str, str, Shape]] = {  # colour, plotly's symbol, the le
     "unknown": ("--stopped", "square", "square"),
 }
 FAILED: tuple[str, str, Shape] = ("--failed", "x-thin", "cross")
+CHOSEN: tuple[str, str, Shape, int] = (INK, "circle-open", "ring", 18)
 LANDMARKS: dict[str, tuple[str, str, Shape, int]] = {  # colour, plotly's symbol, the legend's, size
     "default": (DEFAULT, "diamond", "diamond", 11),
     SEARCHED: (BEST, "circle-open", "ring", 14),

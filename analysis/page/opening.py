@@ -33,7 +33,7 @@ def first(experiment: Experiment) -> tuple[Block, ...]:
         return proof_blocks(experiment.proof, constrained=bool(experiment.objective.constraints))
     if experiment.best is None:
         return (_no_result(experiment),)
-    if experiment.best == 0:
+    if experiment.best == 0 and not experiment.chosen:
         return (Note(_unbeaten(experiment)),)
     unproved = (
         f"Trial {experiment.best} is the best of {len(experiment.ranked):,}{_by(experiment)} on one seed. Chosen like "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.experiment import Experiment
@@ -26,10 +27,10 @@ def top(experiment: Experiment) -> pd.DataFrame:
 
 
 def front(experiment: Experiment) -> pd.DataFrame:
-    """The trials of the front: every goal's metric, `epoch`, `settings`."""
+    """The trials of the front at their last epoch: every goal's metric, `epoch`, `settings`."""
     members = experiment.front
-    frame = experiment.trials.loc[members, [*_goals(experiment), "best_epoch"]].astype({"best_epoch": int})
-    return frame.rename(columns={"best_epoch": "epoch"}).assign(settings=_settings(experiment, members))
+    frame = experiment.latest.loc[members, [*_goals(experiment), "epoch"]]
+    return frame.assign(settings=_settings(experiment, members))
 
 
 def top_table(experiment: Experiment) -> Table:
@@ -47,32 +48,37 @@ def top_table(experiment: Experiment) -> Table:
         f"“=” is the default's value, “–” a setting that does not apply. Ranked by validation on one seed{by}, after "
         "choosing among many: neighbours in this list may well change places."
     )
-    return _table(experiment, trials, first, note)
+    known = experiment.trials.loc[trials].rename(columns={"best_epoch": "epoch"})
+    return _table(experiment, known, first, note)
 
 
 def front_table(experiment: Experiment) -> Table:
-    """The front's trials in the order of the first goal, the best first, with the settings in which they differ."""
-    first = experiment.objective.first
-    members = experiment.trials.loc[experiment.front, first.metric].sort_values(ascending=first.mode == "min")
-    trials = [int(trial) for trial in members.index[:FRONT]]
-    more = f" And {len(members) - FRONT:,} more, in the summary." if len(members) > FRONT else ""
+    """The front's trials in the order of the first goal, the best first, with the settings in which they differ.
+
+    The chosen one is among them whatever its place, and stands out.
+    """
+    first, chosen = experiment.objective.first, experiment.chosen
+    members = experiment.latest.loc[experiment.front].sort_values(first.metric, ascending=first.mode == "min")
+    shown = members[(np.arange(len(members)) < FRONT) | (members.index == chosen)]
+    more = f" And {len(members) - len(shown):,} more, in the summary." if len(members) > len(shown) else ""
+    bold = f" In bold the one that is chosen: {experiment.objective.rule}." if chosen is not None else ""
     note = (
         "No other trial is better than one of these in one goal without being worse in another. “=” is the default's "
-        f"value, “–” a setting that does not apply.{more}"
+        f"value, “–” a setting that does not apply. Figures of the last epoch.{bold}{more}"
     )
-    return _table(experiment, trials, None, note)
+    return _table(experiment, shown, chosen, note)
 
 
-def _table(experiment: Experiment, trials: list[int], strong: int | None, note: str) -> Table:
+def _table(experiment: Experiment, known: pd.DataFrame, strong: int | None, note: str) -> Table:
     """Trials with their metrics and the settings in which one of them differs from the default."""
+    trials = [int(trial) for trial in known.index]
     names = [name for name in map(str, experiment.settings) if any(_differs(experiment, each, name) for each in trials)]
     metrics = list(dict.fromkeys([*_goals(experiment), *experiment.objective.constraints]))
-    known = experiment.trials.loc[trials]
     kept = {"feasible": ["yes" if feasible else "no" for feasible in known["feasible"]]}
     columns = {
         "trial": [_name(experiment, trial) for trial in trials],
         **{metric: aligned(known[metric]) for metric in metrics},
-        "epoch": [number(epoch) for epoch in known["best_epoch"]],
+        "epoch": [number(epoch) for epoch in known["epoch"]],
         **(kept if experiment.objective.constraints else {}),
         "seconds": [number(seconds, 3) for seconds in known["seconds"]],
         **{name: [_cell(experiment, trial, name) for trial in trials] for name in names},

@@ -107,7 +107,7 @@ def commands(experiment: Experiment) -> Commands:
             ("the ranking, as a file", f"python -m analysis.best run={run}"),
             *proving(experiment, "is the best really better?"),
             (
-                "the winner, to use" if WINNER in standing_out(experiment).values() else "the best trial, to use",
+                f"the {_exported(experiment)}, to use",
                 f"python -m analysis.export run={run} to={folder}",
             ),
             ("train it in full", f"python -m trainables.train config={config}"),
@@ -116,9 +116,9 @@ def commands(experiment: Experiment) -> Commands:
 
 
 def proving(experiment: Experiment, purpose: str) -> list[tuple[str, str]]:
-    """The commands that prove the best over fresh seeds, one for each goal; none where the default is the best."""
+    """The commands that prove the best over fresh seeds, one for each goal; none where the default is that."""
     objective, run = experiment.objective, experiment.path
-    if experiment.best == 0:
+    if experiment.best == 0 and not experiment.chosen:
         return []
     if not objective.several:
         return [(purpose, retraining(run))]
@@ -146,6 +146,13 @@ def spelled(value: Any) -> str:
 
 def _pairs(values: Any) -> str:
     return ", ".join(f"{name}={plain(value)}" for name, value in values.items() if value not in (None, ""))
+
+
+def _exported(experiment: Experiment) -> str:
+    """What an export without a trial's number takes."""
+    if WINNER in standing_out(experiment).values():
+        return "winner"
+    return "chosen trial" if experiment.objective.several and experiment.chosen is not None else "best trial"
 
 
 def _search_command(recorded: Any) -> str | None:

@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution
 from analysis.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Key, Plot
-from analysis.page.drawing import BEST, DEFAULT, FAINT, INK, LIMIT, MUTED, SURFACE, axis, number
+from analysis.page.drawing import BEST, CHOSEN, DEFAULT, FAINT, INK, LIMIT, MUTED, SURFACE, axis, number
 from analysis.page.slices import choices, position
 from analysis.questions.leading import SEARCHED, standing_out
 
@@ -67,19 +67,22 @@ def trade_offs(experiment: Experiment) -> list[Plot]:
 
 
 def _trade_off(experiment: Experiment, metric: str) -> Plot:
-    objective, trials = experiment.objective, experiment.trials
+    objective = experiment.objective
+    trials, when = (experiment.latest, "last") if objective.several else (experiment.trials, "best")
     first = objective.first
     known = trials[[first.metric, metric]].dropna().index
     modes = {goal.metric: goal.mode for goal in objective.goals}
     bound = objective.constraints.get(metric)
-    chosen = experiment.front if objective.several else []
-    drawn = drawing.sampled(list(known), DRAWN, {*chosen, *drawing.named(experiment)} & {*known})
+    members = experiment.front if objective.several else []
+    drawn = drawing.sampled(list(known), DRAWN, {*members, *drawing.named(experiment)} & {*known})
     x, y = trials[metric].loc[drawn].astype(float), trials[first.metric].loc[drawn]
     traces, legend = drawing.by_status(experiment, x, y)
     stars, star_keys = drawing.landmarks(experiment, x, y)
     if objective.several:
         traces.append(_front(experiment, metric))
         legend.insert(0, Key("Pareto front", "line" if len(objective.goals) == 2 else "dot", BEST))
+        ring, ring_key = _chosen(experiment, metric)
+        stars, star_keys = [*stars, *ring], [*star_keys, *ring_key]
     limits, beyond = drawing.view(trials[first.metric].loc[known], first.mode)
     across, aside = drawing.view(
         [*trials[metric].loc[known], *([bound] if bound is not None else [])], modes.get(metric, "min")
@@ -91,10 +94,10 @@ def _trade_off(experiment: Experiment, metric: str) -> Plot:
             axis(metric, range=across), axis(first.metric, range=limits), shapes=shapes, annotations=labels
         ),
     }
-    caption = f"Each mark is a trial at its best epoch.{_how_to_read(experiment)}"
+    caption = f"Each mark is a trial at its {when} epoch.{_how_to_read(experiment)}"
     caption += f"{drawing.sample_words(len(drawn), len(known))}{drawing.left_out(max(beyond, aside))}"
     return Plot(
-        _trade_title(experiment, metric, len(known), chosen), caption, figure, 380, legend=(*legend, *star_keys)
+        _trade_title(experiment, metric, len(known), members), caption, figure, 380, legend=(*legend, *star_keys)
     )
 
 
@@ -166,12 +169,23 @@ def _rails(dimensions: list[Any], rows: dict[str, int]) -> tuple[list[dict[str, 
 def _front(experiment: Experiment, metric: str) -> dict[str, Any]:
     """The front's members; of two goals they lie on a line, of more they do not."""
     first = experiment.objective.first.metric
-    line = experiment.trials.loc[experiment.front, [metric, first]].sort_values([metric, first])
+    line = experiment.latest.loc[experiment.front, [metric, first]].sort_values([metric, first])
     trials = [int(trial) for trial in line.index]
     trace = drawing.marks("Pareto front", line[metric], line[first], trials, (BEST, "circle"), size=8)
     if len(experiment.objective.goals) > 2:
         return trace
     return {**trace, "mode": "lines+markers", "line": {"color": BEST, "width": 2}}
+
+
+def _chosen(experiment: Experiment, metric: str) -> tuple[list[dict[str, Any]], list[Key]]:
+    """A ring about the trial that is chosen of the front, and its legend; nothing where there is none."""
+    trial = experiment.chosen
+    if trial is None:
+        return [], []
+    name, (color, symbol, shape, size) = f"chosen (#{trial})", CHOSEN
+    place = experiment.latest.loc[[trial]]
+    x, y = place[metric], place[experiment.objective.first.metric]
+    return [drawing.marks(name, x, y, [trial], (color, symbol), size=size, opacity=1.0)], [Key(name, shape, color)]
 
 
 def _bound(bound: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -190,11 +204,11 @@ def _how_to_read(experiment: Experiment) -> str:
     return f" Nothing that was trained to its end is better in {place}; see the table."
 
 
-def _trade_title(experiment: Experiment, metric: str, known: int, chosen: list[Any]) -> str:
+def _trade_title(experiment: Experiment, metric: str, known: int, members: list[int]) -> str:
     if experiment.objective.several:
         goals = experiment.objective.goals
         names = f"{goals[0].metric} and {metric}" if len(goals) == 2 else f"all {len(goals)} goals"
-        return f"{len(chosen)} of {known:,} trials are on the front of {names}"
+        return f"{len(members)} of {known:,} trials are on the front of {names}"
     bound = experiment.objective.constraints[metric]
     kept = int((experiment.trials[metric] <= bound).sum())
     return f"{kept:,} of {known:,} trials keep {metric} ≤ {bound:g}"

@@ -8,7 +8,7 @@ import pandas as pd
 
 from analysis.experiment import Experiment
 from analysis.questions.answer import counted, figure, percent
-from analysis.questions.leading import Proved, proved
+from analysis.questions.leading import Proved, chosen_words, proved
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ def _sentence(experiment: Experiment, counts: pd.Series, saved: float) -> str:
     parts = [f"{counts.get(state, 0):,} {word}" for state, word in WORDS.items() if counts.get(state, 0)]
     sentence = f"{result}; {len(experiment.trials):,} of {counted(asked, 'trial')}"
     sentence += f": {', '.join(parts)}" if parts else ""
-    return f"{sentence}; stopping saved {percent(saved)} of the epochs." if saved else f"{sentence}."
+    sentence += f"; stopping saved {percent(saved)} of the epochs." if saved else "."
+    return " ".join(filter(None, [sentence, chosen_words(experiment)]))
 
 
 def _value(experiment: Experiment, trial: int | None) -> float | None:

@@ -47,6 +47,13 @@ def proved(experiment: Experiment) -> Proved | None:
     )
 
 
+def chosen_words(experiment: Experiment) -> str:
+    """Of several goals a sentence on the trial that is chosen of them and by which rule; empty where there is none."""
+    if not experiment.objective.several or experiment.chosen is None:
+        return ""
+    return f"Trial #{experiment.chosen} is chosen: {experiment.objective.rule}, each at its last epoch."
+
+
 def standing_out(experiment: Experiment) -> dict[int, str]:
     """Trial → what it is called, the foremost first: the proved winner, then the search's best."""
     won, best = proved(experiment), experiment.best

@@ -85,19 +85,22 @@ def front(evidence: Evidence) -> Said:
     goals = experiment.objective.goals
     if not experiment.front:
         return "unknown", "No trial has trained its whole budget yet, so there is no front."
-    members = experiment.trials.loc[experiment.front]
+    members = experiment.latest.loc[experiment.front]
     order = [goal.sign * members[goal.metric] for goal in goals]
     ends = [(int(values.index[int(values.argmax())]), goal.metric) for values, goal in zip(order, goals, strict=True)]
-    best = listed([f"{metric} {figure(evidence.of(trial, metric))} (#{trial})" for trial, metric in ends])
+    best = listed([f"{metric} {figure(members[metric][trial])} (#{trial})" for trial, metric in ends])
     of = f"of {experiment.settled.sum():,} that trained to their end"
     size = f"{counted(len(members), 'trial')} make the front, {of}; the best there: {best}"
-    if not evidence.kept(experiment.front[0]):
+    if experiment.chosen is None:
         return "bad", f"{size}. None keeps the constraints."
     if len(members) == 1:
         return "careful", f"{size}. One trial leads in every goal, so the goals do not conflict: one would do."
     if 0 in members.index:
         return "careful", f"{size}. The default is on it: no trial is better in one goal without a loss in another."
-    return "good", f"{size}. {_default_behind(evidence, members)} Choose by what a goal is worth to you."
+    choice = f"Of these #{experiment.chosen} is chosen, as the space says: {experiment.objective.rule}."
+    if not experiment.objective.trades:
+        choice = "Choose by what a goal is worth to you: give_up says it in the space."
+    return "good", f"{size}. {_default_behind(evidence, members)} {choice}"
 
 
 def healthy(evidence: Evidence) -> Said:
@@ -197,9 +200,9 @@ def _lead_on_default(evidence: Evidence) -> str:
 def _default_behind(evidence: Evidence, members: pd.DataFrame) -> str:
     if evidence.experiment.default is None:
         return "The default has no result to compare with."
-    ahead = pd.Series(True, index=members.index)
+    ahead, latest = pd.Series(True, index=members.index), evidence.experiment.latest
     for goal in evidence.experiment.objective.goals:
-        ahead &= goal.sign * members[goal.metric] >= goal.sign * float(evidence.of(0, goal.metric))
+        ahead &= goal.sign * members[goal.metric] >= goal.sign * float(latest[goal.metric][0])
     trials = [int(trial) for trial in members.index[ahead]]
     return f"{named(trials[:3])} {'beats' if len(trials) == 1 else 'beat'} the default in every goal." if trials else ""
 

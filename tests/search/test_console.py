@@ -180,12 +180,47 @@ def test_the_commands_can_be_pasted_whatever_the_folder_is_called(tmp_path, monk
 GOALS = [{"metric": "val/score", "mode": "max"}, {"metric": "val/cost", "mode": "min"}]
 
 
-def test_the_card_of_several_objectives_shows_the_front(tmp_path):
-    on = board(tmp_path / "run", **SHORT, objective=GOALS, scheduler={"kind": "none"})
-    for params in (FAR, NEAR, {"x": 0.1, "y": 0.7}, {"x": 0.2, "y": 0.1}):
+GIVING = [{**GOALS[0], "give_up": 0.1}, GOALS[1]]
+FOUR = (FAR, NEAR, {"x": 0.1, "y": 0.7}, {"x": 0.2, "y": 0.1})
+
+
+def named(text):
+    """What the card calls which trial, in its order."""
+    rows = [row.split() for row in text.splitlines() if " trial #" in row]
+    return [(row[0], row[2]) for row in rows]
+
+
+def test_the_plan_says_how_one_is_chosen_of_several_objectives_only_if_something_is_given_up(tmp_path):
+    several = {"scheduler": {"kind": "none"}}
+    text = plan(asked(tmp_path, objective=GIVING, **several), PLACEMENT)
+    assert "chosen in the end: of those within 10% of the best val/score, the one with the least val/cost\n" in text
+    assert "chosen" not in plan(asked(tmp_path, objective=GOALS, **several), PLACEMENT)
+
+
+@pytest.mark.parametrize(
+    ("goals", "order", "rule"),
+    [
+        (GOALS, [("chosen", "#1"), ("front", "#2")], "#1, the one with the largest val/score"),
+        (GIVING, [("chosen", "#2"), ("front", "#1")], "#2, of those within 10% of the best val/score, the one with"),
+    ],
+)
+def test_the_card_of_several_objectives_shows_the_front_and_which_is_chosen_by_which_rule(tmp_path, goals, order, rule):
+    on = board(tmp_path / "run", **SHORT, objective=goals, scheduler={"kind": "none"})
+    for params in FOUR:
         trained(on, params)
-    shown = [row.split()[2] for row in card(on, on.folder).splitlines() if row.startswith("  best trial")]
-    assert sorted(shown) == ["#1", "#2"]
+    text = card(on, on.folder)
+    assert named(text) == order
+    assert text.startswith(f"  chosen of 2 on the front: {rule}")
+    assert "default val/score 0.2167   val/cost 0.9" in text
+
+
+def test_a_front_that_keeps_no_constraint_has_none_that_is_chosen(tmp_path):
+    several = {"objective": GIVING, "scheduler": {"kind": "none"}}
+    on = board(tmp_path / "run", **SHORT, **several, constraints={"val/cost": 0.05})
+    for params in FOUR:
+        trained(on, params)
+    assert on.chosen() is None
+    assert named(card(on, on.folder)) == [("front", "#2"), ("front", "#1")]
 
 
 @pytest.mark.parametrize("concurrent", [1, 3])

@@ -113,6 +113,14 @@ def test_one_objective_on_the_command_line_replaces_several(tmp_path):
     assert [(goal.metric, goal.mode) for goal in one.objective.goals] == [("val/cost", "min")]
 
 
+def test_a_goal_says_what_may_be_given_up_of_it():
+    goals = [{"metric": "val/score", "give_up": 0.02}, {"metric": "val/cost", "mode": "min", "give_up": 0}]
+    read = space(objective=goals, scheduler={"kind": "none"})
+    assert [goal.give_up for goal in read.objective.goals] == [0.02, 0.0]
+    assert read.objective.trades
+    assert Space.of("again", read.source).objective == read.objective
+
+
 # -- conditions --------------------------------------------------------------------------------------------------
 
 
@@ -211,6 +219,16 @@ def test_a_space_that_begins_with_a_trained_model_asks_for_it():
         ({"objective": {"metrik": "val/score"}}, ["objective.metric"]),
         ({"objective": {"metric": "val/score", "mod": "max"}}, ["objective.mod", "did you mean 'objective.mode'?"]),
         ({"objective": {"metric": "val/score", "mode": "up"}}, ["objective.mode=up", "max or min"]),
+        ({"objective": {"metric": "val/score", "give_up": 0.02}}, ["give_up=0.02", "val/score", "goal below"]),
+        *(
+            ({"objective": [{"metric": "val/score", "give_up": share}, {"metric": "val/cost"}]}, ["give_up", "0.02"])
+            for share in (-0.1, 1, 1.5, False, "2%", None, float("nan"))
+        ),
+        (
+            {"objective": [{"metric": "val/score"}, {"metric": "val/cost", "give_up": 0.1}]},
+            ["objective.give_up=0.1", "val/cost", "leave it out"],
+        ),
+        ({"objective": {"metric": "val/score", "give_upp": 0.1}}, ["did you mean 'objective.give_up'?"]),
         ({"constraints": {"val/cost": True}}, ["constraints.val/cost=True", "number"]),
         ({"constraints": {"val/cost": "low"}}, ["constraints.val/cost=low", "number"]),
         ({"budget": {"trails": 3}}, ["budget.trails", "did you mean 'budget.trials'?"]),

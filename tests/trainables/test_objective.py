@@ -80,6 +80,79 @@ def test_the_front_is_what_nothing_dominates(seed):
     assert of.front(points) == [index for index, point in enumerate(points) if not beaten(point)]
 
 
+TWO = (Goal("val/a", "max", 0.1), Goal("val/b", "min"))
+
+
+def by_definition(goals, points):
+    """The rule with sets and plain comparisons, on points that may dominate each other."""
+    left = set(range(len(points)))
+    for place, goal in enumerate(goals):
+        best = (max if goal.mode == "max" else min)(points[each][place] for each in left)
+        room = goal.give_up * abs(best)
+        left = {each for each in left if abs(points[each][place] - best) <= room}
+    ahead = [each for each in left if not any(dominated(goals, points[each], other) for other in points)]
+    return min(ahead)
+
+
+def dominated(goals, point, by):
+    gains = [goal.sign * (other - own) for goal, own, other in zip(goals, point, by, strict=True)]
+    return min(gains) >= 0 and max(gains) > 0
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_rule_keeps_what_is_close_to_the_best_goal_by_goal(seed):
+    rng = np.random.default_rng(seed)
+    shares = [*rng.choice([0.0, 0.125, 0.25, 0.5], size=int(rng.integers(1, 3))), 0.0]
+    goals = tuple(Goal(f"val/{place}", rng.choice(["max", "min"]), share) for place, share in enumerate(shares))
+    points = rng.integers(-8, 9, size=(25, len(goals))).astype(float).tolist()
+    assert Objective(goals).choose(points) == by_definition(goals, points)
+
+
+def test_the_rule_gives_up_a_share_of_the_first_goal_for_the_second():
+    points = [(1.0, 9.0), (0.95, 4.0), (0.9, 3.0), (0.89, 1.0), (0.5, 0.0)]
+    assert Objective(TWO).choose(points) == 2
+    assert Objective((Goal("val/a"), TWO[1])).choose(points) == 0
+
+
+def test_of_a_least_negative_best_value_a_share_is_given_up_too():
+    assert Objective(TWO).choose([(-1.0, 5.0), (-1.1, 4.0), (-1.2, 3.0)]) == 1
+    least = Objective((Goal("val/a", "min", 0.1), Goal("val/b")))
+    assert least.choose([(1.0, 1.0), (1.1, 2.0), (1.2, 3.0)]) == 1
+
+
+def test_without_anything_given_up_the_best_of_the_first_goal_is_chosen_and_of_equals_that_of_the_second():
+    of = Objective((Goal("val/a"), Goal("val/b", "min"), Goal("val/c")))
+    points = [(1.0, 5.0, 1.0), (2.0, 4.0, 1.0), (2.0, 3.0, 1.0), (2.0, 3.0, 2.0), (2.0, 3.0, 2.0)]
+    assert of.choose(points) == 3  # and of points that are the same the earlier
+    assert not of.trades
+
+
+def test_what_lacks_a_figure_is_not_chosen():
+    nan, inf = float("nan"), float("inf")
+    assert Objective(TWO).choose([(nan, 0.0), (9.0, nan), (inf, 0.0), (1.0, 1.0), (0.95, 0.5)]) == 4
+    assert Objective(TWO).choose([(nan, 0.0)]) is None
+    assert Objective(TWO).choose([]) is None
+
+
+@pytest.mark.parametrize(
+    ("shares", "words"),
+    [
+        ([0.0, 0.0, 0.0], "the one with the largest a"),
+        ([0.0, 0.1, 0.0], "the one with the largest a"),
+        ([0.02, 0.0, 0.0], "of those within 2% of the best a, the one with the least b"),
+        (
+            [0.02, 0.005, 0.0],
+            "of those within 2% of the best a, of those within 0.5% of the best b, the one with the largest c",
+        ),
+    ],
+)
+def test_the_rule_in_words_says_what_is_given_up(shares, words):
+    modes = ("max", "min", "max")
+    goals = tuple(Goal(name, mode, share) for name, mode, share in zip("abc", modes, shares, strict=True))
+    assert Objective(goals).rule == words
+    assert Objective(goals).trades == any(shares)
+
+
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_nan_beats_nothing(mode):
     goal = Goal("val/a", mode)
@@ -98,6 +171,20 @@ def test_a_metric_that_is_not_reported_is_named_with_those_that_are():
         objective().score({"val/c": 1.0, "train/total": 2.0, "health/z": 0.0})
 
 
-def test_plain_values_are_read_back():
-    of = Objective((Goal("val/a"), Goal("val/b", "min")), {"val/c": 0.1})
+@pytest.mark.parametrize("share", [0.0, 0.02])
+def test_plain_values_are_read_back(share):
+    of = Objective((Goal("val/a", give_up=share), Goal("val/b", "min")), {"val/c": 0.1})
     assert Objective.of(of.as_dict()) == of
+
+
+def test_what_was_written_before_goals_gave_something_up_is_read_and_written_the_same():
+    old = {"goals": [{"metric": "val/a", "mode": "max"}, {"metric": "val/b", "mode": "min"}], "constraints": {}}
+    assert Objective.of(old).goals == (Goal("val/a"), Goal("val/b", "min"))
+    assert Objective.of(old).as_dict() == old
+
+
+def test_several_goals_are_compared_at_the_last_epoch_and_one_at_its_best():
+    one, two = objective(), Objective(TWO)
+    reports = [scored(one, epoch, a=value, b=0.0) for epoch, value in [(1, 0.5), (2, 0.9), (3, 0.7)]]
+    assert (one.compared(reports)["epoch"], two.compared(reports)["epoch"]) == (2, 3)
+    assert one.compared([]) is None and two.compared([]) is None
