@@ -52,6 +52,7 @@ class Stored:
     """The readable ones of a sequence of files; `stored[i]` is the i-th of them, a read-only uint8 view.
 
     Attributes:
+        key: names the pixels: the same files, decoded in the same way, have the same key.
         pixels: uint8 `[sum of all sizes]`, memory-mapped and read-only: one array after the other.
         shapes: their shapes.
         kept: int64 `[N]`, increasing; `stored[i]` is of `files[kept[i]]`.
@@ -59,6 +60,7 @@ class Stored:
         bad: name and reason of every file left out.
     """
 
+    key: str
     pixels: np.ndarray
     shapes: tuple[tuple[int, ...], ...]
     kept: np.ndarray
@@ -108,13 +110,11 @@ def decode_files(
     """
     if not files:
         raise UsageError(f"there are no {title} to read.")
-    contents = list(_in_threads(_content, files, f"looking for {title}"))
-    folder = Path(cache).expanduser() / _key(files, contents, method)
-    if not folder.exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{folder}.lock"):
-            if not folder.exists():  # another process may have built it while this one waited for the lock
-                _build(folder, files, contents, decode, title)
+    contents = list(in_threads(_content, files, f"looking for {title}"))
+    folder = built_once(
+        Path(cache).expanduser() / _key(files, contents, method),
+        lambda partial: _build(partial, files, contents, decode, title),
+    )
     stored = _opened(folder)
     _report_bad(stored, len(files), bad_images, title)
     return stored
@@ -130,6 +130,40 @@ def decode_file(file: Path, decode: Decode) -> Picture:
     if isinstance(picture, str):
         raise UsageError(f"{file} cannot be read: {picture}; give an image file.")
     return picture
+
+
+def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """The folder, complete; where it is not there, `build` fills another one, which is moved to its place last.
+
+    Several processes may ask at once: one builds, the others wait. That the folder exists means that it is complete.
+    """
+    if not folder.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():  # another process may have built it while this one waited for the lock
+                partial = folder.with_suffix(".partial")
+                shutil.rmtree(partial, ignore_errors=True)  # of a build that was interrupted: nobody else is at it
+                partial.mkdir()
+                build(partial)
+                partial.replace(folder)
+    return folder
+
+
+def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> Iterator[Result]:
+    """Results in order, with a progress bar. Threads suffice where the work releases the GIL: Pillow, NumPy, torch."""
+    interval = 0.1 if sys.stderr.isatty() else 60  # a log file gets a line a minute
+    threads = min(32, os.cpu_count() or 1)
+    waiting: deque[Future[Result]] = deque()
+    with (
+        ThreadPoolExecutor(threads) as pool,
+        tqdm(total=len(items), desc=title, unit="image", delay=1, mininterval=interval) as bar,
+    ):
+        for place in range(len(items) + _IN_FLIGHT * threads):
+            if place < len(items):
+                waiting.append(pool.submit(work, items[place]))
+            if waiting and place >= _IN_FLIGHT * threads:
+                bar.update()
+                yield waiting.popleft().result()
 
 
 class _Content(NamedTuple):
@@ -164,17 +198,12 @@ def _key(files: Sequence[Path], contents: Sequence[_Content], method: Sequence[A
 
 
 def _build(folder: Path, files: Sequence[Path], contents: Sequence[_Content], decode: Decode, title: str) -> None:
-    """Write the folder beside its place and move it there last: that it exists means that it is complete."""
-
     def picture_of(item: tuple[Path, _Content]) -> Picture | str:
         return item[1].problem or decode(item[0])
 
-    partial = folder.with_suffix(".partial")
-    shutil.rmtree(partial, ignore_errors=True)  # of a build that was interrupted; the lock says nobody is at it
-    partial.mkdir()
     manifest: dict[str, list[Any]] = {"kept": [], "shapes": [], "sizes": [], "bad": []}
-    with (partial / "pixels.bin").open("wb") as stream:
-        pictures = _in_threads(picture_of, list(zip(files, contents, strict=True)), f"decoding {title}")
+    with (folder / "pixels.bin").open("wb") as stream:
+        pictures = in_threads(picture_of, list(zip(files, contents, strict=True)), f"decoding {title}")
         for index, picture in enumerate(pictures):
             if isinstance(picture, str):
                 manifest["bad"].append((files[index].name, picture))
@@ -185,25 +214,7 @@ def _build(folder: Path, files: Sequence[Path], contents: Sequence[_Content], de
             manifest["sizes"].append(picture.stored)
         stream.flush()
         os.fsync(stream.fileno())  # so that after a power cut, too, the folder's existence means what it says
-    (partial / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    partial.replace(folder)
-
-
-def _in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> Iterator[Result]:
-    """Results in order. Threads suffice, since Pillow, NumPy and hashing release the GIL."""
-    interval = 0.1 if sys.stderr.isatty() else 60  # a log file gets a line a minute
-    threads = min(32, os.cpu_count() or 1)
-    waiting: deque[Future[Result]] = deque()
-    with (
-        ThreadPoolExecutor(threads) as pool,
-        tqdm(total=len(items), desc=title, unit="image", delay=1, mininterval=interval) as bar,
-    ):
-        for place in range(len(items) + _IN_FLIGHT * threads):
-            if place < len(items):
-                waiting.append(pool.submit(work, items[place]))
-            if waiting and place >= _IN_FLIGHT * threads:
-                bar.update()
-                yield waiting.popleft().result()
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
 def _opened(folder: Path) -> Stored:
@@ -212,6 +223,7 @@ def _opened(folder: Path) -> Stored:
     # an empty file cannot be mapped
     pixels = np.memmap(folder / "pixels.bin", np.uint8, mode="r") if shapes else np.empty(0, np.uint8)
     return Stored(
+        key=folder.name,
         pixels=pixels,
         shapes=shapes,
         kept=np.array(manifest["kept"], dtype=np.int64),
