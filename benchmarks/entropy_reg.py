@@ -1,0 +1,170 @@
+"""What does a bias cost and what does it bring: DeepGaze III with and without centre bias and regulariser.
+
+    python -m benchmarks.entropy_reg
+    python -m benchmarks.entropy_reg data.source=fixations data.root=FOLDER fixed.image_size=400 fixed.downsample=2
+
+Trains the same model in several ways over several seeds and judges each on the test split, at its last epoch:
+
+  * with the centre bias and without the regulariser, as published;
+  * without the centre bias, with the entropy term's weight growing from nothing;
+  * the same on features of the first hooked layer alone, too near-sighted to know where in the image they are;
+  * with centre-bias dropout.
+
+On synthetic data the best that can be reached is known in closed form: with the centre bias, and by the content alone;
+the difference is the bias information, which a model must lose that knows of no bias. Figures are bits per fixation;
+the intervals of real data are over images (bootstrap), of the means over the seeds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from scipy import stats
+
+from benchmarks.arguments import parse
+from benchmarks.seeds import over_seeds
+from trainables import entry
+from trainables.artifact import Recipe
+from trainables.entropy_reg import synthetic
+from trainables.entropy_reg.centre_bias import CentreBias
+from trainables.entropy_reg.config import Config, Data
+from trainables.entropy_reg.data import load
+from trainables.entropy_reg.prior import fitted
+from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.variant import EntropyReg
+from trainables.loop import Loop
+from trainables.objective import Goal, Objective
+from trainables.settings import Settings, command, setting
+
+SHOWN = ("information_gain_bits", "log_likelihood_bits", "auc", "nss")
+KINDS = ("uniform", "reflect", "texture", "scrambled")
+_OF_MEAN = ("texture", "scrambled")  # a density may follow what is in these: what they have in common is the bias
+WEIGHTS = (0.01, 0.1, 1.0, 10.0)
+SMALL: Mapping[str, Any] = {
+    "image_size": 128,
+    "downsample": 1,
+    "backbone": "tiny",
+    "lr": 0.01,
+    "sigma": 0.015,
+    "n_uniform": 8,
+}
+"""Settings for two CPU cores; `fixed.…` changes them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement(Settings):
+    """The keys of the command line, with `data.…` and `fixed.…` beside them."""
+
+    epochs: int = setting(20, "epochs of a training", low=1)
+    seeds: int = setting(3, "trainings of each row", low=1)
+    workers: int = setting(2, "trainings at a time, one thread each", low=1)
+
+
+class Result(NamedTuple):
+    """Of one training on the test split.
+
+    Attributes:
+        figures: of every image, `[N]` each; bias: bits by kind of probe.
+    """
+
+    figures: dict[str, np.ndarray]
+    bias: dict[str, float]
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print a table; returns the exit code."""
+    values, parts = parse(arguments, ("data", "fixed"))
+    measurement = Measurement.of(values)
+    variant = entry.load("entropy_reg")
+    config = Config.of({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
+    data = Data.of(parts["data"], where="data.")
+    rows = {
+        name: Recipe(variant, replace(config, **settings), data, Objective((Goal("val/information_gain_bits"),)), 0)
+        for name, settings in arms(config).items()
+    }
+    for recipe in rows.values():
+        variant.prepare(recipe.config, data, ("train", "val", "test"))
+    prior, test = fitted(config, data), load(config, data, "test")
+    print(f"{len(test)} test images; centre bias {prior.bits:.3f} bits (leaving one training image out)")
+    if data.source == "synthetic":
+        _print_ceilings(test, prior, data)
+    heads = ("IG", "LL", "AUC", "NSS", *(f"B {kind}" for kind in KINDS))
+    print(f"{'':<36}" + "".join(f"{head:>13}" for head in heads) + "   IG over images", flush=True)
+    for name, results in over_seeds(rows, train, measurement.seeds, measurement.workers):
+        _print_row(name, results)
+    return 0
+
+
+def arms(config: Config) -> dict[str, dict[str, Any]]:
+    """Row → what is different in it."""
+    blind = {"centre_bias": "uniform"}
+    found: dict[str, dict[str, Any]] = {"centre bias given (published)": {}}
+    for weight in WEIGHTS:
+        found[f"given, lambda {weight:g}"] = {"regulariser": "entropy", "lambda_eff": weight}
+    found["given, centre-bias dropout 0.2"] = {"regulariser": "dropout", "centre_bias_dropout": 0.2}
+    found["not given"] = blind
+    for weight in WEIGHTS:
+        found[f"not given, lambda {weight:g}"] = {**blind, "regulariser": "entropy", "lambda_eff": weight}
+    if config.backbone == "tiny":
+        near = {"layers": "1"}
+        found["near-sighted, given"] = near
+        found["near-sighted, not given, lambda 1"] = {**near, **blind, "regulariser": "entropy", "lambda_eff": 1.0}
+    return found
+
+
+def train(recipe: Recipe, seed: int) -> Result:
+    """A training's figures on the test split, after its last epoch."""
+    torch.set_num_threads(1)
+    variant = recipe.entry.build(recipe.config, recipe.data, seed=seed + 1, splits=("train", "val", "test"))
+    assert isinstance(variant, EntropyReg)  # for the type checker
+    loop = Loop(variant, recipe.objective)
+    while not loop.finished:
+        loop.epoch()
+    config = variant.config
+    figures = variant.judged("test", variant.prior if config.centre_bias == "kde" else None)
+    measured = variant.measured()
+    bias = {kind: measured[kind].of_mean if kind in _OF_MEAN else float(measured[kind].bits.mean()) for kind in KINDS}
+    return Result(figures, bias)
+
+
+def closed_form(test: Stimuli, prior: CentreBias, data: Data) -> tuple[float, float]:
+    """Information gain in bits of the true density, and of the true density of the content alone, over the prior."""
+    gains = []
+    for truth, shape in zip(test.truth or [], test.shapes, strict=True):
+        density = synthetic.normalised(truth + synthetic.log_bias(data.bias, shape))
+        baseline = prior.log_density((truth.shape[0], truth.shape[1]))
+        each = [density, synthetic.normalised(truth)]
+        gains.append([(np.exp(density) * (one - baseline)).sum() / np.log(2) for one in each])
+    whole, content = np.mean(gains, axis=0)
+    return float(whole), float(content)
+
+
+def _print_ceilings(test: Stimuli, prior: CentreBias, data: Data) -> None:
+    whole, content = closed_form(test, prior, data)
+    print(f"closed form: information gain {whole:.3f} with the bias, {content:.3f} by the content alone")
+    print(f"             bias information {whole - content:.3f}; nine tenths of the ceiling {0.9 * whole:.3f}")
+
+
+def _print_row(name: str, results: Sequence[Result]) -> None:
+    figures = [np.mean([each.figures[key] for each in results]) for key in SHOWN]
+    bias = [np.mean([each.bias[kind] for each in results]) for kind in KINDS]
+    print(
+        f"{name:<36}" + "".join(f"{value:>13.3f}" for value in (*figures, *bias)) + f"   {_interval(results)}",
+        flush=True,
+    )
+
+
+def _interval(results: Sequence[Result]) -> str:
+    """Of the information gain over images, 95 % (bootstrap), after the mean over the seeds; and its least and most."""
+    gains = np.mean([each.figures["information_gain_bits"] for each in results], axis=0)
+    low, high = stats.bootstrap((gains,), np.mean, rng=np.random.default_rng(0)).confidence_interval
+    seeds = [each.figures["information_gain_bits"].mean() for each in results]
+    return f"({low:.3f} to {high:.3f}; seeds {min(seeds):.3f} to {max(seeds):.3f})"
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,264 @@
+"""MIT1003's files: fixations in raw gaze, the forced first one, and what is refused."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from trainables.entropy_reg.config import Data
+from trainables.entropy_reg.mit1003 import fixated, listed
+from trainables.settings import UsageError
+
+WIDTH, HEIGHT = 640, 480
+MIDDLE = [320.0, 240.0]
+PLACES = [[322.0, 238.0], [100.0, 90.0], [500.0, 400.0], [480.0, 60.0]]
+
+
+def rests(places=PLACES, samples=60, flight=6, noise=0.0, seed=0) -> np.ndarray:
+    """Gaze that rests at places and flies between them, fastest in the middle of the way."""
+    way = np.linspace(0, 1, flight + 2)[1:-1, None]
+    way = way**2 * (3 - 2 * way)
+    parts = [np.repeat([places[0]], samples, axis=0)]
+    for one, other in pairwise(places):
+        parts += [np.array(one) + way * (np.array(other) - one), np.repeat([other], samples, axis=0)]
+    gaze = np.concatenate(parts)
+    return gaze + noise * np.random.default_rng(seed).normal(size=gaze.shape)
+
+
+def record(root: Path, subject: str, stem: str, gaze, **more) -> None:
+    """One file as the experiment wrote it: the variable is called like the image, but for what Matlab cuts off."""
+    (root / "DATA" / subject).mkdir(parents=True, exist_ok=True)
+    struct = {"subName": subject, "Nreps": 1, "imgName": f"{stem}.jpeg", "DATA": {"block": 1, "eyeData": gaze, **more}}
+    savemat(root / "DATA" / subject / f"{stem}.mat", {f"v{stem}"[:31]: struct})
+
+
+def picture(root: Path, stem: str, size=(WIDTH, HEIGHT)) -> None:
+    (root / "ALLSTIMULI").mkdir(exist_ok=True)
+    Image.new("RGB", size).save(root / "ALLSTIMULI" / f"{stem}.jpeg")
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Two images and two subjects, and what else the published folders hold."""
+    for stem in ("i2", "i10"):
+        picture(tmp_path, stem)
+        for subject in ("ajs", "CNG"):
+            record(tmp_path, subject, stem, rests())
+    savemat(tmp_path / "DATA" / "ajs_shuff_stimnames.mat", {"shuff_stimnames": 1})
+    (tmp_path / "DATA" / ".svn").mkdir()
+    return tmp_path
+
+
+def read(root: Path):
+    return listed(Data(source="mit1003", root=str(root)))
+
+
+def path_of(root: Path, gaze) -> list[list[float]]:
+    """The only scanpath of an image of its own."""
+    picture(root, "own")
+    record(root, "one", "own", gaze)
+    (only,) = read(root)
+    return only.scanpaths[0].tolist()
+
+
+# fixations in gaze
+
+
+def test_a_fixation_is_where_gaze_rests_between_saccades():
+    np.testing.assert_allclose(fixated(rests()), PLACES, atol=0.5)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_noise_of_the_tracker_makes_no_saccades(seed):
+    found = fixated(rests(noise=0.3, seed=seed))
+    np.testing.assert_allclose(found, PLACES, atol=1)
+
+
+def test_fixations_follow_gaze_that_is_moved_or_mirrored():
+    gaze = rests(noise=0.3)
+    moved = np.array([7, -900])
+    np.testing.assert_allclose(fixated(gaze + moved), fixated(gaze) + moved)
+    np.testing.assert_allclose(fixated(gaze[:, ::-1]), fixated(gaze)[:, ::-1])
+
+
+def test_a_fixation_is_the_median_of_its_samples_in_x_and_in_y():
+    gaze = rests([[100.0, 100.0], [400.0, 300.0]], samples=101)
+    gaze[:60] += [[0.001, -0.002]]
+    gaze[60:80] += 0.004
+    assert fixated(gaze)[0].tolist() == [100.001, 99.998]
+
+
+@pytest.mark.parametrize("gaze", [rests(PLACES[:1]), rests(PLACES[:1], samples=3), rests([[5, 5], [9, 5]], flight=40)])
+def test_gaze_without_a_saccade_is_one_fixation(gaze):
+    np.testing.assert_array_equal(fixated(gaze), [np.median(gaze, axis=0)])
+
+
+# The limits below are those of the published marking: done with pencil, or by its steps one after the other.
+
+
+@pytest.mark.parametrize(("step", "fixations"), [(4.5, 1), (4.6, 2)])
+def test_a_saccade_is_three_samples_in_which_speed_rises_by_204_pixels_per_second(step, fixations):
+    steps = np.concatenate([np.zeros(40), np.full(8, step), np.zeros(60)])
+    # smoothed over 4 samples, speed rises in 5 samples by ¾ step at least in four of them, by a whole step in two
+    x = np.cumsum(steps)
+    assert (0.75 * step * 60 > 204) == (fixations == 2)
+    assert len(fixated(np.stack([x, 0 * x], axis=1))) == fixations
+
+
+def test_a_rest_of_50_ms_belongs_to_the_saccades_around_it():
+    def found(samples: int) -> int:
+        before, after = rests(PLACES[:2])[:-60], rests(PLACES[1:3])[60:]
+        return len(fixated(np.concatenate([before, np.repeat([PLACES[1]], samples, axis=0), after])))
+
+    assert [found(samples + 60) for samples in range(3)] == [3, 3, 3]
+    assert [found(samples) for samples in range(85)] == [2] * 21 + [3] * 64
+
+
+def test_what_speeds_up_and_does_not_slow_down_soon_is_no_saccade():
+    def found(glide: int) -> int:
+        steps = np.concatenate([np.zeros(40), np.linspace(2, 12, 6), np.full(glide, 12), np.zeros(60)])
+        x = 480 + np.cumsum(steps)
+        return len(fixated(np.concatenate([rests(), np.stack([x, 0 * x + 480], axis=1)])))
+
+    assert [found(glide) for glide in range(45)] == [6] * 23 + [5] * 22
+
+
+def test_a_recording_may_end_within_its_only_saccade():
+    step = np.concatenate([np.zeros(40), np.cumsum(np.arange(12) * 6.0)])
+    gaze = 100 + np.stack([step, step], axis=1)
+    np.testing.assert_array_equal(fixated(gaze), [[100, 100]])
+
+
+def test_a_last_rest_that_is_too_short_is_no_fixation():
+    gaze = rests(PLACES[:3])
+    assert [len(fixated(gaze[: len(gaze) - cut])) for cut in range(60)] == [3] * 44 + [2] * 16
+
+
+def test_lost_samples_belong_to_no_median():
+    gaze = rests()
+    gaze[20:25] = np.nan
+    np.testing.assert_allclose(fixated(gaze), PLACES, atol=0.5)
+
+
+@pytest.mark.parametrize("samples", range(1, 12))
+def test_a_handful_of_samples_is_one_fixation(samples):
+    assert fixated(np.ones((samples, 2))).tolist() == [[1, 1]]
+    assert fixated(np.empty((0, 2))).shape == (0, 2)
+
+
+# scanpaths
+
+
+def test_images_come_by_name_with_a_scanpath_of_each_subject(small):
+    record(small, "ajs", "i2", rests(PLACES[:2]))
+    first, second = read(small)
+    assert (first.name, second.name) == ("i10.jpeg", "i2.jpeg")
+    assert second.file == small / "ALLSTIMULI" / "i2.jpeg"
+    assert second.size is None
+    assert [len(path) for path in second.scanpaths] == [4, 2]  # CNG before ajs
+    assert second.scanpaths[0].dtype == np.float32
+    np.testing.assert_allclose(second.scanpaths[0], PLACES, atol=0.5)
+
+
+def test_a_name_longer_than_matlab_allows_is_read(tmp_path):
+    stem = "istatic_" + "x" * 80
+    picture(tmp_path, stem)
+    record(tmp_path, "one", stem, rests())
+    assert read(tmp_path)[0].name == f"{stem}.jpeg"
+
+
+def test_a_fixation_outside_the_image_is_in_no_scanpath(tmp_path):
+    outside = [[-60.0, 300.0], [300.0, -60.0], [WIDTH + 5.0, 9.0], [9.0, HEIGHT + 5.0]]
+    for each in outside:
+        found = path_of(tmp_path, rests([MIDDLE, PLACES[1], each, PLACES[2]]))
+        np.testing.assert_allclose(found, [MIDDLE, PLACES[1], PLACES[2]], atol=0.5)
+
+
+def test_a_first_fixation_outside_the_image_is_replaced_by_its_middle(tmp_path):
+    found = path_of(tmp_path, rests([[-200.0, -200.0], [-50.0, 300.0], *PLACES[1:]]))
+    assert found[0] == MIDDLE
+    np.testing.assert_allclose(found[1:], PLACES[1:], atol=0.5)
+
+
+def test_the_middle_is_that_of_the_image(tmp_path):
+    picture(tmp_path, "tall", (300, 800))
+    record(tmp_path, "one", "tall", rests([[-200.0, -200.0], [100.0, 700.0]]))
+    assert read(tmp_path)[0].scanpaths[0][0].tolist() == [150.0, 400.0]
+
+
+def test_what_no_subject_fixated_is_left_out(small):
+    record(small, "ajs", "i2", rests([[-10, -10], [-400, -10]]))
+    assert [len(each.scanpaths) for each in read(small)] == [2, 1]
+    record(small, "CNG", "i2", np.empty((0, 2)))
+    assert [each.name for each in read(small)] == ["i10.jpeg"]
+
+
+def test_only_the_first_two_columns_are_gaze(tmp_path):
+    gaze = rests()
+    found = path_of(tmp_path, np.concatenate([gaze, np.ones((len(gaze), 1))], axis=1))
+    np.testing.assert_allclose(found, PLACES, atol=0.5)
+
+
+def test_an_image_that_cannot_be_read_is_left_to_those_who_decode_it(small):
+    (small / "ALLSTIMULI" / "i2.jpeg").write_bytes(b"nothing")
+    record(small, "ajs", "i2", rests([[9000, 9000], [10, 10]]))
+    second = read(small)[1]
+    assert (second.name, second.scanpaths[1].round().tolist()) == ("i2.jpeg", [[9000, 9000], [10, 10]])
+
+
+# what is refused
+
+
+def test_missing_folders_are_refused(small):
+    (small / "DATA").rename(small / "data_")
+    with pytest.raises(UsageError, match=r"DATA has no folders, one for each subject: put the contents of DATA\.zip"):
+        read(small)
+    (small / "ALLSTIMULI").rename(small / "images")
+    with pytest.raises(UsageError, match=r"ALLSTIMULI has no images, \*\.jpeg: data\.root is"):
+        read(small)
+
+
+def test_gaze_on_an_image_that_is_not_there_is_refused(small):
+    (small / "ALLSTIMULI" / "i2.jpeg").unlink()
+    with pytest.raises(UsageError, match=r"DATA/CNG has gaze on i2, which ALLSTIMULI/ does not hold"):
+        read(small)
+
+
+def test_an_image_on_which_a_subject_has_no_gaze_is_refused(small):
+    (small / "DATA" / "ajs" / "i10.mat").unlink()
+    with pytest.raises(UsageError, match=r"DATA/ajs lacks the \.mat of i10"):
+        read(small)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no Matlab" * 40, b"MATLAB 7.3 MAT-file" + b" " * 105 + b"\x00\x02IM" + b"\x00" * 400]
+)
+def test_a_broken_file_is_refused(small, content):
+    (small / "DATA" / "ajs" / "i2.mat").write_bytes(content)
+    with pytest.raises(UsageError, match=r"ajs/i2\.mat holds no struct with DATA\.eyeData \(\w+\): get it anew"):
+        read(small)
+
+
+@pytest.mark.parametrize("end", [130, 140, 200, 500, 1500])
+def test_a_file_that_ends_too_soon_is_refused(small, end):
+    file = small / "DATA" / "ajs" / "i2.mat"
+    file.write_bytes(file.read_bytes()[:end])
+    with pytest.raises(UsageError, match=r"ajs/i2\.mat holds no struct"):
+        read(small)
+
+
+@pytest.mark.parametrize("struct", [{"DATA": {"gaze": 1}}, {"other": 1}, np.ones(3), "word"])
+def test_another_struct_is_refused(small, struct):
+    savemat(small / "DATA" / "ajs" / "i2.mat", {"i2": struct})
+    with pytest.raises(UsageError, match=r"ajs/i2\.mat holds no struct with DATA\.eyeData"):
+        read(small)
+
+
+@pytest.mark.parametrize("gaze", [np.ones((5, 1)), np.array([[1, np.inf]] * 9)])
+def test_gaze_that_is_no_pairs_of_numbers_is_refused(small, gaze):
+    record(small, "ajs", "i2", gaze)
+    with pytest.raises(UsageError, match=r"ajs/i2\.mat has no rows of x, y in DATA\.eyeData"):
+        read(small)

@@ -1,0 +1,167 @@
+"""The frozen backbone: an image in, the maps of its hooked layers out.
+
+Every image goes through alone and on one thread, so that its maps are the same numbers whoever computes them. In
+batches of another size, or shared out over other threads, convolutions add in another order; threads take images.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import math
+import threading
+from collections.abc import Iterator
+from functools import lru_cache, partial
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables.entropy_reg.config import Config
+from trainables.pretrained import timm_arguments
+from trainables.settings import UsageError
+
+TINY = "tiny"
+SEED = 0  # of random weights: not the training's, so that all trials share the features
+_METHOD = "alone, float32, nearest 1"  # part of the digest: change it whenever the same weights would give other maps
+_HOOKED = {
+    TINY: "1,2,3",
+    # before the rectifier, which timm has inside of norm1
+    "densenet201": "features.denseblock4.denselayer32.norm1.drop,features.denseblock4.denselayer32.conv1,"
+    "features.denseblock4.denselayer31.conv2",
+}
+_MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_CHANNELS = (3, 24, 48, 64, 64)
+
+
+class Backbone:
+    """A network without gradients, and which of its layers are read.
+
+    Attributes:
+        digest: names weights, layers and all else that decides the maps of an image.
+    """
+
+    def __init__(self, name: str, weights: str, layers: str, downsample: float) -> None:
+        self.downsample = downsample
+        self._network = _network(name, weights).eval().requires_grad_(False)
+        self._hooked = (_HOOKED[name] if layers == "auto" else layers).replace(" ", "").split(",")
+        self._found = threading.local()  # the maps of the image that a thread is at
+        for layer in self._hooked:
+            _module(self._network, layer, name).register_forward_hook(partial(_keep, self._found, layer))
+        self.digest = self._digest()
+
+    def to(self, device: torch.device) -> Backbone:
+        """The same on another device."""
+        self._network.to(device)
+        return self
+
+    def __call__(self, image: np.ndarray, device: torch.device, margin: int = 0) -> list[Tensor]:
+        """The maps of one image, each float32 `[C, h, w]`, on the device.
+
+        Args:
+            image: uint8 `[H, W, 3]`.
+            device: where the backbone is.
+            margin: pixels by which the image is continued, mirrored, on all sides; their part of the maps is cut off.
+        """
+        # a copy: PyTorch wants writeable memory, and mapped arrays are read-only
+        pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float() / 255
+        mean, std = (torch.tensor(each, device=device).view(1, 3, 1, 1) for each in (_MEAN, _STD))
+        values = (pixels - mean) / std
+        if margin:
+            values = _mirrored(values, margin)
+        if self.downsample != 1:
+            size = [math.floor(side / self.downsample) for side in values.shape[-2:]]
+            values = F.interpolate(values, size=size, mode="nearest")
+        maps = self._read(values)
+        return [_inner(each, image.shape[:2], margin) for each in maps] if margin else maps
+
+    def _read(self, values: Tensor) -> list[Tensor]:
+        with torch.no_grad(), torch.autocast(values.device.type, enabled=False):
+            self._network(values)
+        return [getattr(self._found, layer) for layer in self._hooked]
+
+    def _digest(self) -> str:
+        digest = hashlib.sha256(f"{_METHOD} {self._hooked} {self.downsample}".encode())
+        for name, value in self._network.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.numpy().tobytes())
+        return digest.hexdigest()[:32]
+
+
+@lru_cache(maxsize=2)
+def backbone(name: str, weights: str, layers: str, downsample: float) -> Backbone:
+    """The one of these settings, made once per process; timm's import and 80 MB of weights take a second.
+
+    Raises:
+        UsageError: as `check` does, or layers that it does not have.
+    """
+    return Backbone(name, weights, layers, downsample)
+
+
+def of(config: Config) -> Backbone:
+    """The backbone of a config, on the CPU unless somebody has moved it."""
+    return backbone(config.backbone, config.weights, config.layers, config.downsample)
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """Convolutions within run on one thread, and so add in the order in which they always do."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _network(name: str, weights: str) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        if name == TINY:
+            return _tiny()
+        import timm  # noqa: PLC0415  (its import takes seconds, and the tiny network needs none)
+
+        if not timm.is_model(name):
+            raise UsageError(f"backbone={name} is no model of timm: take tiny, or one of timm.list_models().")
+        network: nn.Module = timm.create_model(name, **timm_arguments(weights))
+        return network
+
+
+def _tiny() -> nn.Module:
+    """Four convolutions, each at half the size of the one before; with zeros around, so that borders can be seen."""
+    sizes = zip(_CHANNELS, _CHANNELS[1:], (5, 3, 3, 3), strict=False)
+    return nn.Sequential(*[
+        nn.Sequential(nn.Conv2d(before, after, size, stride=2, padding=size // 2), nn.ReLU())
+        for before, after, size in sizes
+    ])  # fmt: skip
+
+
+def _module(network: nn.Module, layer: str, name: str) -> nn.Module:
+    try:
+        return network.get_submodule(layer)
+    except AttributeError as error:
+        first = ", ".join(each for each, _ in network.named_children())
+        raise UsageError(f"layers: backbone={name} has no module {layer}; at its top are {first}.") from error
+
+
+def _keep(found: threading.local, layer: str, _: nn.Module, __: object, output: Tensor) -> None:
+    setattr(found, layer, output[0].clone())  # what follows may work in place
+
+
+def _mirrored(values: Tensor, margin: int) -> Tensor:
+    """Continued by mirroring on all sides, `[1, C, H + 2m, W + 2m]`, however small the image is."""
+    while margin > 0:
+        step = min(margin, min(values.shape[-2:]) - 1)
+        values = F.pad(values, (step,) * 4, mode="reflect")
+        margin -= step
+    return values
+
+
+def _inner(maps: Tensor, size: tuple[int, int], margin: int) -> Tensor:
+    """The part of maps `[C, h, w]` that is of the image itself."""
+    for axis, side in zip((1, 2), size, strict=True):
+        length = maps.shape[axis]
+        first, last = (round(length * edge / (side + 2 * margin)) for edge in (margin, margin + side))
+        maps = maps.narrow(axis, first, max(1, last - first))
+    return maps.contiguous()

@@ -1,0 +1,166 @@
+"""Where people look whatever the image: a kernel density of the other images' fixations. Imports no torch.
+
+Fixations count in shares of width and height, so that images of all sizes share one density. A Gaussian kernel with one
+deviation for both shares is integrated over each cell, so that a coarse grid has the same density as a fine one, then
+normalised inside the image and mixed with a uniform density.
+
+The density without one image's own fixations is what it is compared with, and trained with: otherwise the centre bias
+knows the answer. It is the total less the image's own part, which costs no more than that part.
+
+Source: Kümmerer, Wallis and Bethge 2015, Information-theoretic model comparison unifies saliency metrics; the published
+values for MIT1003 are a bandwidth of 10^−1.6668 = 0.0215 and a uniform share of 10^−14.88.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import special
+
+from trainables.settings import UsageError
+
+BANDWIDTHS = np.geomspace(0.01, 0.3, 18)
+"""Those that `CentreBias.fitted` tries, as shares of width and height."""
+
+SHARES = np.array([0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0])
+"""Shares of a uniform density that `CentreBias.fitted` tries; with 1 the centre bias is uniform."""
+
+FITTED = (60, 80)
+"""Cells down and across on which it compares them: hardly larger than the smallest bandwidth, and quick."""
+
+FLOOR = 1e-12
+"""Least share of a uniform density: with none, cells far from all fixations had a density of 0, whose logarithm is
+−inf, and the rounding of the total less an image's own part would show. It costs 2e-12 bits at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class CentreBias:
+    """A centre bias, made by `fitted`.
+
+    Attributes:
+        relative: of each training image its fixations `[n, 2]`, n ≥ 0: x and y as shares of width and height.
+        bandwidth: deviation of the kernel, as a share of width and of height alike.
+        uniform_share: weight of the uniform density in the mixture; `FLOOR` where it is lower.
+        bits: log-likelihood relative to uniform of each image's fixations by those of the others, in bits per fixation,
+            averaged in each image and then over images.
+        at_end: whether the bandwidth is the first or last of `BANDWIDTHS`, and another one might be better.
+    """
+
+    relative: tuple[np.ndarray, ...]
+    bandwidth: float
+    uniform_share: float
+    bits: float
+    at_end: bool = False
+    _totals: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def fitted(
+        cls,
+        fixations: Sequence[tuple[np.ndarray, tuple[int, int]]],
+        bandwidth: float | None = None,
+        uniform_share: float | None = None,
+    ) -> CentreBias:
+        """The centre bias of some images; what is None is chosen, the likeliest when each image is left out in turn.
+
+        Args:
+            fixations: of each image its fixations `[n, 2]`, x and y in pixels, all inside, and its height and width.
+            bandwidth: as a share of width and height; None: one of `BANDWIDTHS`.
+            uniform_share: of the mixture; None: one of `SHARES`.
+
+        Raises:
+            UsageError: fewer than two images with fixations, as then one cannot be left out.
+        """
+        relative = tuple(points.astype(np.float64) / (width, height) for points, (height, width) in fixations)
+        if (count := sum(len(points) > 0 for points in relative)) < 2:
+            raise UsageError(
+                f"A centre bias needs two training images with fixations, and there are {count}: take more images, "
+                "or centre_bias=uniform."
+            )
+        bandwidths = BANDWIDTHS if bandwidth is None else np.array([bandwidth])
+        shares = SHARES if uniform_share is None else np.array([uniform_share])
+        bits = np.array([_leave_one_out(relative, each, shares) for each in bandwidths])
+        row, column = np.unravel_index(bits.argmax(), bits.shape)
+        at_end = len(bandwidths) > 1 and row in (0, len(bandwidths) - 1) and shares[column] < 1
+        return cls(relative, float(bandwidths[row]), float(shares[column]), float(bits[row, column]), bool(at_end))
+
+    def log_density(self, shape: tuple[int, int], without: int | None = None) -> np.ndarray:
+        """In nats on cells, float64 `[h, w]`; its exponential sums to 1.
+
+        Args:
+            shape: cells down and across. The first call of each shape goes through all fixations, later ones do not.
+            without: the training image, by its place in `fixations`, left out as if it had not been there.
+        """
+        if shape not in self._totals:
+            self._totals[shape] = _total(self.relative, shape, self.bandwidth)
+        mass = self._totals[shape]
+        if without is not None:
+            mass = np.maximum(mass - _mass(self.relative[without], shape, self.bandwidth), 0)  # rounding is around 0
+        return np.log(_mixed(mass / mass.sum(), self.uniform_share, mass.size))
+
+
+def uniform(shape: tuple[int, int]) -> np.ndarray:
+    """The log-density in nats of a uniform centre bias, float64 `[h, w]`."""
+    return np.full(shape, -np.log(shape[0] * shape[1]))
+
+
+def _leave_one_out(relative: Sequence[np.ndarray], bandwidth: float, shares: np.ndarray) -> np.ndarray:
+    """Bits per fixation of each share, on `FITTED` cells. Only the cells of an image's own fixations are looked at."""
+    total, own, own_sums = np.zeros(FITTED), [], []
+    for points in relative:
+        down, across = _masses(points, FITTED, bandwidth)
+        total += down.T @ across
+        row, column = _places(points)
+        own.append((down[:, row] * across[:, column]).sum(axis=0))
+        own_sums.append(float(down.sum(axis=1) @ across.sum(axis=1)))
+    bits = []
+    for points, at, own_sum in zip(relative, own, own_sums, strict=True):
+        if len(points):
+            mass = np.maximum(total[_places(points)] - at, 0) / (total.sum() - own_sum)
+            bits.append(np.log2(_mixed(mass, shares[:, None], total.size) * total.size).mean(axis=1))
+    return np.mean(bits, axis=0)
+
+
+def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each fixation on `FITTED` cells."""
+    row, column = (
+        np.minimum((points[:, axis] * count).astype(np.int64), count - 1)
+        for axis, count in zip((1, 0), FITTED, strict=True)
+    )
+    return row, column
+
+
+def _total(relative: Sequence[np.ndarray], shape: tuple[int, int], bandwidth: float) -> np.ndarray:
+    """One image after another: all kernels at once would take hundreds of megabytes."""
+    total = np.zeros(shape)
+    for points in relative:
+        total += _mass(points, shape, bandwidth)
+    return total
+
+
+def _mass(points: np.ndarray, shape: tuple[int, int], bandwidth: float) -> np.ndarray:
+    """Sum of the fixations' kernels on cells, `[h, w]`; what falls outside the image is missing."""
+    down, across = _masses(points, shape, bandwidth)
+    return down.T @ across
+
+
+def _masses(points: np.ndarray, shape: tuple[int, int], bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
+    """Each fixation's kernel on rows `[n, h]` and on columns `[n, w]`; its mass in a cell is their product."""
+    return _integrals(points[:, 1], shape[0], bandwidth), _integrals(points[:, 0], shape[1], bandwidth)
+
+
+def _integrals(at: np.ndarray, count: int, bandwidth: float) -> np.ndarray:
+    """Mass of Gaussians around `[n]` shares of a side in each of its `count` equal parts, `[n, count]`.
+
+    Both tails are taken as lower ones, as differences near 1 have no digits left for a mass that is small.
+    """
+    edges = (np.linspace(0, 1, count + 1) - at[:, None]) / bandwidth
+    tails = special.ndtr(-np.abs(edges))
+    beyond = edges > 0
+    return np.diff(np.where(beyond, -tails, tails), axis=1) + np.diff(beyond.astype(np.float64), axis=1)
+
+
+def _mixed(density: np.ndarray, share: float | np.ndarray, cells: int) -> np.ndarray:
+    share = np.maximum(share, FLOOR)
+    return (1 - share) * density + share / cells

@@ -1,0 +1,182 @@
+"""DeepGaze III behind its frozen backbone: features in, the log-density of a fixation out.
+
+    features ──► readout ──► spatial priority ──┐
+                                                ├─► selection ──► finaliser (blur, centre bias) ──► log-density
+    the four fixations before ──► scanpath ─────┘
+
+Source: Kümmerer, Bethge and Wallis 2022, DeepGaze III (Journal of Vision 22(5):7), "Model architecture".
+
+Where this is computed otherwise, the result is the same: the readout works on the backbone's small maps (`NormedConv`),
+and the density lives on cells of 4 × 4 pixels, in which it is constant anyway.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables.entropy_reg.config import CELL, Config
+from trainables.entropy_reg.normed import NormedConv, nearest
+from trainables.entropy_reg.scanpaths import HISTORY
+from trainables.entropy_reg.stimuli import Shape
+
+_HIDDEN, _HISTORY_CHANNELS = 128, 16
+_LEAST_SIGMA = 0.05  # cells: a blur below does nothing
+
+
+class DeepGaze(nn.Module):
+    """The trained part: readout, scanpath network, fixation selection, finaliser.
+
+    Args:
+        channels: of each map of the backbone.
+        config: of the training.
+    """
+
+    def __init__(self, channels: Sequence[int], config: Config) -> None:
+        super().__init__()
+        self.downsample = config.downsample
+        widths = [int(width) for width in config.readout.split("-")]
+        self.readout = Readout((sum(channels), *widths, 1))
+        self.scanpath = Scanpath() if config.history == "real" else None
+        self.selection = Selection(scanpath=self.scanpath is not None)
+        self.finaliser = Finaliser(config)
+
+    def forward(
+        self, features: Sequence[Tensor], shape: Shape, centre_bias: Tensor, history: Tensor | None = None
+    ) -> Tensor:
+        """Log-densities over the cells, nats, float32 `[B, K, H/4, W/4]`; exp sums to 1 over the cells.
+
+        Args:
+            features: the backbone's maps, each `[B, C, h, w]`.
+            shape: H and W of the images in pixels.
+            centre_bias: log-density over the cells, `[B, H/4, W/4]`; of a constant, none.
+            history: `[B, K, 4, 2]`, x and y in pixels of the four fixations before each of K, the last one first; NaN
+                where there was none. Without it the model is the spatial one, and K is 1.
+
+        Raises:
+            ValueError: a centre bias of another number of dimensions or size; a history for a spatial model.
+        """
+        cells = (shape[0] // CELL, shape[1] // CELL)
+        if centre_bias.ndim != 3 or tuple(centre_bias.shape[1:]) != cells:
+            raise ValueError(f"centre_bias has shape {list(centre_bias.shape)}, and not [B, {cells[0]}, {cells[1]}]")
+        grid = tuple(math.ceil(side / self.downsample / CELL) for side in shape)
+        priority = self.readout(features, (grid[0], grid[1]))
+        number = 1 if history is None else history.shape[1]
+        seen = None
+        if history is not None:
+            if self.scanpath is None:
+                raise ValueError("a history for the spatial model: build it with history=real")
+            priority = priority.repeat_interleave(number, dim=0)
+            seen = self.scanpath(history.flatten(0, 1), shape, (grid[0], grid[1]))
+        selected = self.selection(priority, seen)
+        density: Tensor = self.finaliser(selected, centre_bias.repeat_interleave(number, dim=0))
+        return density.unflatten(0, (-1, number))
+
+    def parts(self) -> Mapping[str, nn.Module]:
+        """The networks by name."""
+        return {name: part for name, part in self.named_children() if part is not None}
+
+
+class Readout(nn.Module):
+    """The spatial priority: a few 1 × 1 convolutions, each after a layer norm and before a softplus."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(NormedConv(before, after) for before, after in itertools.pairwise(widths))
+
+    def forward(self, features: Sequence[Tensor], grid: Shape) -> Tensor:
+        """`[B, 1, *grid]` of maps `[B, C, h, w]`, whose sizes may differ."""
+        first, *others = (cast(NormedConv, layer) for layer in self.layers)
+        maps = F.softplus(first.together(features, grid))
+        for layer in others:
+            maps = F.softplus(layer(maps))
+        return maps
+
+
+class Scanpath(nn.Module):
+    """Where the eye was: per slot of the history three maps (Δx, Δy, distance), in units of the longer side."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slots = nn.ModuleList(nn.Conv2d(3, _HIDDEN, 1) for _ in range(HISTORY))
+        self.narrow = NormedConv(_HIDDEN, _HISTORY_CHANNELS)
+
+    def forward(self, history: Tensor, shape: Shape, grid: Shape) -> Tensor:
+        """`[N, 16, *grid]` of a history `[N, 4, 2]`; a slot that is NaN adds nothing, as if it did not exist."""
+        y, x = (_middles(side, number).to(history.device) for side, number in zip(shape, grid, strict=True))
+        there = ~history.isnan().any(dim=2)
+        known = torch.where(there[..., None], history, 0.0)
+        total = history.new_zeros((len(history), _HIDDEN, *grid))
+        for slot, conv in enumerate(self.slots):
+            right = (x[None, None, :] - known[:, slot, 0, None, None]).expand(-1, *grid)
+            down = (y[None, :, None] - known[:, slot, 1, None, None]).expand(-1, *grid)
+            maps = torch.stack([right, down, torch.hypot(right, down)], dim=1) / max(shape)
+            total = total + conv(maps) * there[:, slot, None, None, None]
+        found: Tensor = F.softplus(self.narrow(F.softplus(total)))
+        return found
+
+
+class Selection(nn.Module):
+    """What is looked at next: the priority, and where there is one the scanpath's maps, put together cell by cell."""
+
+    def __init__(self, *, scanpath: bool) -> None:
+        super().__init__()
+        self.priority = NormedConv(1, _HIDDEN)
+        self.scanpath = NormedConv(_HISTORY_CHANNELS, _HIDDEN, bias=False) if scanpath else None
+        self.narrow = NormedConv(_HIDDEN, 16)
+        self.out = nn.Conv2d(16, 1, 1, bias=False)  # the density is normalised: a bias would do nothing
+
+    def forward(self, priority: Tensor, scanpath: Tensor | None) -> Tensor:
+        """`[N, 1, h, w]` of `[N, 1, h, w]` and `[N, 16, h, w]`."""
+        total = self.priority(priority)
+        if self.scanpath is not None and scanpath is not None:
+            total = total + self.scanpath(scanpath)
+        selected: Tensor = self.out(F.softplus(self.narrow(F.softplus(total))))
+        return selected
+
+
+class Finaliser(nn.Module):
+    """Blurs with a learned Gaussian, adds the weighted centre bias, and normalises.
+
+    The deviation is trained by its logarithm, so that a step changes it by a share of itself.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.log_sigma = nn.Parameter(torch.tensor(math.log(config.sigma)), requires_grad=config.learn_sigma)
+        weight = torch.tensor(config.centre_bias_weight)
+        learned = config.learn_centre_bias_weight and config.centre_bias == "kde"
+        self.centre_bias_weight = nn.Parameter(weight, requires_grad=learned)
+
+    def forward(self, maps: Tensor, centre_bias: Tensor) -> Tensor:
+        """Log-density `[N, h, w]` of maps `[N, 1, …]` and a centre bias `[N, h, w]`, in float32."""
+        with torch.autocast(maps.device.type, enabled=False):
+            resized = F.interpolate(maps.float(), centre_bias.shape[1:], mode="bilinear", align_corners=False)
+            blurred = self._blurred(resized)[:, 0]
+            total = blurred + self.centre_bias_weight * centre_bias.float()
+            return total.flatten(1).log_softmax(dim=1).view_as(total)
+
+    @property
+    def sigma(self) -> Tensor:
+        """The blur's deviation as a share of the longer side."""
+        return self.log_sigma.exp()
+
+    def _blurred(self, maps: Tensor) -> Tensor:
+        """Separably, cut off at three deviations, with the edge's values beyond the edge."""
+        sigma = (self.sigma * max(maps.shape[-2:])).clamp(min=_LEAST_SIGMA)
+        radius = max(1, math.ceil(3 * sigma.item()))
+        distance = torch.arange(-radius, radius + 1, device=maps.device)
+        kernel = torch.softmax(-0.5 * (distance / sigma).square(), dim=0)
+        padded = F.pad(maps, (radius, radius, radius, radius), mode="replicate")
+        return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+
+
+def _middles(side: int, number: int) -> Tensor:
+    """The pixel, its middle, that stands for each of `number` cells along a side."""
+    return nearest(side, number) + 0.5

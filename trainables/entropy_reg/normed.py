@@ -1,0 +1,86 @@
+"""A 1 × 1 convolution after a layer norm, on maps that stay as small as the backbone made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from trainables.entropy_reg.stimuli import Shape
+
+_EPSILON = 1e-12
+
+
+class NormedConv(nn.Module):
+    """A 1 × 1 convolution after a layer norm over channels and space together, with a scale and a shift per channel.
+
+    Scale and shift are put into the convolution's weights, which is the same and saves a pass over the maps.
+
+    Source: Ba, Kiros and Hinton 2016, Layer Normalization; epsilon is that of DeepGaze III.
+    """
+
+    def __init__(self, channels: int, out: int, *, bias: bool = True) -> None:
+        super().__init__()
+        self.scale, self.shift = nn.Parameter(torch.ones(channels)), nn.Parameter(torch.zeros(channels))
+        self.conv = nn.Conv2d(channels, out, 1, bias=bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """`[B, out, h, w]` of `[B, C, h, w]`."""
+        return self.together([maps], (maps.shape[2], maps.shape[3]))
+
+    def together(self, maps: Sequence[Tensor], grid: Shape) -> Tensor:
+        """`[B, out, *grid]`, as if all maps had been enlarged to `grid` by nearest neighbours and put together.
+
+        What this does to a cell hangs on that cell alone and on means over all of them. So small maps stay small, every
+        cell counting as often as it would be there, and the outcome is enlarged.
+
+        Args:
+            maps: each `[B, C, h, w]`, whose channels come to those of this layer; larger than `grid` they are reduced.
+            grid: rows and columns of the outcome.
+        """
+        fitting = [each.float() if _within(each, grid) else F.interpolate(each.float(), grid) for each in maps]
+        normalised = _normalised(fitting, grid)
+        weights = (self.conv.weight * self.scale[:, None, None]).split([each.shape[1] for each in fitting], dim=1)
+        total = self._constant()
+        for each, weight in zip(normalised, weights, strict=True):
+            found = F.conv2d(each, weight)
+            total = total + (found if found.shape[2:] == grid else F.interpolate(found.float(), grid))
+        return total
+
+    def _constant(self) -> Tensor:
+        """What the shift and the convolution's bias come to, `[1, out, 1, 1]`."""
+        constant = (self.conv.weight[:, :, 0, 0] * self.shift).sum(dim=1)
+        return (constant if self.conv.bias is None else constant + self.conv.bias)[None, :, None, None]
+
+
+def _within(maps: Tensor, grid: Shape) -> bool:
+    return maps.shape[2] <= grid[0] and maps.shape[3] <= grid[1]
+
+
+def _normalised(maps: Sequence[Tensor], grid: Shape) -> list[Tensor]:
+    """The maps less their common mean, by their common deviation, over all channels and the cells of `grid`."""
+    shares = [copies((each.shape[2], each.shape[3]), grid).to(each.device) for each in maps]
+    centred = [each - _mean(maps, shares)[:, None, None, None] for each in maps]
+    variance = _mean([each.square() for each in centred], shares)
+    return [each * torch.rsqrt(variance + _EPSILON)[:, None, None, None] for each in centred]
+
+
+def _mean(maps: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
+    """Over all channels and cells, `[B]`."""
+    sums = [(each.sum(dim=1) * share).sum(dim=(1, 2)) for each, share in zip(maps, shares, strict=True)]
+    return torch.stack(sums).sum(dim=0) / sum(each.shape[1] for each in maps)
+
+
+@lru_cache(maxsize=64)
+def copies(size: Shape, grid: Shape) -> Tensor:
+    """`[h, w]`: the share of the cells of `grid` that are copies of each of `size`, enlarged by nearest neighbours."""
+    rows, columns = (torch.bincount(nearest(*each), minlength=each[0]) for each in zip(size, grid, strict=True))
+    return torch.outer(rows, columns) / (grid[0] * grid[1])
+
+
+def nearest(size: int, grid: int) -> Tensor:
+    """Which of `size` cells each of `grid` cells is a copy of."""
+    return F.interpolate(torch.arange(size, dtype=torch.float32)[None, None], grid)[0, 0].long()
