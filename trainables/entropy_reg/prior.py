@@ -13,7 +13,7 @@ from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.data import load
 from trainables.entropy_reg.stimuli import Shape
 
-_EXPORTED = (96, 128)  # cells; shares of height and width, whatever the image's shape
+_EXPORTED = (192, 256)  # cells, as of an image of 768 × 1024; shares of height and width, whatever the image's shape
 
 
 class Prior(nn.Module):
@@ -30,7 +30,11 @@ class Prior(nn.Module):
 
     def on(self, cells: Shape) -> Tensor:
         """The log-density over the cells of an image, nats, float32 `[h, w]`."""
-        resized = F.interpolate(self.log_density[None, None], cells, mode="bilinear", align_corners=False)[0, 0]
+        whole = self.log_density[None, None]
+        if cells[0] <= whole.shape[2] and cells[1] <= whole.shape[3]:
+            resized = F.adaptive_avg_pool2d(whole.exp(), cells).log()  # a cell has the mass of those that it covers
+        else:
+            resized = F.interpolate(whole, cells, mode="bilinear", align_corners=False)
         return resized.flatten().log_softmax(dim=0).view(cells)
 
 
