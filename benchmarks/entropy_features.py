@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.arguments import parse
 from trainables import entry
+from trainables.arguments import parse
 from trainables.entropy_reg.config import Config, Data
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
@@ -37,8 +37,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values, parts = parse(arguments, ("data", "fixed"))
-    measurement = Measurement.of(values)
+    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
     config = Config.of({**USUAL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
     given = {"train_size": 96, "val_size": 16, **parts["data"]}
     torch.set_num_threads(1)

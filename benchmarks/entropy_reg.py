@@ -25,9 +25,9 @@ import numpy as np
 import torch
 from scipy import stats
 
-from benchmarks.arguments import parse
 from benchmarks.seeds import over_seeds
 from trainables import entry
+from trainables.arguments import parse
 from trainables.artifact import Recipe
 from trainables.entropy_reg import synthetic
 from trainables.entropy_reg.centre_bias import CentreBias
@@ -77,8 +77,7 @@ class Result(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values, parts = parse(arguments, ("data", "fixed"))
-    measurement = Measurement.of(values)
+    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
     variant = entry.load("entropy_reg")
     config = Config.of({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
     data = Data.of(parts["data"], where="data.")

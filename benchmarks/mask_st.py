@@ -27,8 +27,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.arguments import parse
 from benchmarks.searching import first_and_best, search
+from trainables.arguments import parse
 from trainables.artifact import Recipe
 from trainables.loop import Loop
 from trainables.mask_st import data as mask_data
@@ -54,8 +54,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values, parts = parse(arguments, ("data",))
-    measurement = Measurement.of(values)
+    measurement, parts = parse(arguments, Measurement, ("data",))
     torch.set_num_threads(2)
     words = [f"data.{key}={value}" for key, value in parts["data"].items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]

@@ -24,9 +24,9 @@ import numpy as np
 import torch
 
 from benchmarks.answerers import Blobs, MeanPosition
-from benchmarks.arguments import parse
 from benchmarks.searching import first_and_best, search
 from benchmarks.seeds import gains, interval, over_seeds
+from trainables.arguments import parse
 from trainables.artifact import Recipe
 from trainables.loop import Loop
 from trainables.seq_attention.config import Config, Data
@@ -62,8 +62,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values, parts = parse(arguments, ("data", "fixed"))
-    measurement = Measurement.of(values)
+    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
     words = [f"{name}.{key}={value}" for name, part in parts.items() for key, value in part.items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
     words += [f"budget.grace_epochs={measurement.grace}", f"seed={measurement.seed}"]

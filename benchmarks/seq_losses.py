@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.arguments import parse
 from benchmarks.seeds import gains, interval, over_seeds
+from trainables.arguments import parse
 from trainables.entry import load
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
@@ -46,8 +46,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values, parts = parse(arguments, ("data", "fixed"))
-    measurement = Measurement.of(values)
+    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
     data = Data.of(parts["data"], where="data.")
     common = {**COMMON, **parts["fixed"], "epochs": measurement.epochs}
     arms = {

@@ -31,8 +31,8 @@ import numpy as np
 import torch
 
 from benchmarks import pickers
-from benchmarks.arguments import parse
 from benchmarks.seeds import gains, interval, over_seeds
+from trainables.arguments import parse
 from trainables.entry import load
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
@@ -84,8 +84,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    values, parts = parse(arguments, ("data", "fixed"))
-    measurement = Measurement.of(values)
+    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
     data = Data.of(parts["data"], where="data.")
     fixed = {**SMALL, **COMMON, **parts["fixed"], "epochs": measurement.epochs}
     control = Config.of({**fixed, "iterations": 0}, where="fixed.")

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from trainables.arguments import parse
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
 from trainables.files import BEST_WEIGHTS, LAST
-from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting, unknown
+from trainables.settings import Settings, UsageError, command, command_help, setting
 
 if TYPE_CHECKING:
     from trainables.checkpoint import TrainingFolder
@@ -55,15 +56,8 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(arguments: list[str]) -> tuple[Training, Recipe]:
-    values = parse_arguments(arguments)
-    data, fixed = values.pop("data", {}), values.pop("fixed", {})
-    for key in values:
-        if key not in Training.names():
-            raise UsageError(unknown(key, [*Training.names(), "data", "fixed"]))
-    for name, part in (("data", data), ("fixed", fixed)):
-        if not isinstance(part, dict):
-            raise UsageError(f"{name}={part} is not a part of the config; write {name}.NAME=VALUE.")
-    training = Training.of(values)
+    training, parts = parse(arguments, Training, ("data", "fixed"))
+    data, fixed = parts["data"], parts["fixed"]
     if training.epochs is not None:
         fixed["epochs"] = training.epochs
     if data.get("source") == "synthetic":

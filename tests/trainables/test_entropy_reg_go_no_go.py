@@ -259,7 +259,7 @@ def test_a_folder_with_other_settings_is_refused_even_for_another_look(config, o
         (["fixed.regulariser=none"], "regulariser=none is the twin itself.*fixed.regulariser=entropy"),
         (["ood.bias=centre"], "ood.bias is as it is in domain"),
         (["ood.bais=none"], "ood.bais.*did you mean 'ood.bias'"),
-        (["ood=none"], "ood=none is not a part"),
+        (["ood=none"], "ood=none is no part"),
         (["sedes=4"], "did you mean 'seeds'"),
         (["seeds=0"], "seeds=0 is out of range"),
         (["data.source=mit1003"], "data.root=FOLDER"),

@@ -22,6 +22,7 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
+from trainables.arguments import parse
 from trainables.artifact import Recipe
 from trainables.contract import DataConfig
 from trainables.entropy_reg.arms import ARMS, judged
@@ -29,7 +30,7 @@ from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.criteria import RESAMPLES, Arm, Thresholds, Verdict, decide, diverged
 from trainables.entropy_reg.verdict_page import render
 from trainables.files import CONFIG, RESULT, append_line, read_lines, read_yaml, replace_text, write_yaml
-from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting, unknown
+from trainables.settings import Settings, UsageError, command, command_help, setting
 
 USAGE = """
 Decide whether a regularised config may take the place of its twin: the same one with regulariser=none.
@@ -107,17 +108,10 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(arguments: list[str]) -> tuple[Judging, Plan]:
-    values = parse_arguments(arguments)
-    parts = {name: values.pop(name, {}) for name in PARTS}
-    for key in values:
-        if key not in Judging.names():
-            raise UsageError(unknown(key, [*Judging.names(), *PARTS]))
-    for name, part in parts.items():
-        if not isinstance(part, dict):
-            raise UsageError(f"{name}={part} is not a part of the config; write {name}.NAME=VALUE.")
+    judging, parts = parse(arguments, Judging, PARTS)
+    for part in parts.values():
         if part.get("source") == "synthetic":
             part.setdefault("root", None)
-    judging = Judging.of(values)
     recipe = Recipe.read(Path(judging.config), parts["fixed"], parts["data"], judging.first_seed)
     _check_config(recipe)
     in_full = replace(recipe, config=replace(recipe.config, patience=0, collapse_patience=0))  # both arms as long
