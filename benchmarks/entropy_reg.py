@@ -89,7 +89,7 @@ def main(arguments: list[str]) -> int:
         variant.prepare(recipe.config, data, ("train", "val", "test"))
     prior, test = fitted(config, data), load(config, data, "test")
     print(f"{len(test)} test images; centre bias {prior.bits:.3f} bits (leaving one training image out)")
-    if data.source == "synthetic":
+    if data.source == "synthetic" and data.saccade == 0 and data.crop == 1:
         _print_ceilings(test, prior, data)
     heads = ("IG", "LL", "AUC", "NSS", *(f"B {kind}" for kind in KINDS))
     print(f"{'':<36}" + "".join(f"{head:>13}" for head in heads) + "   IG over images", flush=True)

@@ -40,6 +40,9 @@ class TrainingConfig(Settings):
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ()
     """The fields that decide which weights there are; `init_from` needs them to be as they were."""
 
+    PATHS: ClassVar[tuple[str, ...]] = ("init_from", "weights")
+    """Fields, where there are such, that may hold a path: made absolute, for a trial runs in another folder."""
+
     epochs: int = setting(20, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(24, "images per forward pass, over all processes", low=1)
     lr: float = setting(1e-4, "peak learning rate of AdamW", low=0.0)
@@ -56,13 +59,15 @@ class TrainingConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        object.__setattr__(self, "init_from", self.accepts("init_from", self.init_from))
+        for name in set(self.PATHS) & set(self.names()):
+            object.__setattr__(self, name, self.accepts(name, getattr(self, name)))
 
     @classmethod
     def accepts(cls, name: str, value: Any) -> Any:
-        """As every `Settings`; a path is made absolute, for a trial does not run in the folder where it was given."""
+        """As every `Settings`; a path is made absolute."""
         value = super().accepts(name, value)
-        return str(Path(value).expanduser().resolve()) if name == "init_from" and value is not None else value
+        word = name not in cls.PATHS or value in (None, "none", "timm")  # what `weights` may say in place of a path
+        return value if word else str(Path(value).expanduser().resolve())
 
 
 @dataclass(frozen=True, kw_only=True)

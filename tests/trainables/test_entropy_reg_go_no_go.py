@@ -46,7 +46,6 @@ class Fake(Variant):
         self.processes, self.splits, self.seed = Processes(), context.splits, context.seed
         self.net = nn.Linear(1, 1, bias=False)
         self.prior = f"prior of {data.bias}"
-        self.epoch = None
         Fake.built = (*Fake.built, context.splits)
 
     @property
@@ -60,7 +59,7 @@ class Fake(Variant):
         yield from (epoch, epoch)
 
     def train_mode(self, epoch):
-        self.epoch = epoch
+        pass
 
     def step(self, batch, update):
         Fake.trained = (*Fake.trained, f"{self.config.regulariser}-{self.seed}-{batch}")
@@ -79,7 +78,6 @@ class Fake(Variant):
     def judged(self, split, given):
         assert split == "test"
         assert split in self.splits
-        assert self.epoch == self.config.epochs - 1
         gain = Fake.gains * (self.config.regulariser != "none") * (self.data.bias == "none")
         shown = {None: 0.0, "prior of centre": 10.0, "prior of none": 20.0, "prior of corner": 30.0}[given]
         bits = self.net.weight.item() + gain + shown + np.linspace(0, 1, IMAGES)
@@ -283,7 +281,17 @@ def test_out_of_domain_is_without_centre_bias_or_cropped_unless_it_is_said(tmp_p
     assert go_no_go._out_of_domain(Data(), {}) == Data(bias="none")
     real = Data(source="mit1003", root=str(tmp_path))
     assert go_no_go._out_of_domain(real, {}) == replace(real, crop=0.7)
-    assert go_no_go._out_of_domain(real, {"crop": 0.5, "fold": 2}) == replace(real, crop=0.5, fold=2)
+    other = {"source": "pysaliency", "fold": 2}
+    assert go_no_go._out_of_domain(real, other) == replace(real, **other)
+
+
+@pytest.mark.parametrize("change", [{"fold": 2}, {"folds": 5}, {"split_seed": 1}])
+def test_images_that_were_trained_on_are_not_judged_out_of_domain(tmp_path, change):
+    """The same images split in another way: a test image of the one split is a training image of the other."""
+    real = Data(source="mit1003", root=str(tmp_path))
+    with pytest.raises(UsageError, match=rf"ood\.{next(iter(change))}=.* leave it out"):
+        go_no_go._out_of_domain(real, {"crop": 0.5, **change})
+    assert go_no_go._out_of_domain(real, {"root": str(tmp_path / "other"), **change}).root != real.root
 
 
 def test_a_training_that_diverges_is_no_go_without_a_look_at_the_test_split(config, monkeypatch):

@@ -45,8 +45,6 @@ def _judge(folder: Path, recipe: Recipe, ood: DataConfig, device: str) -> dict[s
 
     home, away = (_built(recipe, data, device) for data in (recipe.data, ood))
     load_state(folder / LAST, Loop(home, recipe.objective))
-    for variant in (home, away):
-        variant.train_mode(recipe.config.epochs - 1)  # which networks there are in the last epoch is its business
     for name, module in away.modules().items():
         module.load_state_dict(home.modules()[name].state_dict())
     probed = home.measured()

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from trainables.entropy_reg.config import Config
 from trainables.pretrained import timm_arguments
-from trainables.settings import UsageError
+from trainables.settings import UsageError, one_line
 
 TINY = "tiny"
 SEED = 0  # of random weights: not the training's, so that all trials share the features
@@ -51,17 +51,12 @@ class Backbone:
             _module(self._network, layer, name).register_forward_hook(partial(_keep, self._found, layer))
         self.digest = self._digest()
 
-    def to(self, device: torch.device) -> Backbone:
-        """The same on another device."""
-        self._network.to(device)
-        return self
-
     def __call__(self, image: np.ndarray, device: torch.device, margin: int = 0) -> list[Tensor]:
-        """The maps of one image, each float32 `[C, h, w]`, on the device.
+        """The maps of one image, each float32 `[C, h, w]`, on the device. Call it within `exactly`.
 
         Args:
             image: uint8 `[H, W, 3]`.
-            device: where the backbone is.
+            device: to compute them on; the backbone is moved there.
             margin: pixels by which the image is continued, mirrored, on all sides; their part of the maps is cut off.
         """
         # a copy: PyTorch wants writeable memory, and mapped arrays are read-only
@@ -78,14 +73,14 @@ class Backbone:
 
     def _read(self, values: Tensor) -> list[Tensor]:
         with torch.no_grad(), torch.autocast(values.device.type, enabled=False):
-            self._network(values)
+            self._network.to(values.device)(values)
         return [getattr(self._found, layer) for layer in self._hooked]
 
     def _digest(self) -> str:
         digest = hashlib.sha256(f"{_METHOD} {self._hooked} {self.downsample}".encode())
         for name, value in self._network.state_dict().items():
             digest.update(name.encode())
-            digest.update(value.numpy().tobytes())
+            digest.update(value.cpu().numpy().tobytes())
         return digest.hexdigest()[:32]
 
 
@@ -105,14 +100,43 @@ def of(config: Config) -> Backbone:
 
 
 @contextlib.contextmanager
-def one_thread() -> Iterator[None]:
-    """Convolutions within run on one thread, and so add in the order in which they always do."""
-    before = torch.get_num_threads()
+def exactly() -> Iterator[None]:
+    """Convolutions within run on one thread, and so add in the order in which they always do; on a GPU in float32.
+
+    (Ampere's and later GPUs otherwise multiply in TF32, whose ten bits move maps by a thousandth.)
+    """
+    threads, tf32 = torch.get_num_threads(), torch.backends.cudnn.allow_tf32
     torch.set_num_threads(1)
+    torch.backends.cudnn.allow_tf32 = False
     try:
         yield
     finally:
-        torch.set_num_threads(before)
+        torch.set_num_threads(threads)
+        torch.backends.cudnn.allow_tf32 = tf32
+
+
+def check(config: Config, image: np.ndarray) -> None:
+    """See on an image that the layers are there and give maps.
+
+    Raises:
+        UsageError: a backbone, a layer or weights that there are not, or a layer that is no convolutional one.
+    """
+    found = of(config)
+    try:
+        with exactly():
+            maps = found(image, torch.device("cpu"))
+    except (RuntimeError, ValueError, AssertionError, AttributeError, IndexError) as error:
+        size = f"{image.shape[1]}×{image.shape[0]}"
+        raise UsageError(
+            f"backbone={config.backbone} layers={config.layers} gives no maps of an image of {size} pixels at "
+            f"downsample={config.downsample:g}: {one_line(error)}; take a convolutional layer, or larger images."
+        ) from error
+    for name, each in zip(config.layers.split(","), maps, strict=False):
+        if each.ndim != 3:
+            raise UsageError(
+                f"layers: {name} of backbone={config.backbone} gives {list(each.shape)} and no map of channels, rows "
+                "and columns: take a convolutional layer."
+            )
 
 
 def _network(name: str, weights: str) -> nn.Module:

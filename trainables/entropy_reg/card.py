@@ -47,8 +47,9 @@ def notes_settings(config: Config) -> str:
     if config.regulariser != "entropy":
         return f"The regulariser is off (`regulariser={config.regulariser}`): the notes' baseline."
     factor = config.lambda_eff * config.compute_every
+    number = 3 if config.uniform_kind == "grey3" and config.history == "none" else config.n_uniform
     return (
-        f"`compute_every: {config.compute_every}`, `num_uniform_samples: {config.n_uniform}`, and `entropy_weight: "
+        f"`compute_every: {config.compute_every}`, `num_uniform_samples: {number}`, and `entropy_weight: "
         f"{plain(factor)}` where it is computed, which is `lambda_eff={plain(config.lambda_eff)}` per step, with both "
         "terms in bits. The notes' own (weight 1 every 50 steps, in epochs of 29) comes to 0.034, in nats."
     )

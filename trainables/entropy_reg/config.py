@@ -30,6 +30,10 @@ class Config(TrainingConfig):
     batch_size: int = setting(4, "images per forward pass, over all processes; all of one shape", low=1)
     lr: float = setting(1e-3, "peak learning rate of AdamW", low=0.0)
     weight_decay: float = setting(0.0, "AdamW's decoupled weight decay; published: none", low=0.0)
+    clip_norm: float = setting(
+        0.0, "gradients are clipped to this global norm; 0 leaves them alone: clipped, steps with the term count less",
+        low=0.0,
+    )  # fmt: skip
     warmup_epochs: float = setting(0.5, "epochs of linear warm-up before the cosine decay", low=0.0)
 
     # images and features
@@ -68,7 +72,9 @@ class Config(TrainingConfig):
         low=0.0,
     )  # fmt: skip
     compute_every: int = setting(1, "regulariser=entropy: steps from one computation to the next, over epochs", low=1)
-    n_uniform: int = setting(16, "regulariser=entropy: uniform images of each computation", low=1)
+    n_uniform: int = setting(
+        16, "regulariser=entropy: uniform images of each computation; grey3 has three without histories", low=1, high=64
+    )
     uniform_kind: Literal["grey3", "grey", "rgb_random"] = setting(
         "rgb_random", "grey3: intensities 0, ½, 1, as in the notes; grey: any grey; rgb_random: any colour"
     )
@@ -103,7 +109,7 @@ class Data(DataConfig):
     """Where entropy_reg's images and fixations come from, and on what the figures are computed."""
 
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "fixations", "mit1003", "pysaliency")
-    SPLITTING: ClassVar[tuple[str, ...]] = ("folds", "fold", "split_seed", "first_fixation")
+    SPLITTING: ClassVar[tuple[str, ...]] = ("folds", "fold", "split_seed")
 
     folds: int = setting(10, "parts of the images; one is the test split, one validation", low=3)
     fold: int = setting(0, "the test split's part; the one before it is validation", low=0)

@@ -6,6 +6,7 @@ What a density says of them it cannot have seen in them. The backbone is frozen,
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ class Contentless:
         device: torch.device,
         margin: int = 0,
     ) -> None:
-        self.number, self.device = len(pixels), device
+        self.number = len(pixels)
         self.shape = (pixels.shape[1], pixels.shape[2])
         key = ("pixels", hashlib.sha256(pixels.tobytes()).hexdigest(), *pixels.shape)
         self._maps = features_of(config, data, key, list(pixels), device, margin)(range(self.number))
@@ -75,6 +76,13 @@ class Contentless:
         return net([each[index] for each in self._maps], self.shape, bias, history)[:, 0]
 
 
+def prepare_probes(config: Config, data: Data, train: Stimuli, shown: Stimuli) -> None:
+    """Compute the features of all images without content before any trial needs them."""
+    Probes(config, data, shown, torch.device("cpu"))
+    for kind in ("grey3", "grey", "rgb_random"):
+        EntropyTerm(replace(config, uniform_kind=kind), data, train, torch.device("cpu"), 0, Processes())
+
+
 class EntropyTerm:
     """The mean entropy of the densities on images drawn anew at each computation."""
 
@@ -94,13 +102,12 @@ class EntropyTerm:
     def mean(self, net: DeepGaze, step: int, *, conditional: bool) -> Tensor:
         """Bits; of several processes this one's part, whose mean over the processes is the whole."""
         generator = seeded(torch.device("cpu"), self.seed, step, 3)
-        number = min(self.config.n_uniform, self.images.number)
-        places = torch.randperm(self.images.number, generator=generator)[:number]
+        order = torch.randperm(self.images.number, generator=generator)
+        number = self.config.n_uniform if conditional else min(self.config.n_uniform, len(order))  # no image twice
+        places = order.repeat(-(-number // len(order)))[:number]
         histories = self.images.drawn(number, generator) if conditional else None
-        mine = self.processes.rows(places)
-        if not len(mine):  # more processes than images
-            return torch.zeros((), device=self.images.device)
-        found = self.images.log_densities(net, mine, histories if histories is None else self.processes.rows(histories))
+        rows = self.processes.rows  # which may be none at all
+        found = self.images.log_densities(net, rows(places), histories if histories is None else rows(histories))
         return entropy(found).sum() / (number / self.processes.world)
 
 
@@ -125,9 +132,9 @@ class Probes:
     """Held-out images without content: `uniform`, `reflect` (the same, mirrored beyond their border), `texture`, and
     `scrambled` ones, validation images without the phases of their frequencies."""
 
-    def __init__(self, config: Config, data: Data, train: Stimuli, shown: Stimuli, device: torch.device) -> None:
-        shape, number = train.usual_shape, data.probes
-        histories = histories_of(train)
+    def __init__(self, config: Config, data: Data, shown: Stimuli, device: torch.device) -> None:
+        shape, number = shown.usual_shape, data.probes
+        histories = histories_of(shown)
         uniform = probes.held_out_uniform(number, shape, _SEED)
         texture = probes.texture(number, shape, _SEED)
         scrambled = probes.phase_scrambled(_some_of_shape(shown, number), _SEED)

@@ -38,15 +38,17 @@ def load(config: Config, data: Data, split: Split) -> Stimuli:
 
 
 def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
-    """Decode some splits and compute their features, with progress bars; the same for all trials of those settings.
+    """Decode some splits, compute features and fit the centre bias; the same for all trials of those settings.
 
     Raises:
         UsageError: a backbone, layers or weights that there are not; or as `load` does.
     """
     stimuli = [load(config, data, split) for split in splits]
-    from trainables.entropy_reg.features import prepare_features  # noqa: PLC0415  (mistakes are told before torch)
+    from trainables.entropy_reg import contentless, features, prior  # noqa: PLC0415  (mistakes are told before torch)
 
-    prepare_features(config, data, stimuli)
+    features.prepare_features(config, data, stimuli)
+    contentless.prepare_probes(config, data, load(config, data, "train"), load(config, data, "val"))
+    prior.fitted(config, data)
 
 
 def folds(names: Sequence[str], number: int, seed: int) -> np.ndarray:
@@ -107,6 +109,11 @@ def _with_fixations(images: list[Listed], stored: Stored, data: Data) -> Stimuli
             stacklevel=5,
         )
     kept = [place for place, each in enumerate(found) if len(each.points)]
+    if not all_of_them:
+        raise UsageError(
+            f"every scanpath of these {len(images)} images has one fixation, which is for the history alone: say "
+            "data.first_fixation=scored."
+        )
     if not kept:
         raise UsageError(f"no fixation of these {len(images)} images lies inside its image; check the coordinates.")
     return Stimuli(

@@ -1,6 +1,6 @@
 """Maps of the frozen backbone: computed once into a folder that all trials map into memory, or in every step.
 
-Both ways are the same numbers, bit for bit, on the same kind of CPU. Another kind, or a GPU, adds in another order;
+Both ways are the same numbers, bit for bit, on the same kind of machine. Another kind adds in another order;
 `prepare_features` computes one image anew whenever it opens a folder, and refuses one that holds something else.
 """
 
@@ -22,14 +22,13 @@ from torch import Tensor
 
 from trainables.cache import built_once, in_threads
 from trainables.entropy_reg import backbones
-from trainables.entropy_reg.backbones import Backbone, one_thread
+from trainables.entropy_reg.backbones import Backbone, exactly
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.stimuli import Stimuli
 from trainables.processes import pick
 from trainables.settings import UsageError
 
-_CPU = torch.device("cpu")
-_CLOSE = 1e-3  # of the largest value: other arithmetic differs by a thousandth of this
+_CLOSE = 1e-3  # of the largest value: the order of additions makes a thousandth of this
 
 
 class Features(Protocol):
@@ -76,12 +75,12 @@ class Live:
     """Maps that are computed whenever they are asked for: what training costs without the cache."""
 
     def __init__(self, backbone: Backbone, pixels: Sequence[np.ndarray], device: torch.device, margin: int) -> None:
-        self._backbone, self._pixels = backbone.to(device), pixels
+        self._backbone, self._pixels = backbone, pixels
         self._device, self._margin = device, margin
 
     def __call__(self, places: Sequence[int]) -> list[Tensor]:
         """The maps of some images."""
-        with one_thread():
+        with exactly():
             images = [self._backbone(self._pixels[place], self._device, self._margin) for place in places]
         return [torch.stack(layer) for layer in zip(*images, strict=True)]
 
@@ -111,12 +110,13 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
     """Compute the maps of some splits, with a progress bar, and see that those that were there are the backbone's.
 
     Raises:
-        UsageError: a backbone that there is not, or maps of other pixels or weights.
+        UsageError: as `backbones.check` does, or maps of other pixels or weights.
     """
+    backbones.check(config, stimuli[0].pixels[0])
     backbone = backbones.of(config)
     for each in stimuli if data.features == "cached" else []:
         folder = computed(backbone, each.key, each.pixels, Path(data.cache).expanduser(), 0)
-        difference = largest_difference(Cached(folder, _CPU), backbone, each.pixels, len(each) // 2)
+        difference = largest_difference(Cached(folder, torch.device("cpu")), backbone, each.pixels, len(each) // 2)
         if not difference <= _CLOSE:  # which NaN is not
             raise UsageError(f"{folder} holds other features than the backbone gives: remove it; it is made again.")
         if difference > 0:
@@ -129,8 +129,8 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
 
 def largest_difference(cached: Cached, backbone: Backbone, pixels: Sequence[np.ndarray], place: int) -> float:
     """Between the kept maps of an image and those computed now, as a share of the largest value; 0: bit for bit."""
-    with one_thread():
-        now = [each.numpy() for each in backbone.to(_CPU)(pixels[place], _CPU)]
+    with exactly():
+        now = [each.cpu().numpy() for each in backbone(pixels[place], pick("auto"))]
     kept = cached.of(place)
     if [each.shape for each in now] != [each.shape for each in kept]:
         return math.inf
@@ -160,12 +160,12 @@ def _write(folder: Path, backbone: Backbone, pixels: Sequence[np.ndarray], margi
 
 def _all_maps(backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> Iterator[list[np.ndarray]]:
     device = pick("auto")
-    backbone.to(device)
 
     def work(image: np.ndarray) -> list[np.ndarray]:
         torch.set_num_threads(1)  # of this thread: see `backbones`
         return [each.cpu().numpy() for each in backbone(image, device, margin)]
 
-    with one_thread():
+    with exactly():
         yield from in_threads(work, pixels, "features of the frozen backbone")
-    backbone.to(_CPU)
+    if device.type == "cuda":
+        torch.cuda.empty_cache()  # trials share the GPU with this process

@@ -131,7 +131,20 @@ def _out_of_domain(data: DataConfig, changes: Mapping[str, Any]) -> DataConfig:
     ood = type(data).of({**data.as_dict(), **chosen}, where="ood.")
     if ood == data:
         raise UsageError(f"ood.{next(iter(chosen))} is as it is in domain; say what differs with ood.NAME=VALUE.")
+    _check_unseen(data, ood)
     return ood
+
+
+def _check_unseen(data: DataConfig, ood: DataConfig) -> None:
+    """Of the same images, those that were trained on must not be judged out of domain."""
+    if (data.source, data.root) != (ood.source, ood.root):
+        return
+    for name in data.SPLITTING:
+        if getattr(data, name) != getattr(ood, name):
+            raise UsageError(
+                f"ood.{name}={getattr(ood, name)} splits the same images in another way than data.{name}="
+                f"{getattr(data, name)}, so that it would judge on images that were trained on: leave it out."
+            )
 
 
 def _check_folder(folder: Path, plan: Plan, again: bool) -> None:

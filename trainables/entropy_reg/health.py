@@ -57,7 +57,7 @@ def _worse(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     if bits < 0:
         yield Finding(
             "worse than uniform",
-            f"the model's log-likelihood is {bits:.3f} bits per fixation below that of a uniform density "
+            f"the model's log-likelihood is {-bits:.3f} bits per fixation below that of a uniform density "
             f"(NLL {report['val/nll_bits']:.2f} bits): lower lr ({config.lr:.3g}) or raise sigma ({config.sigma:.3g}).",
             fatal=True,
         )

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
 from trainables.cache import decode_file
 from trainables.entropy_reg import backbones
-from trainables.entropy_reg.backbones import one_thread
+from trainables.entropy_reg.backbones import exactly
 from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.data import decode
 from trainables.entropy_reg.model import DeepGaze
@@ -36,7 +36,7 @@ class Gaze:
 
     def __init__(self, config: Config, facts: Mapping[str, Any], device: torch.device) -> None:
         self.config, self.device = config, device
-        self._backbone = backbones.of(config).to(device)
+        self._backbone = backbones.of(config)
         if self._backbone.digest != facts["backbone"]["digest"]:
             raise UsageError(
                 f"backbone={config.backbone} weights={config.weights} is not the network that this model was trained "
@@ -82,7 +82,7 @@ class Gaze:
         decoded = decode_file(Path(image), partial(decode, size=self.config.image_size, shape=self.config.shape))
         shape = (decoded.pixels.shape[0], decoded.pixels.shape[1])
         width, height = decoded.stored
-        with one_thread():
+        with exactly():
             maps = self._backbone(decoded.pixels, self.device)
         shown = self._centre_bias(centre_bias, cells(shape))[None]
         past = self._past(history, np.array([shape[1] / width, shape[0] / height]))
@@ -100,11 +100,14 @@ class Gaze:
 
     def _past(self, history: np.ndarray | None, factor: np.ndarray) -> Tensor | None:
         """`[1, 1, 4, 2]` in pixels of the network's image, the last one first."""
-        if self.config.history == "none":
+        if not self.net.conditional:
             if history is not None:
                 raise UsageError("this is a spatial model, which takes no history: train one with history=real.")
             return None
+        given = np.zeros((0, 2)) if history is None else np.asarray(history, dtype=np.float64)
+        if given.ndim != 2 or given.shape[1] != 2:
+            raise UsageError(f"the history is {list(given.shape)} numbers: give one row of x and y for each fixation.")
         slots = np.full((HISTORY, 2), np.nan, np.float32)
-        last = np.zeros((0, 2)) if history is None else history[::-1][:HISTORY]
+        last = given[::-1][:HISTORY]
         slots[: len(last)] = last * factor
         return torch.from_numpy(slots)[None, None].to(self.device)

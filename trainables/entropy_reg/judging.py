@@ -62,12 +62,13 @@ class Judge:
         of = scoring.conditional_figures if self.conditional else scoring.figures
         found = of(densities if self.conditional else densities[0], scored.points, self.data.degree)
         shape = self.stimuli.shapes[place]
-        expected = scoring.figures(self.prior.log_density(cells(shape)), scored.points, self.data.degree)
+        size = cells(shape)
+        known = scoring.log_likelihood(self.prior.log_density(size), scoring.cell_of(scored.points, size)).mean()
         return {
-            "information_gain_bits": found.ll - expected.ll,
+            "information_gain_bits": found.ll - float(known),
             "log_likelihood_bits": found.ll,
             "nll_bits": float(np.log2(shape[0] * shape[1])) - found.ll,
-            "centre_bias_log_likelihood_bits": expected.ll,
+            "centre_bias_log_likelihood_bits": float(known),
             "auc": found.auc,
             "nss": found.nss,
             "kl_bits": found.kl,

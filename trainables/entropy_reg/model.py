@@ -27,7 +27,7 @@ from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.stimuli import Shape
 
 _HIDDEN, _HISTORY_CHANNELS = 128, 16
-_LEAST_SIGMA = 0.05  # cells: a blur below does nothing
+_LEAST_SIGMA = 0.05  # cells, added in squares: a blur below does nothing, and would have no gradient
 
 
 class DeepGaze(nn.Module):
@@ -78,6 +78,11 @@ class DeepGaze(nn.Module):
         density: Tensor = self.finaliser(selected, centre_bias.repeat_interleave(number, dim=0))
         return density.unflatten(0, (-1, number))
 
+    @property
+    def conditional(self) -> bool:
+        """Whether these weights are those of a model with histories."""
+        return self.scanpath is not None and bool(self.scanpath.shown)
+
     def parts(self) -> Mapping[str, nn.Module]:
         """The networks by name."""
         return {name: part for name, part in self.named_children() if part is not None}
@@ -100,10 +105,17 @@ class Readout(nn.Module):
 
 
 class Scanpath(nn.Module):
-    """Where the eye was: per slot of the history three maps (Δx, Δy, distance), in units of the longer side."""
+    """Where the eye was: per slot of the history three maps (Δx, Δy, distance), in units of the longer side.
+
+    Attributes:
+        shown: whether training has come to it; it goes where the weights go, which before are those of a spatial model.
+    """
+
+    shown: Tensor
 
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("shown", torch.tensor(False))
         self.slots = nn.ModuleList(nn.Conv2d(3, _HIDDEN, 1) for _ in range(HISTORY))
         self.narrow = NormedConv(_HIDDEN, _HISTORY_CHANNELS)
 
@@ -169,7 +181,7 @@ class Finaliser(nn.Module):
 
     def _blurred(self, maps: Tensor) -> Tensor:
         """Separably, cut off at three deviations, with the edge's values beyond the edge."""
-        sigma = (self.sigma * max(maps.shape[-2:])).clamp(min=_LEAST_SIGMA)
+        sigma = torch.hypot(self.sigma * max(maps.shape[-2:]), torch.full_like(self.log_sigma, _LEAST_SIGMA))
         radius = max(1, math.ceil(3 * sigma.item()))
         distance = torch.arange(-radius, radius + 1, device=maps.device)
         kernel = torch.softmax(-0.5 * (distance / sigma).square(), dim=0)

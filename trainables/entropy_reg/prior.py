@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from functools import lru_cache
+from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.cache import built_once
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.data import load
 from trainables.entropy_reg.stimuli import Shape
 
+_METHOD = "leaving one image out 1"  # part of the key: change it whenever the same fixations would be fitted otherwise
 _EXPORTED = (192, 256)  # cells, as of an image of 768 × 1024; shares of height and width, whatever the image's shape
 
 
@@ -39,12 +45,23 @@ class Prior(nn.Module):
 
 
 def fitted(config: Config, data: Data) -> CentreBias:
-    """The centre bias of the training split; its bandwidth takes seconds to find, and is the same for all trials."""
+    """The centre bias of the training split; what is chosen is kept in `data.cache`, for it takes seconds to find."""
     return _fitted(config.image_size, config.shape, data)
 
 
 @lru_cache(maxsize=4)
-def _fitted(size: int, shape: str, data: Data) -> CentreBias:
-    train = load(Config(image_size=size, shape=shape), data, "train")  # type: ignore[arg-type]
+def _fitted(size: int, shape: Literal["stretch", "keep"], data: Data) -> CentreBias:
+    train = load(Config(image_size=size, shape=shape), data, "train")
     seen = [(each.points, size) for each, size in zip(train.fixations, train.shapes, strict=True)]
-    return CentreBias.fitted(seen, data.bandwidth, data.uniform_share)
+    digest = hashlib.sha256(json.dumps([_METHOD, data.bandwidth, data.uniform_share]).encode())
+    for points, (height, width) in seen:
+        digest.update(f"{len(points)} {height} {width} ".encode() + points.tobytes())
+
+    def fit(folder: Path) -> None:
+        found = CentreBias.fitted(seen, data.bandwidth, data.uniform_share)
+        values = {"bandwidth": found.bandwidth, "uniform_share": found.uniform_share}
+        kept = {**values, "bits": found.bits, "at_end": found.at_end}
+        (folder / "fit.json").write_text(json.dumps(kept), encoding="utf-8")
+
+    folder = built_once(Path(data.cache).expanduser() / f"centre-bias-{digest.hexdigest()[:32]}", fit)
+    return CentreBias.of(seen, **json.loads((folder / "fit.json").read_text(encoding="utf-8")))

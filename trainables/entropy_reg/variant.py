@@ -43,13 +43,12 @@ class EntropyReg(Variant):
         self.stimuli: dict[Split, Stimuli] = {split: load(config, data, split) for split in context.splits}
         self.prior: CentreBias = fitted(config, data)
         self._features = {split: features(config, data, each, self.device) for split, each in self.stimuli.items()}
-        self._probes = Probes(config, data, train, self.stimuli.get("val", train), self.device)
+        self._probes = Probes(config, data, self.stimuli.get("val", train), self.device)
         self._channels = [each.shape[1] for each in next(iter(self._features.values()))([0])]
         self.net = DeepGaze(self._channels, config).to(self.device)
         self._exported_prior = Prior(self.prior).to(self.device)
-        self._conditional = self._has_history(config.epochs - 1)  # who builds it to judge weights has those of the end
         self._first_bias: Tensor | None = None  # density, before training
-        self._least_bias = math.inf  # bits, of the epochs so far
+        self._least_bias = math.inf  # bits, before the stage and of its epochs so far
         self._last_entropy = torch.zeros((), device=self.device)
         if "train" in self.stimuli:
             self._batches = Batches(
@@ -85,20 +84,22 @@ class EntropyReg(Variant):
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""
-        return self._batches.of_epoch(epoch, conditional=self._conditional)
+        return self._batches.of_epoch(epoch, conditional=self.net.conditional)
 
     def train_mode(self, epoch: int) -> None:
         """Which of the networks are trained follows the stage."""
-        self._conditional = self._has_history(epoch)
+        begins = epoch == 0 or self._has_history(epoch) != self._has_history(epoch - 1)
+        if self.net.scanpath is not None:
+            self.net.scanpath.shown.fill_(self._has_history(epoch))
         self.net.train()
-        resting = self._conditional and len(self.stages) > 1
         for layer in list(self.net.readout.layers)[:_RESTING]:
-            layer.requires_grad_(not resting)
-        if self._conditional and not self._has_history(max(epoch - 1, 0)):
-            self._least_bias = math.inf  # what a history says is in the bits, too: they are not those of before
+            layer.requires_grad_(not (self.net.conditional and len(self.stages) > 1))
+        if begins:  # with a history the bits are others: what bias grows from is measured anew
+            before = self.measured()["uniform"]
+            self._least_bias = float(before.bits.mean())
         if epoch == 0:
             self._exported_prior.load_state_dict(Prior(self.prior).state_dict())  # init_from had another's
-            self._first_bias = torch.from_numpy(self.measured()["uniform"].density)
+            self._first_bias = torch.from_numpy(before.density)
 
     def step(self, batch: Batch, update: int) -> Step:
         """The negative log-likelihood, and at the steps that it is due at the entropy of images without content."""
@@ -135,18 +136,17 @@ class EntropyReg(Variant):
         return found
 
     def state(self) -> dict[str, Any]:
-        """The bias before training and the least so far, the entropy computed last, whether histories are shown."""
+        """The bias before training and the least one so far, and the entropy that was computed last."""
         return {
             "first_bias": self._first_bias,
             "least_bias": self._least_bias,
             "last_entropy": self._last_entropy,
-            "conditional": self._conditional,
         }
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Restore what `state` returned."""
         self._first_bias, self._least_bias = state["first_bias"], state["least_bias"]
-        self._last_entropy, self._conditional = state["last_entropy"].to(self.device), state["conditional"]
+        self._last_entropy = state["last_entropy"].to(self.device)
 
     def panels(self) -> dict[str, np.ndarray]:
         """A few validation images with their fixations and densities, and the bias before training and now."""
@@ -165,6 +165,7 @@ class EntropyReg(Variant):
                 "bandwidth": self.prior.bandwidth,
                 "uniform_share": self.prior.uniform_share,
                 "log_likelihood_bits": self.prior.bits,
+                "bandwidth_at_end": self.prior.at_end,
             },
             "parameters": {name: sum(map(Tensor.numel, part.parameters())) for name, part in self.net.parts().items()},
         }
@@ -187,7 +188,7 @@ class EntropyReg(Variant):
 
     def measured(self) -> dict[str, Bias]:
         """The bias on held-out images without content, by kind, with a uniform centre bias."""
-        return self._probes.measured(self.net, conditional=self._conditional)
+        return self._probes.measured(self.net, conditional=self.net.conditional)
 
     def learned(self) -> dict[str, float]:
         """The blur's deviation as a share of the longer side, and the centre bias's weight."""
@@ -205,13 +206,13 @@ class EntropyReg(Variant):
             data=self.data,
             device=self.device,
             processes=self.processes,
-            conditional=self._conditional,
+            conditional=self.net.conditional,
         )
 
     def _regularised(self, loss: Tensor, step: int) -> Tensor:
         """With the entropy times what it has missed since the step before; without its weight, the loss as it is."""
         with torch.set_grad_enabled(self.config.weighted):
-            found = self._term.mean(self.net, step, conditional=self._conditional)
+            found = self._term.mean(self.net, step, conditional=self.net.conditional)
         self._last_entropy = found.detach()
         weight = self.config.lambda_eff * self.config.compute_every
         return loss - weight * found if self.config.weighted else loss
