@@ -88,6 +88,15 @@ def test_a_root_that_is_not_there_is_named_when_the_data_are_needed():
         missing.check_root()
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"), [("w.pt", "/here/w.pt"), ("~/w.pt", f"{Path.home()}/w.pt"), ("timm", "timm"), ("none", "none")]
+)
+def test_a_file_of_weights_is_absolute_and_a_word_stays_a_word(monkeypatch, given, kept):
+    monkeypatch.setattr(Path, "cwd", classmethod(lambda cls: cls("/here")))
+    monkeypatch.setattr("os.getcwd", lambda: "/here")
+    assert variants.load("entropy_reg").Config(weights=given, backbone="densenet201").weights == kept
+
+
 def test_the_export_to_begin_with_is_an_absolute_folder_for_a_trial_too(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     expected = str(tmp_path / "export" / "x")

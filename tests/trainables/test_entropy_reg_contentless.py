@@ -112,6 +112,21 @@ def test_it_is_the_mean_entropy_of_the_densities_and_not_the_entropy_of_their_me
     assert (found - entropy(made.exp().mean(dim=0).log())).abs() > 1e-6
 
 
+def test_with_histories_an_image_may_come_again_with_another_one(cache, monkeypatch):
+    asked: list[list[int]] = []
+    of = term(cache, uniform_kind="grey3", n_uniform=8, history="real")
+
+    def noted(net, places, histories):
+        asked.extend([places.tolist(), histories.tolist()])
+        return torch.zeros(len(places), 12, 16)
+
+    monkeypatch.setattr(of.images, "log_densities", noted)
+    of.mean(net(), 0, conditional=True)
+    places, histories = asked
+    assert sorted(np.bincount(places).tolist()) == [2, 3, 3]
+    assert len(set(zip(places, histories, strict=True))) > 3
+
+
 def test_colours_are_drawn_anew_at_each_step_and_for_each_seed(cache):
     asked: list[tuple[int, ...]] = []
 

@@ -295,6 +295,14 @@ def test_a_split_is_made_once_for_all_trials_of_a_size(folder):
     assert load(config(lr=0.5), where, "train") is load(config(batch_size=2), where, "train")
 
 
+def test_scanpaths_of_nothing_but_the_forced_fixation_are_told_of(tmp_path):
+    rows = [(name, viewer, 0, 30, 20) for name in SIZES for viewer in "st"]
+    root = written(tmp_path / "data", SIZES, rows)
+    with pytest.raises(UsageError, match=r"for the history alone: say data\.first_fixation=scored"):
+        load(config(), data(root, first_fixation="history"), "train")
+    assert sum(len(each.points) for each in load(config(), data(root), "train").fixations) == 4
+
+
 def test_a_backbone_that_is_not_there_is_told_before_any_trial(folder):
     with pytest.raises(UsageError, match="backbone=resnet19"):
         prepare(config(backbone="resnet19", layers="layer3"), data(folder), ("train",))

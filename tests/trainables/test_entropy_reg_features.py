@@ -302,6 +302,27 @@ def test_what_the_published_layers_are_called_does_not_matter(tmp_path, images):
     assert tiny("1, 2,3").digest == tiny().digest
 
 
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"backbone": "resnet10t", "layers": "layer3,fc"}, r"layers: fc of backbone=resnet10t gives \[1000\]"),
+        ({"backbone": "resnet10t", "layers": "bn1,layer4", "image_size": 32, "downsample": 4.0}, None),
+        (
+            {"backbone": "densenet201", "image_size": 32, "downsample": 4.0},
+            "gives no maps of an image of 32×24 pix",
+        ),
+    ],
+)
+def test_a_layer_without_maps_is_told_of_before_any_are_computed(values, words):
+    size = values.get("image_size", 64)
+    image = numbered(shape=(size * 3 // 4, size))
+    if words is None:
+        backbones.check(config(**values), image)
+        return
+    with pytest.raises(UsageError, match=words):
+        backbones.check(config(**values), image)
+
+
 def test_live_maps_leave_no_folder(tmp_path, images):
     settings = data(tmp_path, features="live")
     features.prepare_features(config(), settings, [images])

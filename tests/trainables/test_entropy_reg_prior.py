@@ -78,6 +78,24 @@ def test_bandwidth_and_share_that_are_given_are_taken(tmp_path):
     assert (found.bandwidth, found.uniform_share) == (0.07, 0.02)
 
 
+def test_what_was_chosen_is_kept_for_other_processes(tmp_path, monkeypatch):
+    where = data(tmp_path, bandwidth=None)
+    first = fitted(config(), where)
+    prior._fitted.cache_clear()
+    monkeypatch.setattr(prior.CentreBias, "fitted", lambda *_: pytest.fail("fitted again"))
+    kept = fitted(config(), where)
+    assert kept is not first
+    chosen = [(each.bandwidth, each.uniform_share, each.bits, each.at_end) for each in (first, kept)]
+    assert chosen[0] == chosen[1]
+    np.testing.assert_array_equal(kept.log_density((12, 16), without=2), first.log_density((12, 16), without=2))
+
+
+def test_other_fixations_or_settings_are_fitted_anew(tmp_path):
+    fits = [data(tmp_path, **each) for each in ({}, {"viewers": 4}, {"bandwidth": 0.2}, {"uniform_share": 0.5})]
+    bits = {fitted(config(), where).bits for where in fits}
+    assert len(bits) == len(list(tmp_path.glob("centre-bias-*/fit.json"))) == 4
+
+
 def test_it_is_fitted_once_for_trials_that_differ_in_other_things(tmp_path, monkeypatch):
     where = data(tmp_path)
     first = fitted(config(), where)
