@@ -27,7 +27,7 @@ from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.stimuli import Shape
 
 _HIDDEN, _HISTORY_CHANNELS = 128, 16
-_LEAST_SIGMA = 0.05  # cells, added in squares: a blur below does nothing, and would have no gradient
+_LEAST_SIGMA = 0.05  # cells, added in squares: a blur below does nothing
 
 
 class DeepGaze(nn.Module):
