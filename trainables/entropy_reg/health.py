@@ -87,7 +87,7 @@ def _bias(report: Mapping[str, float], config: Config, least: float) -> Iterator
         )
         yield Finding(
             "bias grows",
-            f"on images without content the density says {now:.3f} bits, after {least:.3f} in an earlier epoch: the "
+            f"on images without content the density says {now:.3f} bits, where it was {least:.3f} at its lowest: the "
             f"network learns where people look instead of at what; {remedy}.",
         )
 
