@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from search.record import RunFolder, Status, TrialRecord
 from search.space import Space
-from trainables.objective import STAGE, STAGE_END
+from trainables.objective import COMPARED, COMPARED_END, STAGE
 
-STAGES = (STAGE, STAGE_END)
+PEERS = (COMPARED, COMPARED_END)  # figures that are the same in trials that may be compared
 
 
 class Proposal(NamedTuple):
@@ -37,8 +37,8 @@ class Board:
         self.folder = folder
         self.space = space
         goals = [goal.metric for goal in space.objective.goals]
-        always = ("epoch", "objective/value", "objective/violation", "objective/feasible", *STAGES, "stop_reason")
-        self._kept = (*always, *goals, *space.objective.constraints)
+        judged = ("objective/value", "objective/violation", "objective/feasible")
+        self._kept = ("epoch", *judged, STAGE, *PEERS, "stop_reason", *goals, *space.objective.constraints)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
 
@@ -82,13 +82,14 @@ class Board:
         """The other trials that have reported an epoch in the same stage, and are as far in it.
 
         A border between stages bars comparison, and so does another length of the stage: its schedule is elsewhere.
+        Stages that say that they are comparable count as one.
         """
         mine = self.trials[number].at(epoch) or {}
         reports = {each: trial.at(epoch) for each, trial in self.trials.items() if each != number}
         return [
             each
             for each, report in reports.items()
-            if report is not None and all(report.get(key) == mine.get(key) for key in STAGES)
+            if report is not None and all(report.get(key) == mine.get(key) for key in PEERS)
         ]
 
     def values(self, number: int, until: int) -> list[float]:

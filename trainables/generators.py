@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import torch
@@ -13,6 +14,21 @@ def seeded(device: torch.device, *numbers: int) -> torch.Generator:
     """A generator whose stream the numbers (≥ 0) determine, and which neighbouring numbers do not share."""
     state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(state >> 1)
+
+
+@contextlib.contextmanager
+def drawing(device: torch.device, *numbers: int) -> Iterator[None]:
+    """Within, torch's own generators are those of the numbers; afterwards they are where they were.
+
+    For what takes no generator, as the samples of `torch.distributions`.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        seed = seeded(torch.device("cpu"), *numbers).initial_seed()
+        torch.random.default_generator.manual_seed(seed)
+        if device.type == "cuda":  # this one alone: others' streams are not put back
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def states(device: torch.device) -> dict[str, Tensor]:

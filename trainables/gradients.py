@@ -43,7 +43,8 @@ class GradientReport:
 
         Returns:
             `health/clipped_share`, 0 or 1; and of every part `health/gradient_norm_…`, `health/gradient_largest_…`
-            (absolute) and `health/gradient_zeros_…` (share of exact zeros; a parameter without gradient is all zeros).
+            (absolute), `health/gradient_zeros_…` (share of exact zeros; a parameter without gradient is all zeros) and,
+            of several parts, `health/gradient_ratio_…`: the norm over that of all others, 0 where theirs is 0.
         """
         if not self.parts:
             return {}
@@ -52,6 +53,7 @@ class GradientReport:
         if step % self.every == 0:
             for name, parameters in self.parts.items():
                 report |= _gradients(name, parameters)
+            report |= _ratios({name: report[f"health/gradient_norm_{name}"] for name in self.parts})
             self._before = {name: _copies(parameters) for name, parameters in self.parts.items()}
         return report
 
@@ -72,6 +74,14 @@ def _gradients(name: str, parameters: Sequence[nn.Parameter]) -> dict[str, Tenso
         f"health/gradient_largest_{name}": get_total_norm(gradients, math.inf),
         f"health/gradient_zeros_{name}": 1 - other / sum(each.numel() for each in gradients),
     }
+
+
+def _ratios(norms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    found = {}
+    for name, norm in norms.items() if len(norms) > 1 else []:
+        others = torch.stack([each for other, each in norms.items() if other != name]).square().sum().sqrt()
+        found[f"health/gradient_ratio_{name}"] = torch.where(others > 0, norm / others, 0.0)
+    return found
 
 
 def _copies(parameters: Sequence[nn.Parameter]) -> list[Tensor]:

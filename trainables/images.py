@@ -91,6 +91,16 @@ def read_image(file: Path, size: int, channels: int) -> np.ndarray:
     return picture.pixels.reshape(size, size, channels)
 
 
+def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """An image as a square, uint8 `[size, size]`, or `[size, size, 3]` with three channels.
+
+    Raises:
+        ValueError: values that are not finite.
+    """
+    made = eight_bits(image).convert("L" if channels == 1 else "RGB")
+    return np.asarray(made.resize((size, size), Image.Resampling.BILINEAR))
+
+
 def reason(error: Exception) -> str:
     """What to say of one of `DAMAGED`."""
     if isinstance(error, UnidentifiedImageError):
@@ -140,8 +150,6 @@ def _square(file: Path, size: int, channels: int) -> Picture | str:
     content = file.read_bytes()  # not in the try: a disk that fails is no damaged image, to be remembered as one
     try:
         with Image.open(io.BytesIO(content)) as image:
-            square = eight_bits(image).convert("L" if channels == 1 else "RGB")
-            square = square.resize((size, size), Image.Resampling.BILINEAR)
-            return Picture(np.asarray(square), image.size)
+            return Picture(square(image, size, channels), image.size)
     except DAMAGED as error:
         return reason(error)

@@ -12,7 +12,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -22,7 +22,7 @@ from trainables import generators
 from trainables.contract import Finding, Stage, Variant
 from trainables.gradients import GradientReport
 from trainables.means import Means
-from trainables.objective import STAGE, STAGE_END, Objective
+from trainables.objective import COMPARED, COMPARED_END, STAGE, Objective
 from trainables.schedule import Schedule
 from trainables.weights import begin
 
@@ -91,7 +91,7 @@ class Loop:
         report |= self._evaluate()
         self.epoch_done += 1
         stage = self._stage(self.epoch_done - 1)
-        report |= {STAGE: float(stage), STAGE_END: float(self.variant.stages[stage].end)}
+        report |= {STAGE: float(stage), **_compared(self.variant.stages, stage)}
         end = time.perf_counter()
         self.seconds += end - start
         report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self.seconds}
@@ -251,6 +251,13 @@ class Loop:
         if 0 < self.config.patience <= waited:
             return f"patience: no better {self.objective.first.metric} for {waited} epochs"
         return None
+
+
+def _compared(stages: Sequence[Stage], stage: int) -> dict[str, float]:
+    """With what a trial in a stage may be compared: the same number of borders that bar it, and the same end."""
+    end = next((each for each in range(stage, len(stages) - 1) if not stages[each + 1].comparable), len(stages) - 1)
+    barred = sum(not each.comparable for each in stages[1 : stage + 1])
+    return {COMPARED: float(barred), COMPARED_END: float(stages[end].end)}
 
 
 def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:

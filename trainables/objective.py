@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 Mode = Literal["max", "min"]
-STAGE, STAGE_END = "train/stage", "train/stage_end"
+STAGE, COMPARED, COMPARED_END = "train/stage", "train/compared_stage", "train/compared_end"
 
 
 @dataclass(frozen=True)

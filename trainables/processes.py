@@ -60,6 +60,14 @@ class Processes:
         """The mean over all processes, detached."""
         return self.sum(value) / self.world
 
+    def batch_mean(self, each: Tensor) -> Tensor:
+        """This process's share of the mean over the whole batch: the mean over processes of the result is exact.
+
+        Args:
+            each: of this process's rows, any shape; processes may have different numbers of rows.
+        """
+        return each.sum() * self.world / self.sum(torch.ones_like(each).sum())
+
     def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Replace every gradient by its mean over the processes."""
         if self.world == 1:

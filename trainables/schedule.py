@@ -18,7 +18,7 @@ class Schedule(NamedTuple):
 
     Attributes:
         begin, end: in epochs done.
-        warmup: epochs of it; at most half of the whole.
+        warmup: epochs of it.
         peak: what the learning rates are multiplied by when it is highest.
     """
 
@@ -37,7 +37,8 @@ class Schedule(NamedTuple):
             elif stage.anew:
                 end = min(end, before.end)
         first = next(stage for stage in stages if stage.end > begin)
-        return cls(begin, end, min(warmup, (end - begin) / 2), first.lr_factor)
+        rise = min(warmup, (end - begin) / 2) if first.warmup is None else first.warmup
+        return cls(begin, end, rise, first.lr_factor)
 
     def factor(self, epochs: float) -> float:
         """Of the peak learning rates, after so many epochs."""

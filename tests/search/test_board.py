@@ -51,7 +51,8 @@ def test_peers_are_in_the_same_stage_and_as_far_in_it(tmp_path):
     stages = [(0, 9), (0, 9), (0, 5), (1, 9)]
     for number, (stage, end) in enumerate(stages):
         add(on, X)
-        on.report(number, {**report(on.space, X, 1), "train/stage": float(stage), "train/stage_end": float(end)})
+        place = {"train/compared_stage": float(stage), "train/compared_end": float(end)}
+        on.report(number, {**report(on.space, X, 1), **place})
     assert [on.peers(number, 1) for number in range(4)] == [[1], [0], [], []]
     assert on.peers(0, 2) == []
 

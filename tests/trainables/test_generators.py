@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from trainables.generators import restore, seeded, states
+from trainables.generators import drawing, restore, seeded, states
 
 CPU = torch.device("cpu")
 
@@ -34,3 +34,14 @@ def test_torchs_own_generator_goes_on_where_it_was():
     torch.rand(9)
     restore(CPU, saved)
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_what_is_drawn_within_is_that_of_the_numbers_and_draws_nothing_from_outside():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    drawn = []
+    for numbers in ((1, 2), (1, 2), (1, 3)):
+        with drawing(CPU, *numbers):
+            drawn.append(torch.distributions.Beta(2.0, 3.0).sample((4,)).tolist())
+        assert torch.equal(torch.get_rng_state(), before)
+    assert drawn[0] == drawn[1] != drawn[2]

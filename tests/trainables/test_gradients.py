@@ -117,9 +117,22 @@ def test_parts_are_reported_at_every_so_many_steps_and_clipping_at_all():
     norm = backward(net)
     for step in range(7):
         before, after = report.before_clipping(step, norm), report.after_step()
-        assert len(before) == (7 if step % 3 == 0 else 1)
+        assert len(before) == (9 if step % 3 == 0 else 1)
         assert len(after) == (2 if step % 3 == 0 else 0)
         assert report.after_step() == {}  # of one step once
+
+
+def test_a_part_s_ratio_is_its_norm_over_that_of_all_others():
+    net = nn.ModuleDict({name: nn.Linear(1, 1, bias=False) for name in "abc"})
+    for name, gradient in (("a", 3.0), ("b", 4.0), ("c", -10.0)):
+        net[name].weight.grad = torch.tensor([[gradient]])
+    found = GradientReport(net, 1.0).before_clipping(0, torch.tensor(1.0))
+    assert found["health/gradient_ratio_c"].item() == pytest.approx(10 / 5)
+    assert found["health/gradient_ratio_a"].item() == pytest.approx(3 / math.hypot(4, 10))
+    for name in "bc":
+        net[name].weight.grad = None
+    assert GradientReport(net, 1.0).before_clipping(0, torch.tensor(1.0))["health/gradient_ratio_a"] == 0
+    assert "health/gradient_ratio_a" not in GradientReport({"a": net["a"]}, 1.0).before_clipping(0, torch.tensor(1.0))
 
 
 def test_weights_that_do_not_move_or_are_all_zero_have_a_ratio_of_zero():

@@ -141,7 +141,7 @@ def test_drop_weighs_every_positive_of_two_processes_equally():
         losses.classifier_terms(config, full[r::2], drop[r::2], drop[r::2], y[r::2], Rank(r, 2, totals))["drop"]
         for r in range(2)
     ]
-    shares = [losses.batch_mean(part, Rank(r, 2, torch.tensor(6.0))) for r, part in enumerate(parts)]
+    shares = [Rank(r, 2, torch.tensor(6.0)).batch_mean(part) for r, part in enumerate(parts)]
     assert torch.stack(shares).mean().item() == pytest.approx(whole.item(), rel=1e-6)
     assert whole.item() == pytest.approx(losses.drop(full, drop, y, 0.2).sum().item() / y.sum().item(), rel=1e-6)
 

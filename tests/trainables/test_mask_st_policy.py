@@ -1,4 +1,4 @@
-"""PPO's parts: ratios, advantages, entropy."""
+"""PPO's parts: ratios, actions, entropy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import pytest
 import torch
 
 from trainables.mask_st import policy, sampling
-from trainables.processes import Processes
 
 
 def draw(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -68,32 +67,6 @@ def test_a_small_change_of_every_cell_is_not_clipped_away():
     assert joint > 6  # the joint ratio, which the published code takes, is outside any clip
     (gradient,) = torch.autograd.grad(policy.clipped_loss(moved, taken, 0.2).sum(), moved)
     assert (gradient != 0).all()
-
-
-@pytest.mark.parametrize("rewards", [[0.3], [0.2, 0.2, 0.2], [0.0, -1.0, 4.0]])
-def test_advantages_are_per_image_and_finite(rewards):
-    """The published reward is a batch mean, a scalar, whose unbiased deviation is NaN."""
-    baseline = policy.Baseline(0.9, Processes())
-    for _ in range(3):
-        advantages = baseline.advantages(torch.tensor(rewards))
-    assert advantages.shape == (len(rewards),)
-    assert advantages.isfinite().all()
-
-
-def test_baseline_is_of_earlier_batches():
-    baseline = policy.Baseline(0.5, Processes())
-    baseline.advantages(torch.tensor([0.0, 2.0]))  # mean 1, variance 1
-    np.testing.assert_allclose(baseline.advantages(torch.tensor([3.0, 4.0])), [2.0, 3.0], rtol=1e-4)
-    # mean (1 + 3.5) / 2, variance (1 + 0.25) / 2
-    np.testing.assert_allclose(baseline.advantages(torch.tensor([2.25])), [0.0], atol=1e-6)
-
-
-def test_baseline_state_continues_exactly():
-    first, second = policy.Baseline(0.9, Processes()), policy.Baseline(0.9, Processes())
-    first.advantages(torch.tensor([1.0, 5.0]))
-    second.load_state(first.state())
-    rewards = torch.tensor([2.0, 3.0])
-    assert torch.equal(first.advantages(rewards), second.advantages(rewards))
 
 
 def test_to_grid_averages():

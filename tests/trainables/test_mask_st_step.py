@@ -8,9 +8,9 @@ import pytest
 import torch
 from tiny_masks import build
 
+from trainables.baseline import Baseline
 from trainables.mask_st import losses
 from trainables.mask_st.batches import Batch
-from trainables.mask_st.policy import Baseline
 from trainables.mask_st.variant import MaskST
 
 COEFFICIENTS = {

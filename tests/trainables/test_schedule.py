@@ -75,6 +75,14 @@ def test_a_warm_up_of_more_than_half_a_stage_is_cut_to_half():
     assert Schedule.of(stages, 0, 3.0).factor(3) == pytest.approx(1)  # and that of the long one is whole
 
 
+def test_a_stage_s_own_warm_up_is_taken_in_place_of_the_config_s_however_long():
+    stages = (Stage("a", 10), Stage("b", 14, anew=True, lr_factor=0.5, warmup=3.0))
+    of_b = [Schedule.of(stages, 12, 0.5).factor(10 + epochs) for epochs in (0, 1.5, 3, 3.5, 4)]
+    assert of_b == pytest.approx([0, 0.25, 0.5, 0.25, 0])
+    assert Schedule.of(stages, 0, 0.5).warmup == 0.5
+    assert Schedule.of((stages[0], stages[1]._replace(warmup=0.0)), 10, 0.5).factor(10) == pytest.approx(0.5)
+
+
 def test_without_warm_up_it_begins_at_the_peak():
     assert Schedule.of(MIXED, 6, 0.0).factor(6) == pytest.approx(0.5)
     assert Schedule.of(GOING_ON, 0, 0.0).factor(5) == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))

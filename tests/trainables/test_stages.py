@@ -106,6 +106,24 @@ def test_a_report_says_its_stage_and_the_loop_when_one_is_over():
     assert over == [None, None, "a", None, "b", None, "c"]
 
 
+@pytest.mark.parametrize(
+    ("comparable", "expected"),
+    [
+        ((False, False, False), [(0, 2), (1, 4), (2, 6)]),
+        ((False, True, False), [(0, 4), (0, 4), (1, 6)]),
+        ((False, False, True), [(0, 2), (1, 6), (1, 6)]),
+        ((True, True, True), [(0, 6), (0, 6), (0, 6)]),
+    ],
+)
+def test_stages_that_may_be_compared_count_as_one_that_ends_with_the_last(comparable, expected):
+    parts = tuple(stage._replace(comparable=each) for stage, each in zip(three_parts(), comparable, strict=True))
+    loop = linear_loop(epochs=6, parts=parts)
+    reports = [loop.epoch() for _ in range(6)]
+    found = [(report["train/compared_stage"], report["train/compared_end"]) for report in reports]
+    assert found == [each for each in expected for _ in range(2)]
+    assert [report["train/stage"] for report in reports] == [0, 0, 1, 1, 2, 2]  # which epoch is the best hangs on it
+
+
 def test_a_training_without_stages_is_one_that_is_over_at_the_end():
     loop = linear_loop(epochs=2)
     assert loop.epoch()["train/stage"] == 0.0

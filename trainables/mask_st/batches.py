@@ -11,16 +11,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.augment import crop, draw_crops, normalised
 from trainables.generators import seeded
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.model import draw_depth
 from trainables.mask_st.policy import Rollout
-from trainables.mask_st.views import normalised
 from trainables.processes import Processes
 
 SMALLEST_CROP = 0.8  # of the area
@@ -97,7 +96,7 @@ class Batches:
         own = self.processes.rows
         noise = sampling.draw_noise(self._noise_kind, (len(rows), 1, self.side, self.side), draws)
         depth = draw_depth(self.drop_rates, len(rows), draws)
-        crops = draw_crops(len(rows), draws) if self.config.augment == "light" else None
+        crops = _crops(len(rows), draws) if self.config.augment == "light" else None
         images, labels = to_device(self.examples, own(rows), self.device)
         if crops is not None:
             images = crop(images, own(crops))
@@ -126,20 +125,5 @@ def to_device(examples: Examples, rows: Tensor, device: torch.device) -> tuple[T
     return normalised(pixels, examples.mean, examples.std), labels
 
 
-def draw_crops(count: int, generator: torch.Generator) -> Tensor:
-    """Affine maps `[count, 2, 3]` from a crop's coordinates to the image's, both in −1 to 1.
-
-    A crop is a square of 80 to 100 % of the area, anywhere in the image, turned by up to 7 degrees.
-    """
-    area, turn, across, down = torch.rand(4, count, generator=generator, device=generator.device)
-    scale = (SMALLEST_CROP + (1 - SMALLEST_CROP) * area).sqrt()
-    angle = (2 * turn - 1) * LARGEST_TURN
-    cosine, sine = scale * angle.cos(), scale * angle.sin()
-    shifts = [(2 * each - 1) * (1 - scale) for each in (across, down)]
-    return torch.stack([cosine, -sine, shifts[0], sine, cosine, shifts[1]], dim=1).view(count, 2, 3)
-
-
-def crop(images: Tensor, crops: Tensor) -> Tensor:
-    """The crops `[b, 2, 3]` of normalised images, at their size; outside an image lies 0, the data set's mean."""
-    grid = F.affine_grid(crops, list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+def _crops(count: int, generator: torch.Generator) -> Tensor:
+    return draw_crops(count, generator, smallest=SMALLEST_CROP, largest_turn=LARGEST_TURN)

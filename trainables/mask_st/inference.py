@@ -16,12 +16,12 @@ import numpy as np
 import torch
 
 from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
+from trainables.augment import normalised
 from trainables.images import read_image
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
 from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import networks, trained
-from trainables.mask_st.views import normalised
 from trainables.weights import load_modules
 
 

@@ -63,12 +63,6 @@ def area_terms(config: Config, mask: Mask, logits: Tensor, processes: Processes)
     }
 
 
-def batch_mean(per_image: Tensor, processes: Processes) -> Tensor:
-    """This process's share of the mean over the whole batch: the mean over processes of the result is exact."""
-    images = processes.sum(torch.ones_like(per_image).sum())
-    return per_image.sum() * processes.world / images
-
-
 def full(logits: Tensor, labels: Tensor, pos_weight: Tensor | None = None) -> Tensor:
     """Binary cross-entropy `[B]` in nats, mean over classes; `pos_weight` `[K]` multiplies the positives' part."""
     losses = F.binary_cross_entropy_with_logits(logits.float(), labels, pos_weight=pos_weight, reduction="none")

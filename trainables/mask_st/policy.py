@@ -7,16 +7,11 @@ Source: Schulman et al. 2017, "Proximal Policy Optimization", eq. 7 and 9.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-
-from trainables.processes import Processes
-
-TINY = 1e-6
 
 
 class Rollout(NamedTuple):
@@ -65,38 +60,3 @@ def clipped_loss(logits: Tensor, rollout: Rollout, clip: float) -> Tensor:
 def entropy(logits: Tensor) -> Tensor:
     """Entropy of the cells' Bernoulli distributions in nats, per image `[B]`, mean over cells."""
     return (F.softplus(logits) - logits * logits.sigmoid()).mean(dim=(1, 2, 3))
-
-
-class Baseline:
-    """Running mean and variance of the rewards, which turn rewards into advantages.
-
-    Args:
-        decay: of the running figures.
-        processes: the figures are those of the whole batch.
-    """
-
-    def __init__(self, decay: float, processes: Processes) -> None:
-        self.decay, self.processes = decay, processes
-        self._moments: Tensor | None = None  # mean and variance
-
-    def advantages(self, rewards: Tensor) -> Tensor:
-        """(reward − mean) / deviation `[B]`; then take the rewards `[B]` into the running figures.
-
-        The mean is of earlier batches, so it does not depend on the actions it judges. Finite for a single image and
-        for equal rewards.
-        """
-        sums = torch.stack([rewards.sum(), rewards.square().sum(), torch.ones_like(rewards).sum()])
-        first, second, images = self.processes.sum(sums)
-        mean = first / images
-        now = torch.stack([mean, second / images - mean.square()])
-        known = now if self._moments is None else self._moments
-        self._moments = self.decay * known + (1 - self.decay) * now
-        return (rewards.detach() - known[0]) / (known[1].clamp(min=0).sqrt() + TINY)
-
-    def state(self) -> dict[str, Any]:
-        """The running figures."""
-        return {"moments": self._moments}
-
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Restore what `state` returned."""
-        self._moments = state["moments"]

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.baseline import Baseline
 from trainables.contract import Step
 from trainables.mask_st import losses, policy
 from trainables.mask_st.batches import Batch
@@ -42,7 +43,7 @@ class MaskStep:
     ) -> None:
         self.config, self.classifier, self.source = config, classifier, source
         self.pos_weight, self.processes = pos_weight, processes
-        self.baseline = policy.Baseline(config.ppo_baseline_decay, processes)
+        self.baseline = Baseline(config.ppo_baseline_decay, processes)
         self.gradnorm = self._gradnorm() if config.weighting == "gradnorm" else None
         self._head_gradient = torch.zeros((), device=device)  # both are written in the backward pass
         self._signal = torch.zeros((), device=device)
@@ -118,7 +119,7 @@ class MaskStep:
 
     def _weighed(self, batch: Batch, terms: Mapping[str, Tensor], temperature: float) -> Step:
         """The terms' weighted sum, and the scalars to report."""
-        means = {name: losses.batch_mean(term, self.processes) for name, term in terms.items()}
+        means = {name: self.processes.batch_mean(term) for name, term in terms.items()}
         weights = self._weights(means, batch.ramp)
         total = torch.stack([weights[name] * mean for name, mean in means.items()]).sum()
         components = {f"raw/{name}": mean.detach() for name, mean in means.items()}

@@ -13,11 +13,6 @@ from trainables.mask_st.sampling import to_pixels
 BLUR_SHARE = 10 / 224  # the blur's standard deviation, of the image's side
 
 
-def normalised(pixels: Tensor, mean: float, std: float) -> Tensor:
-    """float32 `[b, C, S, S]` of bytes `[b, S, S, C]`, so that 0 is the data set's mean (black 0, white 1)."""
-    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
-
-
 def three_views(images: Tensor, mask: Tensor, reference: str) -> Tensor:
     """Full, keep and drop images in one batch `[3b, C, S, S]`: x, `m·x + (1 − m)·r` and `(1 − m)·x + m·r`.
 

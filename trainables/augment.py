@@ -1,0 +1,44 @@
+"""Square images on the device: normalised there, and cropped, turned and mirrored as whole-tensor operations."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def normalised(pixels: Tensor, mean: float, std: float) -> Tensor:
+    """float32 `[b, C, S, S]` of bytes `[b, S, S, C]`, so that 0 is the data set's mean (black 0, white 1)."""
+    return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def draw_crops(
+    count: int, generator: torch.Generator, *, smallest: float, largest_turn: float = 0.0, mirrored: bool = False
+) -> Tensor:
+    """Affine maps `[count, 2, 3]` from a crop's coordinates to the image's, both in −1 to 1.
+
+    A crop is a square of `smallest` to all of the area, anywhere in the image.
+
+    Args:
+        count: of crops.
+        generator: on the device of the crops.
+        smallest: least share of the image's area, 0 to 1.
+        largest_turn: in radians, either way.
+        mirrored: whether half of the crops are mirrored, left and right.
+    """
+    area, turn, across, down = torch.rand(4, count, generator=generator, device=generator.device)
+    scale = (smallest + (1 - smallest) * area).sqrt()
+    angle = (2 * turn - 1) * largest_turn
+    cosine, sine = scale * angle.cos(), scale * angle.sin()
+    shifts = [(2 * each - 1) * (1 - scale) for each in (across, down)]
+    maps = torch.stack([cosine, -sine, shifts[0], sine, cosine, shifts[1]], dim=1).view(count, 2, 3)
+    if mirrored:
+        side = torch.randint(0, 2, (count, 1), generator=generator, device=generator.device) * 2.0 - 1
+        maps[:, :, 0] *= side
+    return maps
+
+
+def crop(images: Tensor, crops: Tensor) -> Tensor:
+    """The crops `[b, 2, 3]` of normalised images, at their size; outside an image lies 0, the data set's mean."""
+    grid = F.affine_grid(crops, list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

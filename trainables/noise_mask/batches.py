@@ -1,0 +1,76 @@
+"""Training batches of noise_mask: order and augmentation, drawn for the whole batch from seed and epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.augment import crop, draw_crops, normalised
+from trainables.generators import seeded
+from trainables.noise_mask.config import Config
+from trainables.noise_mask.labelled import Labelled
+from trainables.processes import Processes
+
+SMALLEST_CROP = 0.25  # of the area
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This process's rows of a batch.
+
+    Attributes:
+        images: float32 `[b, C, S, S]`, normalised.
+        labels: int64 `[b]`.
+        step: of the whole training, from 0.
+        size: images of the whole batch, over all processes.
+    """
+
+    images: Tensor
+    labels: Tensor
+    step: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The training images as batches."""
+
+    config: Config
+    train: Labelled
+    device: torch.device
+    processes: Processes
+
+    @property
+    def size(self) -> int:
+        """Images of a whole batch; the last, incomplete batch of an epoch is left out."""
+        return min(self.config.batch_size, len(self.train))
+
+    @property
+    def steps(self) -> int:
+        """Batches of one epoch."""
+        return len(self.train) // self.size
+
+    def of_epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """An epoch's batches, shuffled; a function of seed and epoch."""
+        order = torch.randperm(len(self.train), generator=seeded(torch.device("cpu"), seed, epoch, 0))
+        draws = seeded(self.device, seed, epoch, 1)
+        for index, rows in enumerate(order.split(self.size)[: self.steps]):
+            yield self._batch(rows, draws, epoch * self.steps + index)
+
+    def _batch(self, rows: Tensor, draws: torch.Generator, step: int) -> Batch:
+        crops = None
+        if self.config.augment == "crop_flip":
+            crops = draw_crops(len(rows), draws, smallest=SMALLEST_CROP, mirrored=True)
+        images, labels = to_device(self.train, self.processes.rows(rows), self.device)
+        if crops is not None:
+            images = crop(images, self.processes.rows(crops))
+        return Batch(images, labels, step, len(rows))
+
+
+def to_device(pictures: Labelled, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images `[b, C, S, S]`, normalised so that 0 is the training images' mean, and labels `[b]`."""
+    pixels, labels = (torch.from_numpy(array).to(device) for array in pictures.batch(rows.numpy()))
+    return normalised(pixels, pictures.mean, pictures.std), labels
