@@ -5,9 +5,9 @@ first two numbers are x and y in pixels of the image, counted from 0: the experi
 place on the screen. Negative numbers are blinks, or gaze beside an image that does not fill the screen.
 
 Fixations are found as in the data set's own `checkFixations.m`: a saccade begins where speed rises, and ends where it
-has fallen. What is done with them is not from that file, but what pysaliency does for DeepGaze III: a fixation outside
-the image is left out of the scanpath, for nothing tells it from a blink; and where it is the first one, the image's
-middle takes its place, since subjects looked there when the image came. Drifts, durations and flags are not computed.
+has fallen. What is done with them is not from that file: a fixation outside the image is left out of the scanpath, for
+nothing tells it from a blink; and where it is the first one, the image's middle takes its place, since subjects looked
+there when the image came. Drifts, durations and flags are not computed.
 
 Source: Judd, Ehinger, Durand and Torralba 2009, Learning to predict where humans look, and the code beside its data.
 """
