@@ -53,7 +53,7 @@ def test_a_name_is_free_in_the_home_folder_too(words, tmp_path, monkeypatch):
         ("dry_run=1", ["dry_run=1", "true or false"]),
         ("cpus_per_trial=0", ["cpus_per_trial=0", "at least 0.1"]),
         ("seed", ["'seed'", "key=value"]),
-        ("space=nonsense", ["nonsense", "mask_st"]),
+        ("space=zzzzzz", ["zzzzzz", "mask_st"]),
         ('space=""', ["space=", "mask_st"]),
         ("storage=s3://bucket/runs", ["storage=s3://bucket/runs", "folder"]),
         ("params.x.uniform=[0.5,0.5]", ["params.x.uniform=[0.5, 0.5]", "empty"]),
