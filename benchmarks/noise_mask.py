@@ -7,7 +7,7 @@ Trains the same classifier in several ways over several seeds, heat and fine-tun
 without masks, and judges the last epoch on the test split, without masks. Synthetic images have a bright corner that
 tells the class in training and lies in test: a policy that hides it does better than chance would.
 A ridge classifier of the pixels stands for what is easy.
-Prints balanced accuracies with 95 % intervals (Student), and paired differences to the random masks and to no mask.
+Prints balanced accuracies with 95 % intervals (Student), and paired differences to random masks and to no mask.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
     for name, results in over_seeds(rows, train, measurement.seeds, measurement.workers):
         found[name] = [each[METRIC] for each in results]
         print(f"{name:<34}{interval(found[name])}", flush=True)
-        for control in ("random", "none"):
+        for control in ("random", "random-4", "none"):
             if control in found and control != name:
                 print(f"{'':<6}{'against ' + control:<28}{gains(found[name], found[control])}", flush=True)
         _print_policy(results)
