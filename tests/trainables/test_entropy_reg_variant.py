@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from loops import same, timeless, trained
 from safetensors.torch import save_file
 from test_entropy_reg_data import SIZES, middle, written
 from tiny_gaze import build
@@ -41,21 +42,6 @@ def loop(cache):
         return Loop(build(cache, **values), OBJECTIVE)
 
     return make
-
-
-def trained(made: Loop, epochs: int | None = None) -> dict[str, torch.Tensor]:
-    """The weights after some epochs, or all."""
-    for _ in range(epochs or made.config.epochs):
-        made.epoch()
-    return {name: value.clone() for name, value in made.weights().items()}
-
-
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def timeless(report: dict) -> dict:
-    return {key: value for key, value in report.items() if not key.startswith("time/")}
 
 
 # -- reports -----------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from loops import same, timeless, trained
 from safetensors.torch import save_file
 from tiny_noise import build, config
 from torch.nn import functional as F
@@ -37,21 +38,6 @@ NAMES = ["reinforce", "samples", "batch", "literal", "rsample", "random", "rando
 
 def loop(**values) -> Loop:
     return Loop(build(**values), OBJECTIVE)
-
-
-def trained(made: Loop, epochs: int | None = None) -> dict[str, torch.Tensor]:
-    """The weights after some epochs, or all."""
-    for _ in range(epochs or made.config.epochs):
-        made.epoch()
-    return {name: value.clone() for name, value in made.weights().items()}
-
-
-def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
-    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-def timeless(report: dict) -> dict:
-    return {key: value for key, value in report.items() if not key.startswith("time/")}
 
 
 # -- stages ------------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from trainables.noise_mask import health, panels, probe, scoring
 from trainables.noise_mask.batches import Batch, Batches, to_device
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load
-from trainables.noise_mask.heat import Drawn, Heat, Progress, without_masks
+from trainables.noise_mask.heat import Heat, Progress, without_masks
 from trainables.noise_mask.labelled import Labelled
 from trainables.noise_mask.model import Standard, classifier
 from trainables.noise_mask.policy import Policy
@@ -61,8 +61,16 @@ class NoiseMask(Variant):
             return (Stage("training", epochs),)
         factor = self.config.ft_lr / self.config.lr if self.config.lr > 0 else 0.0
         rise = self.config.ft_warmup * (epochs - heat)
-        tuning = Stage("fine_tune", epochs, anew=True, lr_factor=factor, warmup=rise, fresh_optimizer=True)
-        return (Stage("heat", heat, kept=True), tuning._replace(comparable=self.config.probe_steps > 0))  # of a copy
+        tuning = Stage(
+            "fine_tune",
+            epochs,
+            anew=True,
+            lr_factor=factor,
+            warmup=rise,
+            fresh_optimizer=True,
+            comparable=self.config.probe_steps > 0,  # then a heated model is judged by a fine-tuned copy
+        )
+        return (Stage("heat", heat, kept=True), tuning)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -156,7 +164,7 @@ class NoiseMask(Variant):
         pictures = self.pictures["val"]
         rows = torch.linspace(0, len(pictures) - 1, _SHOWN).round().long()
         images, labels = to_device(pictures, rows, self.device)
-        masks = None if self.config.objective == "none" else self._drawn(images).masks[: len(images)]
+        masks = None if self.config.objective == "none" else self._masks(images)
         said = self._probabilities((self._judged or self.classifier).eval(), images).cpu().numpy()
         sheet = panels.sheet(images, masks, labels.cpu().numpy(), said, self.classes, pictures.mean, pictures.std)
         return {"masks": sheet}
@@ -200,7 +208,7 @@ class NoiseMask(Variant):
     def _scored(self, net: nn.Module, pictures: Labelled, rows: Tensor, masked: bool) -> Tensor:
         images, _ = to_device(pictures, rows, self.device)
         if masked:
-            images = images * self._drawn(images, int(rows[0])).masks[: len(images)]
+            images = images * self._masks(images, int(rows[0]))
         return self._probabilities(net, images)
 
     @torch.no_grad()
@@ -209,11 +217,12 @@ class NoiseMask(Variant):
         return net(images).double().softmax(dim=1)
 
     @torch.no_grad()
-    def _drawn(self, images: Tensor, place: int = 0) -> Drawn:
-        """Masks that are always the same for a number of processes, the policy in evaluation mode."""
+    def _masks(self, images: Tensor, place: int = 0) -> Tensor:
+        """One for each image, always the same for a number of processes, the policy in evaluation mode."""
         if self.policy is not None:
             self.policy.eval()
-        return self._heat.drawn(images, len(images) * self.processes.world, (_EVALUATION_SEED, place))
+        drawn = self._heat.drawn(images, len(images) * self.processes.world, (_EVALUATION_SEED, place))
+        return drawn.masks[: len(images)]
 
     @torch.no_grad()
     def _expected(self, policy: Policy) -> Tensor:
