@@ -2,17 +2,19 @@
 
     python -m benchmarks.noise_mask_rungs
 
-Trains random settings of the space `noise_mask` that have masks, each in full, and scores each at the rungs in three
-ways: as it is, with its batch norms measured anew, and by copies that are fine-tuned for some steps. Prints the rank
-correlation (Spearman) of each with the final balanced accuracy on validation, with an interval (bootstrap over trials),
-and how many trials are fine-tuning already, which are all that can be compared if trials count after the border alone.
+Trains random settings of the space `noise_mask`, each in full, and scores each at the rungs in several ways: as it is,
+with its batch norms measured anew, and by copies that are fine-tuned for some steps; and as trials are scored, which is
+by such a copy under masks, and as it is without. Prints the rank correlation (Spearman) of each with the final balanced
+accuracy on validation, with an interval (bootstrap over trials), for trials that are under masks at that rung and for
+all; by how much trials with and without masks still rise; and how many could be compared if trials counted after the
+border alone.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,12 +27,11 @@ from search.space import Space
 from trainables.arguments import parse
 from trainables.artifact import Recipe
 from trainables.loop import Loop
-from trainables.noise_mask.config import Config
 from trainables.noise_mask.variant import NoiseMask
 from trainables.settings import Settings, command, setting
 
-STEPS = (0, 5, 20)
-AS_IT_IS = "as it is"
+STEPS = (5, 20)
+AS_SCORED = "as trials are scored"
 _KEY = "accuracy_balanced_maskfree"
 
 
@@ -38,7 +39,7 @@ _KEY = "accuracy_balanced_maskfree"
 class Measurement(Settings):
     """The keys of the command line."""
 
-    trials: int = setting(24, "random settings that are trained", low=4)
+    trials: int = setting(40, "random settings that are trained", low=4)
     seed: int = setting(0, "of the settings and trainings", low=0)
     workers: int = setting(2, "trainings at a time, one thread each", low=1)
 
@@ -47,11 +48,13 @@ class Judged(NamedTuple):
     """Of one training.
 
     Attributes:
-        rungs: rung → way → balanced accuracy; fine_tuning: rung → whether it was past the border; final: at the end.
+        rungs: rung → way → balanced accuracy.
+        masked: rung → whether the training was under masks.
+        final: balanced accuracy at the end.
     """
 
     rungs: dict[int, dict[str, float]]
-    fine_tuning: dict[int, bool]
+    masked: dict[int, bool]
     final: float
 
 
@@ -65,10 +68,7 @@ def main(arguments: list[str]) -> int:
     finals = [each.final for each in found]
     print(f"{len(found)} trainings of {space.budget.max_epochs} epochs; final {min(finals):.3f} to {max(finals):.3f}")
     for rung in space.budget.rungs[:-1]:
-        beyond = sum(each.fine_tuning[rung] for each in found)
-        print(f"epoch {rung}: {beyond} of {len(found)} are fine-tuning already")
-        for way in found[0].rungs[rung]:
-            print(f"  {way:<42}{_correlation([each.rungs[rung][way] for each in found], finals)}", flush=True)
+        _print_rung(rung, found)
     return 0
 
 
@@ -77,27 +77,36 @@ def train(recipe: Recipe, seed: int) -> Judged:
     torch.set_num_threads(1)
     variant = recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed + seed)
     assert isinstance(variant, NoiseMask)  # for the type checker
-    loop, rungs = Loop(variant, recipe.objective), {}
-    fine_tuning, compared = {}, Space.load("noise_mask").budget.rungs[:-1]
+    loop = Loop(variant, recipe.objective)
+    rungs: dict[int, dict[str, float]] = {}
+    masked: dict[int, bool] = {}
+    compared = Space.load("noise_mask").budget.rungs[:-1]
     while not loop.finished:
         report = loop.epoch()
         if loop.epoch_done in compared:
-            rungs[loop.epoch_done] = _ways(variant)
-            fine_tuning[loop.epoch_done] = not report["train/masked"]
-    return Judged(rungs, fine_tuning, report[f"val/{_KEY}"])
+            rungs[loop.epoch_done] = {AS_SCORED: report[f"val/{_KEY}"], **_ways(variant)}
+            masked[loop.epoch_done] = bool(report["train/masked"])
+    return Judged(rungs, masked, report[f"val/{_KEY}"])
 
 
 def _ways(variant: NoiseMask) -> dict[str, float]:
-    heated, config = variant.progress.heated.clone(), variant.config
-    variant.progress.heated.fill_(False)
-    found = {AS_IT_IS: variant.evaluate("val")[_KEY]}
-    variant.progress.heated.copy_(heated)
-    for steps in STEPS:
-        variant.config = replace(config, probe_steps=steps)
-        name = f"{steps} steps of fine-tuning" if steps else "batch norms measured anew"
-        found[name] = variant.evaluate("val")[_KEY]
-    variant.config = config
-    return found
+    nets = {"as it is": variant.classifier, "batch norms measured anew": variant.probed(0)}
+    nets |= {f"{steps} steps of fine-tuning": variant.probed(steps) for steps in STEPS}
+    return {name: variant.figures(net, "val", "maskfree")[_KEY] for name, net in nets.items()}
+
+
+def _print_rung(rung: int, found: Sequence[Judged]) -> None:
+    under = [each for each in found if each.masked[rung]]
+    without = [each for each in found if not each.masked[rung]]
+    print(f"epoch {rung}: {len(under)} of {len(found)} are under masks")
+    for title, judged in (("under masks", under), ("all", found)):
+        for way in found[0].rungs[rung]:
+            values = [each.rungs[rung][way] for each in judged]
+            print(f"  {title:<12}{way:<30}{_correlation(values, [each.final for each in judged])}", flush=True)
+    for title, judged in (("under masks", under), ("without masks", without)):
+        rises = [each.final - each.rungs[rung][AS_SCORED] for each in judged]
+        if rises:
+            print(f"  {title}, from the score at the rung to the end: {np.mean(rises):+.3f}", flush=True)
 
 
 def _recipes(space: Space, measurement: Measurement) -> list[Recipe]:
@@ -105,10 +114,7 @@ def _recipes(space: Space, measurement: Measurement) -> list[Recipe]:
     found: list[Recipe] = []
     while len(found) < measurement.trials:
         config = space.config(space.sample(study.ask()))
-        assert isinstance(config, Config)  # for the type checker
-        if config.objective != "none":
-            plain = replace(config, probe_steps=0)
-            found.append(Recipe(space.entry, plain, space.data, space.objective, measurement.seed + len(found)))
+        found.append(Recipe(space.entry, config, space.data, space.objective, measurement.seed + len(found)))
     return found
 
 

@@ -123,7 +123,7 @@ def test_literal_multiplies_the_classifier_s_gradient_by_the_grid_s_logarithm_an
         variant.policy.load_state_dict(
             build(objective=objective, grid=grid).policy.state_dict()
         )  # its norms have moved
-        drawn = variant._heat.drawn(batch.images, batch.size, (0, batch.step))
+        drawn = variant._heat.drawn(batch.images, batch.size, (0, batch.step), 1)
         variant.classifier.zero_grad()
         torch.autograd.backward(F.cross_entropy(variant.classifier(batch.images * drawn.masks.detach()), batch.labels))
         plain = [each.grad for each in variant.classifier.parameters() if each.grad is not None]
@@ -139,7 +139,7 @@ def test_literal_multiplies_the_classifier_s_gradient_by_the_grid_s_logarithm_an
 def test_images_get_masks_of_their_own_which_are_others_at_each_step():
     variant = build(objective="random")
     batch = next(iter(variant.batches(0)))
-    first, again, other = (variant._heat.drawn(batch.images, batch.size, (0, step)).masks for step in (3, 3, 4))
+    first, again, other = (variant._heat.drawn(batch.images, batch.size, (0, step), 1).masks for step in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert (first[0] != first[1]).any()
@@ -186,13 +186,12 @@ def test_a_probe_is_a_fine_tuned_copy():
     made.epoch()
     variant = made.variant
     before = {name: value.clone() for name, value in variant.classifier.state_dict().items()}
-    copied, other = (probe.measured(variant.classifier, variant._batches) for _ in range(2))
-    for each in (copied, other):
-        torch.rand(3)
-        probe.fine_tune(each, variant._batches, variant.config)
+    copied = variant.probed(3)
+    torch.rand(3)
+    other = variant.probed(3)
     assert same(copied.state_dict(), other.state_dict())
     assert same(before, variant.classifier.state_dict())
-    plain = probe.measured(variant.classifier, variant._batches)
+    plain = variant.probed(0)
     weights = [name for name, value in plain.named_parameters() if not torch.equal(value, copied.get_parameter(name))]
     assert len(weights) > 10
 

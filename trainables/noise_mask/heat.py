@@ -64,7 +64,7 @@ class Heat:
 
     def __call__(self, batch: Batch) -> Step:
         """The losses on a batch under masks drawn for its step."""
-        drawn = self.drawn(batch.images, batch.size, (self.seed, batch.step))
+        drawn = self.drawn(batch.images, batch.size, (self.seed, batch.step), self.config.samples)
         masks = losses.pathwise(drawn.masks, self.sign) if self.config.objective == "rsample" else drawn.masks
         repeats = len(drawn.cells)
         logits = self.classifier(batch.images.repeat(repeats, 1, 1, 1) * masks)
@@ -73,8 +73,8 @@ class Heat:
         error = self.processes.batch_mean(errors.detach())
         return Step(loss, {"raw/cross_entropy": error, "raw/reward": -self.sign * error, **parts, **self._facts(drawn)})
 
-    def drawn(self, images: Tensor, size: int, numbers: tuple[int, ...]) -> Drawn:
-        """Masks for this process's images of a batch of `size` in all; a function of the `numbers`, too.
+    def drawn(self, images: Tensor, size: int, numbers: tuple[int, ...], samples: int) -> Drawn:
+        """`samples` masks for each of this process's images of a batch of `size` in all; a function of `numbers`, too.
 
         A policy's masks hang on the number of processes, too, as each draws its own.
         """
@@ -82,11 +82,11 @@ class Heat:
         if self.policy is not None:
             beta = self.policy(images)
             with drawing(images.device, *numbers, _MASKS, self.processes.rank):
-                cells = draw(beta, self.config.samples, reparametrised)
+                cells = draw(beta, samples, reparametrised)
         else:
             fixed = torch.full((size, self.config.grid**2), self.config.random_beta, device=images.device)
             with drawing(images.device, *numbers, _MASKS):
-                cells = draw(Beta(fixed, fixed), self.config.samples, False)
+                cells = draw(Beta(fixed, fixed), samples, False)
             cells = cells[:, self.processes.rank :: self.processes.world]
             beta = Beta(self.processes.rows(fixed), self.processes.rows(fixed))
         field = cells.flatten(0, 1).view(-1, 1, self.config.grid, self.config.grid)

@@ -40,17 +40,17 @@ def measure(classifier: nn.Module, batches: Batches) -> None:
         recalibrated(classifier, _plain(batches), batches.device)
 
 
-def fine_tune(made: nn.Module, batches: Batches, config: Config) -> None:
-    """Train a copy for `probe_steps` steps without masks at a falling `ft_lr`, and measure its batch norms.
+def fine_tune(made: nn.Module, batches: Batches, config: Config, steps: int) -> None:
+    """Train a copy for so many steps without masks at a falling `ft_lr`, and measure its batch norms.
 
     A function of its weights alone. With several processes all of them must call it.
     """
     optimizer = torch.optim.AdamW(groups(made, config.ft_lr, config.weight_decay))
     made.train()
     with drawing(batches.device, _SEED, batches.processes.rank):
-        for index, batch in enumerate(itertools.islice(_endless(batches), config.probe_steps)):
+        for index, batch in enumerate(itertools.islice(_endless(batches), steps)):
             for group in optimizer.param_groups:
-                group["lr"] = config.ft_lr * (1 - index / config.probe_steps)
+                group["lr"] = config.ft_lr * (1 - index / steps)
             optimizer.zero_grad(set_to_none=True)
             errors = F.cross_entropy(made(batch.images).float(), batch.labels, reduction="none")
             torch.autograd.backward(batches.processes.batch_mean(errors))

@@ -135,16 +135,13 @@ class NoiseMask(Variant):
         After an epoch under masks, those without masks are of a copy that is fine-tuned for `probe_steps` steps, and
         `…_heated` is of a copy whose batch norms alone were measured without masks.
         """
-        if split not in self.pictures:
-            raise ValueError(f"to evaluate {split}, build the variant with the {split} split too")
-        pictures = self.pictures[split]
-        self._judged = probe.measured(self.classifier, self._batches) if self.progress.heated else self.classifier
-        found = self._figures(self._judged, pictures, "maskfree")
+        self._judged = self.probed(0) if self.progress.heated else self.classifier
+        found = self.figures(self._judged, split, "maskfree")
         heated = found["accuracy_balanced_maskfree"]
         if self.progress.heated and self.config.probe_steps:
-            probe.fine_tune(self._judged, self._batches, self.config)
-            found = self._figures(self._judged, pictures, "maskfree")
-        under = self._figures(self.classifier, pictures, "maskon", masked=self.config.objective != "none")
+            self._judged = self.probed(self.config.probe_steps)
+            found = self.figures(self._judged, split, "maskfree")
+        under = self.figures(self.classifier, split, "maskon", masked=self.config.objective != "none")
         return {
             **found,
             "accuracy_balanced_heated": heated,
@@ -152,6 +149,34 @@ class NoiseMask(Variant):
             "classes": float(len(self.classes)),
             "health/policy_shift": self._shift(),
         }
+
+    def probed(self, steps: int) -> nn.Module:
+        """A copy of the classifier, fine-tuned for so many steps, its batch norms measured on images without masks."""
+        made = probe.measured(self.classifier, self._batches)
+        if steps:
+            probe.fine_tune(made, self._batches, self.config, steps)
+        return made
+
+    def figures(self, net: nn.Module, split: Split, name: str, *, masked: bool = False) -> dict[str, float]:
+        """What `scoring.figures` says of a split, each process doing its share; `accuracy` → `accuracy_NAME`.
+
+        Args:
+            net: a classifier; it is left in evaluation mode.
+            split: one that the variant was built with.
+            name: of the figures.
+            masked: whether the images are under masks.
+
+        Raises:
+            ValueError: the variant was built without the split.
+        """
+        if split not in self.pictures:
+            raise ValueError(f"to evaluate {split}, build the variant with the {split} split too")
+        pictures = self.pictures[split]
+        own = self.processes.rows(torch.arange(len(pictures)))
+        net.eval()
+        parts = [self._scored(net, pictures, rows, masked) for rows in own.split(_AT_ONCE)]
+        whole = self.processes.gather_rows(torch.cat(parts), len(pictures)).cpu().numpy()
+        return {f"{key}_{name}": value for key, value in scoring.figures(whole, pictures.labels).items()}
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""
@@ -196,14 +221,6 @@ class NoiseMask(Variant):
         """On the device, its batch norms those of the whole batch."""
         return synchronised(module, self.processes.world).to(self.device)
 
-    def _figures(self, net: nn.Module, pictures: Labelled, name: str, *, masked: bool = False) -> dict[str, float]:
-        """What `scoring.figures` says of a split, each process doing its share; `accuracy` → `accuracy_NAME`."""
-        own = self.processes.rows(torch.arange(len(pictures)))
-        net.eval()
-        parts = [self._scored(net, pictures, rows, masked) for rows in own.split(_AT_ONCE)]
-        whole = self.processes.gather_rows(torch.cat(parts), len(pictures)).cpu().numpy()
-        return {f"{key}_{name}": value for key, value in scoring.figures(whole, pictures.labels).items()}
-
     @torch.no_grad()
     def _scored(self, net: nn.Module, pictures: Labelled, rows: Tensor, masked: bool) -> Tensor:
         images, _ = to_device(pictures, rows, self.device)
@@ -221,8 +238,8 @@ class NoiseMask(Variant):
         """One for each image, always the same for a number of processes, the policy in evaluation mode."""
         if self.policy is not None:
             self.policy.eval()
-        drawn = self._heat.drawn(images, len(images) * self.processes.world, (_EVALUATION_SEED, place))
-        return drawn.masks[: len(images)]
+        size = len(images) * self.processes.world
+        return self._heat.drawn(images, size, (_EVALUATION_SEED, place), samples=1).masks
 
     @torch.no_grad()
     def _expected(self, policy: Policy) -> Tensor:
