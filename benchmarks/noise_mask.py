@@ -54,6 +54,8 @@ SMALL: Mapping[str, Any] = {
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "none": {"objective": "none"},
+    "none-erase": {"objective": "none", "erase": 0.5},  # rectangles in half of the images
+    "half-contrast": {"objective": "random", "random_beta": 1000.0},
     "random": {"objective": "random"},
     "random-4": {"objective": "random", "samples": 4},
     "literal": {"objective": "literal"},

@@ -25,13 +25,13 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
+from trainables.contents import Content, content
 from trainables.settings import UsageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _FORMAT = 2  # of the folder; part of the key, so that a folder of another format is never opened
-_END_BYTES = 32 * 1024
 _IN_FLIGHT = 4  # files per thread; bounds the memory when disks write slower than the pool decodes
 _NAMED = 3  # bad files spelt out in a message
 
@@ -110,7 +110,7 @@ def decode_files(
     """
     if not files:
         raise UsageError(f"there are no {title} to read.")
-    contents = list(in_threads(_content, files, f"looking for {title}"))
+    contents = list(in_threads(content, files, f"looking for {title}"))
     folder = built_once(
         Path(cache).expanduser() / _key(files, contents, method),
         lambda partial: _build(partial, files, contents, decode, title),
@@ -126,7 +126,7 @@ def decode_file(file: Path, decode: Decode) -> Picture:
     Raises:
         UsageError: it is missing or damaged.
     """
-    picture = _content(file).problem or decode(file)
+    picture = content(file).problem or decode(file)
     if isinstance(picture, str):
         raise UsageError(f"{file} cannot be read: {picture}; give an image file.")
     return picture
@@ -166,39 +166,15 @@ def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str
                 yield waiting.popleft().result()
 
 
-class _Content(NamedTuple):
-    """A file as the key sees it; `problem` says why it could not be read, or is empty."""
-
-    length: int
-    digest: str
-    problem: str
-
-
-def _content(file: Path) -> _Content:
-    # Both ends of a long file suffice: they hold its header and last scan line, and a picture that is
-    # compressed again hardly ever keeps its length. Every process needs the key, and 112,120 X-rays read
-    # whole cost minutes.
-    try:
-        with file.open("rb") as stream:
-            length = os.fstat(stream.fileno()).st_size
-            content = stream.read(_END_BYTES)
-            if length > 2 * _END_BYTES:
-                stream.seek(-_END_BYTES, os.SEEK_END)
-            content += stream.read()
-    except OSError as error:
-        return _Content(0, "", (error.strerror or type(error).__name__).lower())
-    return _Content(length, hashlib.sha256(content).hexdigest(), "")
-
-
-def _key(files: Sequence[Path], contents: Sequence[_Content], method: Sequence[Any]) -> str:
+def _key(files: Sequence[Path], contents: Sequence[Content], method: Sequence[Any]) -> str:
     digest = hashlib.sha256(json.dumps([_FORMAT, *method]).encode())
-    for file, content in zip(files, contents, strict=True):
-        digest.update(json.dumps([file.name, *content]).encode())
+    for file, each in zip(files, contents, strict=True):
+        digest.update(json.dumps([file.name, each.length, each.digest, each.problem]).encode())
     return digest.hexdigest()[:32]
 
 
-def _build(folder: Path, files: Sequence[Path], contents: Sequence[_Content], decode: Decode, title: str) -> None:
-    def picture_of(item: tuple[Path, _Content]) -> Picture | str:
+def _build(folder: Path, files: Sequence[Path], contents: Sequence[Content], decode: Decode, title: str) -> None:
+    def picture_of(item: tuple[Path, Content]) -> Picture | str:
         return item[1].problem or decode(item[0])
 
     manifest: dict[str, list[Any]] = {"kept": [], "shapes": [], "sizes": [], "bad": []}

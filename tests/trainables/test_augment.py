@@ -1,4 +1,4 @@
-"""Crops of images on the device, against slices and mirror images of the same."""
+"""Crops and erasures of images on the device, against slices and mirror images of the same."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from trainables.augment import crop, draw_crops, normalised
+from trainables.augment import crop, draw_crops, draw_erasures, erase, normalised
 
 CPU = torch.device("cpu")
 
@@ -67,3 +67,35 @@ def test_the_same_generator_draws_the_same_crops():
     first, again, other = (draw_crops(5, generator(seed), smallest=0.5, mirrored=True) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_erasing_sets_the_rectangle_to_the_mean_and_leaves_all_else():
+    rectangles = torch.tensor([[0.25, 0.5, 0.75, 1.0], [0.0, 0.0, 0.0, 0.0]])
+    whole = images(2, side=8)
+    found = erase(whole, rectangles)
+    expected = whole.clone()
+    expected[0, :, 4:8, 2:6] = 0
+    assert torch.equal(found, expected)
+
+
+def test_rectangles_lie_in_the_image_in_the_asked_share_of_images_with_the_published_areas_and_shapes():
+    rectangles = draw_erasures(4000, generator(), share=0.3)
+    erased = rectangles[(rectangles != 0).any(dim=1)]
+    assert len(erased) / 4000 == pytest.approx(0.3, abs=0.03)
+    left, top, right, bottom = erased.unbind(dim=1)
+    assert min(left.min(), top.min()) >= 0
+    assert max(right.max(), bottom.max()) <= 1 + 1e-6
+    area, ratio = (right - left) * (bottom - top), (right - left) / (bottom - top)
+    assert 0.02 - 1e-6 <= area.min() < 0.03
+    assert 0.32 < area.max() <= 0.33 + 1e-6
+    assert 1 / 3 - 1e-4 <= ratio.min() < 0.35
+    assert 2.9 < ratio.max() <= 3 + 1e-4
+    assert ratio.log().mean().abs() < 0.1
+    for near, far in ((left, right), (top, bottom)):
+        place = near / (1 - (far - near))
+        assert place.mean().item() == pytest.approx(0.5, abs=0.04)
+
+
+def test_all_or_no_images_are_erased_where_that_is_asked():
+    assert (draw_erasures(50, generator(), share=1.0)[:, 2:] > 0).all()
+    assert (draw_erasures(50, generator(), share=0.0) == 0).all()

@@ -77,11 +77,24 @@ def test_every_name_has_its_own_pixels_in_grey_or_colour(classes_only, channels)
             assert labelled.classes[label] == name.split("/")[0]
 
 
-@pytest.mark.parametrize("called", ["val", "valid", "validation"])
-def test_validation_has_three_names(three_folders, called):
+@pytest.mark.parametrize("called", ["val", "valid", "validation", "dev"])
+def test_validation_has_four_names(three_folders, called):
     (three_folders / "val").rename(three_folders / called)
     assert get(three_folders, "val").names[0] == f"{called}/one/00.png"
     assert len(get(three_folders, "train")) == 11
+
+
+def test_training_and_testing_have_two_names(three_folders):
+    for split in ("train", "test"):
+        (three_folders / split).rename(three_folders / f"{split}ing")
+    assert get(three_folders, "train").names[0] == "training/one/00.png"
+    assert get(three_folders, "test").names[0] == "testing/one/00.png"
+
+
+def test_folders_beside_the_splits_are_told(three_folders):
+    write(three_folders, "extra/one/x.png")
+    with pytest.warns(UserWarning, match="data has extra beside its splits, which nothing is read from"):
+        assert len(get(three_folders)) == 11
 
 
 def test_two_folders_of_one_split_are_refused(three_folders):
@@ -294,15 +307,96 @@ def test_links_to_files_elsewhere_are_images_like_others(three_folders, tmp_path
 # real data
 
 
+def copy(root: Path, original: str, name: str) -> None:
+    (root / name).write_bytes((root / original).read_bytes())
+
+
+def test_copies_of_judged_images_are_left_out_and_told(three_folders):
+    copy(three_folders, "test/one/00.png", "train/one/90.png")
+    copy(three_folders, "val/two/01.png", "train/two/91.png")
+    copy(three_folders, "val/two/01.png", "train/one/92.png")  # whatever its class is said to be
+    copy(three_folders, "test/one/01.png", "val/one/93.png")
+    with pytest.warns(UserWarning, match=r"3 train images are copies .*train/one/90\.png is test/one/00\.png"):
+        train = get(three_folders, "train")
+    with pytest.warns(UserWarning, match=r"1 val images are copies .*val/one/93\.png is test/one/01\.png"):
+        val = get(three_folders, "val")
+    assert train.names == [*numbered("train/one", 6), *numbered("train/two", 5)]
+    assert val.names == [*numbered("val/one", 3), *numbered("val/two", 2)]
+    assert len(get(three_folders, "test")) == 7
+    assert train.describe()["left_out"] == 3
+    assert train.bad == (
+        ("train/one/90.png", "a copy of test/one/00.png"),
+        ("train/one/92.png", "a copy of val/two/01.png"),
+        ("train/two/91.png", "a copy of val/two/01.png"),
+    )
+
+
+def test_an_image_in_all_three_splits_is_a_test_image(three_folders):
+    for split in ("train", "val"):
+        copy(three_folders, "test/one/00.png", f"{split}/one/99.png")
+    with pytest.warns(UserWarning):
+        assert [len(each) for each in every(three_folders).values()] == [11, 5, 7]
+
+
+@pytest.mark.filterwarnings("error")
+def test_copies_within_a_split_stay(three_folders):
+    copy(three_folders, "train/one/00.png", "train/one/90.png")
+    assert len(get(three_folders, "train")) == 12
+
+
+def test_a_split_that_is_made_here_has_no_copies_across(tmp_path):
+    root = tmp_path / "data"
+    write(root, *numbered("a", 20), *numbered("b", 20))
+    for place in range(20):
+        copy(root, f"a/{place:02d}.png", f"a/{place:02d} again.png")
+    with pytest.warns(UserWarning, match="copies"):
+        splits = every(root)
+    contents = {split: {(root / name).read_bytes() for name in each.names} for split, each in splits.items()}
+    assert not contents["train"] & (contents["val"] | contents["test"])
+    assert not contents["val"] & contents["test"]
+
+
+@pytest.mark.parametrize("equal", [False, True])
+def test_long_files_are_copies_only_if_their_middles_are_equal(three_folders, equal):
+    """Slices with black borders, uncompressed, have equal ends."""
+    values = np.zeros((300, 300), dtype=np.uint8)
+    values[140:160] = 7
+    Image.fromarray(values).save(three_folders / "test/one/slice.bmp")
+    values[140:160] = 7 if equal else 8
+    Image.fromarray(values).save(three_folders / "train/one/slice.bmp")
+    if equal:
+        with pytest.warns(UserWarning, match=r"train/one/slice\.bmp is test/one/slice\.bmp"):
+            assert "train/one/slice.bmp" not in get(three_folders).names
+    else:
+        assert "train/one/slice.bmp" in get(three_folders).names
+
+
+def test_classes_and_splits_of_copies_alone_are_named(three_folders):
+    for place in range(5):
+        copy(three_folders, "test/two/00.png", f"train/two/{place:02d}.png")
+    with pytest.raises(UsageError, match="all training images of the class two are in validation or test, too"):
+        get(three_folders)
+    write(three_folders, "train/two/new.png")
+    for file in (three_folders / "val").rglob("*.png"):
+        copy(three_folders, "test/two/00.png", file.relative_to(three_folders).as_posix())
+    with pytest.raises(UsageError, match=r"all validation images of .* are in test, too"):
+        get(three_folders)
+
+
 def test_real_radiographs_have_their_published_splits_and_classes(real_data, tmp_path):
     data = {"source": "folder", "root": str(real_data("radiology")), "cache": str(tmp_path)}
     config = Config(image_size=16, grid=4)
-    splits = [load(config, Data(**data), split) for split in SPLITS]
-    assert [len(split) for split in splits] == [720, 600, 1200]
+    with pytest.warns(UserWarning, match="are copies of later splits' images"):
+        splits = [load(config, Data(**data), split) for split in SPLITS]
+    assert [len(split) for split in splits] == [719, 598, 1200]
+    original = "a copy of test/HeadCT/006236.jpeg"
+    assert splits[0].bad == (("train/HeadCT/007513.jpeg", original),)
+    assert splits[1].bad == tuple((f"val/HeadCT/{number}.jpeg", original) for number in ("005644", "006728"))
     assert splits[0].classes == ("AbdomenCT", "BreastMRI", "CXR", "ChestCT", "Hand", "HeadCT")
     for split, count in zip(splits, (120, 100, 200), strict=True):
-        assert set(split.describe()["images_of_class"].values()) == {count}
-    few = load(config, Data(**data, train_per_class=30), "train")
+        assert max(split.describe()["images_of_class"].values()) == count
+    with pytest.warns(UserWarning, match="1 train images"):
+        few = load(config, Data(**data, train_per_class=30), "train")
     assert len(few) == 180
     assert set(few.names) < set(splits[0].names)
     assert set(few.describe()["images_of_class"].values()) == {30}

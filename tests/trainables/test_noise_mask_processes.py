@@ -44,7 +44,7 @@ torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=2, star
 """
 # seven images a batch: one process has a row more than the other
 SETTINGS = {
-    "none": {"objective": "none", "batch_size": 7, "epochs": 2},
+    "none": {"objective": "none", "erase": 0.5, "batch_size": 7, "epochs": 2},
     "random": {"objective": "random", "batch_size": 7, "epochs": 2},
     "reinforce": {"objective": "reinforce", "batch_size": 7, "epochs": 2},
     "samples": {"objective": "reinforce", "samples": 2, "batch_size": 7, "epochs": 2},

@@ -30,7 +30,7 @@ FORMS = [
     {"objective": "literal"},
     {"objective": "rsample", "amplitude": 0.5},
     {"objective": "random"},
-    {"objective": "random", "samples": 2},
+    {"objective": "random", "samples": 2, "erase": 0.5},
     {"objective": "none"},
 ]
 NAMES = ["reinforce", "samples", "batch", "literal", "rsample", "random", "random-2", "none"]
@@ -134,6 +134,17 @@ def test_literal_multiplies_the_classifier_s_gradient_by_the_grid_s_logarithm_an
                 torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
     assert factors["reinforce"] == pytest.approx(1, abs=1e-4)
     assert factors["literal"] == pytest.approx(math.log(grid**2) + 0.15, abs=0.35)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_erasing_is_of_the_same_images_cropped_in_the_same_places(share):
+    """So that trainings with and without differ by what is erased alone."""
+    plain, erased = (
+        torch.cat([batch.images for batch in build(objective="none", erase=each).batches(1)]) for each in (0.0, share)
+    )
+    changed = plain != erased
+    assert (erased[changed] == 0).all()
+    assert changed.flatten(1).any(dim=1).float().mean().item() == pytest.approx(share, abs=0.25)
 
 
 def test_images_get_masks_of_their_own_which_are_others_at_each_step():

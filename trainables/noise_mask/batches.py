@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.augment import crop, draw_crops, normalised
+from trainables.augment import crop, draw_crops, draw_erasures, erase, normalised
 from trainables.generators import seeded
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.labelled import Labelled
@@ -56,17 +56,18 @@ class Batches:
     def of_epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
         """An epoch's batches, shuffled; a function of seed and epoch."""
         order = torch.randperm(len(self.train), generator=seeded(torch.device("cpu"), seed, epoch, 0))
-        draws = seeded(self.device, seed, epoch, 1)
+        crops, erasures = (seeded(self.device, seed, epoch, stream) for stream in (1, 3))  # 2 is that of masks
         for index, rows in enumerate(order.split(self.size)[: self.steps]):
-            yield self._batch(rows, draws, epoch * self.steps + index)
+            yield self._batch(rows, crops, erasures, epoch * self.steps + index)
 
-    def _batch(self, rows: Tensor, draws: torch.Generator, step: int) -> Batch:
-        crops = None
-        if self.config.augment == "crop_flip":
-            crops = draw_crops(len(rows), draws, smallest=SMALLEST_CROP, mirrored=True)
+    def _batch(self, rows: Tensor, crops: torch.Generator, erasures: torch.Generator, step: int) -> Batch:
         images, labels = to_device(self.train, self.processes.rows(rows), self.device)
-        if crops is not None:
-            images = crop(images, self.processes.rows(crops))
+        if self.config.augment == "crop_flip":
+            drawn = draw_crops(len(rows), crops, smallest=SMALLEST_CROP, mirrored=True)
+            images = crop(images, self.processes.rows(drawn))
+        if self.config.erase > 0:
+            drawn = draw_erasures(len(rows), erasures, share=self.config.erase)
+            images = erase(images, self.processes.rows(drawn))
         return Batch(images, labels, step, len(rows))
 
 

@@ -15,6 +15,7 @@ _OTHERWISE = (  # settings that the published commands have no flag for, and the
     ("channels", 3),
     ("image_size", 224),
     ("augment", "crop_flip"),
+    ("erase", 0.0),
     ("weights", "none"),
     ("clip_norm", 0.0),
     ("accumulate", 1),

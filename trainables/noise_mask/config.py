@@ -38,6 +38,10 @@ class Config(TrainingConfig):
         "crop_flip", "crop_flip: crop of a quarter to all of the area, and mirrored at times, on the device"
     )
 
+    erase: float = setting(
+        0.0, "share of the training images in which a random rectangle is erased, in both stages", low=0.0, high=1.0
+    )
+
     # classifier
     backbone: str = setting("resnet10t", "a timm name, such as resnet10t, resnet18 or resnet50; test_resnet is tiny")
     weights: str = setting("none", "of the classifier: none, timm (pretrained, needs the network), or a file's path")
@@ -67,7 +71,12 @@ class Config(TrainingConfig):
         1.0, "share of the mask in what the image is multiplied by; the rest is 1", low=0.0, high=1.0
     )
     mean_preserving: bool = setting(False, "shift every mask to a mean of 1, so that contrast is not halved")
-    random_beta: float = setting(1.6, "objective=random: both parameters of the Beta distribution", low=0.05, high=20.0)
+    random_beta: float = setting(
+        1.6,
+        "objective=random: both parameters of the Beta distribution; 1000 halves contrast evenly",
+        low=0.05,
+        high=1000.0,
+    )
 
     # policy
     policy_backbone: str = setting("resnet10t", "a timm name: extractor of the policy's features")

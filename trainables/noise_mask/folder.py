@@ -1,15 +1,18 @@
 """Images of a folder, whose subfolders are the classes: `root/train/CLASS/…` with `val` and `test`, or `root/CLASS/…`.
 
-`val` may also be called `valid` or `validation`. A split that has no folder of its own is split off: of every class
-its share of images, ranked by a digest of seed and name. So neither the order of files nor the version of a random
-generator matters. Images may lie in folders below a class. Names are paths below the root.
+`val` may also be called `valid`, `validation` or `dev`, and the others `training` and `testing`. A split that has no
+folder of its own is split off: of every class its share of images, ranked by a digest of seed and name. So neither the
+order of files nor the version of a random generator matters. An image whose copy is in validation or test is left out
+of training, and of validation where its copy is in test. Images may lie in folders below a class. Names are paths below
+the root.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
@@ -19,6 +22,7 @@ import numpy as np
 from trainables.contract import Split
 from trainables.images import decode_once
 from trainables.noise_mask.config import Data
+from trainables.noise_mask.copies import across
 from trainables.noise_mask.labelled import Labelled, first_of_each
 from trainables.settings import UsageError, a_few, plain
 
@@ -26,9 +30,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", "
 """Endings of image files, in small letters; other files are passed over."""
 
 _FOLDERS: Mapping[Split, tuple[str, ...]] = {
-    "train": ("train",),
-    "val": ("val", "valid", "validation"),
-    "test": ("test",),
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
 }
 
 
@@ -38,6 +42,17 @@ class _Image(NamedTuple):
     name: str
     label: str
     file: Path
+
+
+class _Splits(NamedTuple):
+    """The images of every split in the order of their names, and those left out: their names and whose copies they are.
+
+    The classes are those of training.
+    """
+
+    images: dict[Split, list[_Image]]
+    copies: dict[Split, tuple[tuple[str, str], ...]]
+    classes: tuple[str, ...]
 
 
 def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
@@ -53,8 +68,12 @@ def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
         UsageError: folders or files that are missing, unreadable, at odds with themselves or too few.
     """
     splits = _splits(data)
-    classes = tuple(sorted({image.label for image in splits["train"]}))
-    images = splits[split]
+    classes, images, copies = splits.classes, splits.images[split], splits.copies[split]
+    if copies:
+        named = a_few([f"{name} is {original}" for name, original in copies])
+        warnings.warn(
+            f"{len(copies)} {split} images are copies of later splits' images, {named}; left out.", stacklevel=2
+        )
     decoded = decode_once(
         [image.file for image in images],
         size,
@@ -72,16 +91,16 @@ def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
         labels=np.array([classes.index(image.label) for image in kept], dtype=np.int64),
         classes=classes,
         names=[image.name for image in kept],
-        bad=decoded.bad,
+        bad=(*decoded.bad, *((name, f"a copy of {original}") for name, original in copies)),
     )
 
 
 @lru_cache(maxsize=2)
-def _splits(data: Data) -> dict[Split, list[_Image]]:
-    """The images of every split in the order of their names, once they are known to be at one with each other."""
+def _splits(data: Data) -> _Splits:
+    """Once they are known to be at one with each other."""
     root = Path(str(data.root))
     splits = _found(root)
-    classes = sorted({image.label for image in splits["train"]})
+    classes = tuple(sorted({image.label for image in splits["train"]}))
     if len(classes) < 2:
         raise UsageError(f"{root} has images of {len(classes)} class, {a_few(classes)}: add a folder of another one.")
     for split, images in splits.items():
@@ -93,9 +112,10 @@ def _splits(data: Data) -> dict[Split, list[_Image]]:
     lacking: list[Split] = [split for split in ("test", "val") if split not in splits]
     splits = _split_off(splits, lacking, data)
     _check_apart(splits)
+    splits, copies = _without_copies(root, splits, classes)
     if data.train_per_class is not None:
         splits["train"] = _few(splits["train"], classes, data)
-    return {split: sorted(images) for split, images in splits.items()}
+    return _Splits({split: sorted(images) for split, images in splits.items()}, copies, classes)
 
 
 def _found(root: Path) -> dict[Split, list[_Image]]:
@@ -109,6 +129,8 @@ def _found(root: Path) -> dict[Split, list[_Image]]:
             )
     if not any(own.values()):
         return {"train": list(_of_classes(root, root))}
+    if unused := [each.name for each in folders if not any(each in several for several in own.values())]:
+        warnings.warn(f"{root} has {a_few(unused)} beside its splits, which nothing is read from.", stacklevel=2)
     if not own["train"]:
         there = a_few([each.name for several in own.values() for each in several])
         raise UsageError(f"{root} has {there} but no train: add it, with a folder for each class.")
@@ -195,7 +217,26 @@ def _parents(images: list[_Image]) -> set[Path]:
     return {image.file.parent for image in images}
 
 
-def _few(images: list[_Image], classes: list[str], data: Data) -> list[_Image]:
+def _without_copies(
+    root: Path, splits: Mapping[Split, list[_Image]], classes: Sequence[str]
+) -> tuple[dict[Split, list[_Image]], dict[Split, tuple[tuple[str, str], ...]]]:
+    """Splits that share no image byte by byte, and what was left out for it."""
+    copies = across({split: [image.file for image in images] for split, images in splits.items()})
+    kept = {split: [image for image in images if image.file not in copies] for split, images in splits.items()}
+    if lost := sorted(set(classes) - {image.label for image in kept["train"]}):
+        raise UsageError(f"all training images of the class {a_few(lost)} are in validation or test, too: add others.")
+    if not kept["val"]:
+        raise UsageError(f"all validation images of {root} are in test, too: add others.")
+    left_out = {
+        split: tuple(
+            (image.name, copies[image.file].relative_to(root).as_posix()) for image in images if image.file in copies
+        )
+        for split, images in splits.items()
+    }
+    return kept, left_out
+
+
+def _few(images: list[_Image], classes: Sequence[str], data: Data) -> list[_Image]:
     """`data.train_per_class` images of every class, the first by the digest's rank."""
     ranked = [image for some in _by_class(images, data).values() for image in some]
     labels = np.array([classes.index(image.label) for image in ranked])
