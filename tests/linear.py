@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from trainables.contract import Finding, Stage, Step, TrainingConfig, Variant
+from trainables.contract import Finding, Step, TrainingConfig, Variant
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
 from trainables.processes import Processes
+from trainables.stages import Stage
 
 ROWS = 24
 MINIMISE = Objective((Goal("val/mse", "min"),))

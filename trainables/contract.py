@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from trainables.settings import Settings, UsageError, nearest, setting
+from trainables.stages import Stage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -104,33 +105,6 @@ class DataConfig(Settings):
         """
         if self.root is not None and not Path(self.root).is_dir():
             raise UsageError(f"data.root={self.root} is no folder; give the one that holds the data.")
-
-
-class Stage(NamedTuple):
-    """A part of a training. Trials are not compared across the border of two, but where the later one allows it.
-
-    Attributes:
-        name: fit for a folder's name.
-        end: epochs done when it is over.
-        anew: whether the learning rate's warm-up and decay begin anew with it; else the schedule goes on through it.
-        lr_factor: peak learning rate as a multiple of the groups' own, where the schedule begins anew.
-        warmup: epochs of linear warm-up there; None: the config's `warmup_epochs`, at most half of the schedule.
-        first_weights: whether the modules go back to the weights that training began with.
-        fresh_optimizer: whether the optimiser forgets its moments.
-        kept: whether weights, metrics and a picture are kept in a folder of its own when it is over.
-        comparable: whether its figures mean the same as those of the stage before, so that at the same epoch trials in
-            either may be compared.
-    """
-
-    name: str
-    end: int
-    anew: bool = False
-    lr_factor: float = 1.0
-    warmup: float | None = None
-    first_weights: bool = False
-    fresh_optimizer: bool = False
-    kept: bool = False
-    comparable: bool = False
 
 
 @dataclass(frozen=True)

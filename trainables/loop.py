@@ -12,18 +12,19 @@ import contextlib
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trainables import generators
-from trainables.contract import Finding, Stage, Variant
+from trainables import generators, stages
+from trainables.contract import Finding, Variant
 from trainables.gradients import GradientReport
 from trainables.means import Means
-from trainables.objective import COMPARED, COMPARED_END, STAGE, Objective
+from trainables.objective import Objective
 from trainables.schedule import Schedule
+from trainables.stages import Stage
 from trainables.weights import begin
 
 
@@ -89,9 +90,8 @@ class Loop:
         report: dict[str, Any] = {"epoch": self.epoch_done + 1, **self._train(each_step)}
         trained = time.perf_counter()
         report |= self._evaluate()
+        report |= stages.reported(self.variant.stages, self.epoch_done)
         self.epoch_done += 1
-        stage = self._stage(self.epoch_done - 1)
-        report |= {STAGE: float(stage), **_compared(self.variant.stages, stage)}
         end = time.perf_counter()
         self.seconds += end - start
         report |= {"time/train_s": trained - start, "time/eval_s": end - trained, "time/total_s": self.seconds}
@@ -175,15 +175,11 @@ class Loop:
         self.optimizer.step()
         means.add(self._gradients.after_step())
 
-    def _stage(self, epoch: int) -> int:
-        """The index of the stage that an epoch (from 0) belongs to."""
-        return sum(stage.end <= epoch for stage in self.variant.stages)
-
     def _begin_stage(self) -> None:
         """At the border of a stage, forget what it wants to begin without."""
         if self.stage_over is None:
             return
-        stage = self.variant.stages[self._stage(self.epoch_done)]
+        stage = self.variant.stages[stages.place(self.variant.stages, self.epoch_done)]
         if stage.first_weights:
             for name, module in self.variant.modules().items():
                 module.load_state_dict(self._first_weights[name])
@@ -251,13 +247,6 @@ class Loop:
         if 0 < self.config.patience <= waited:
             return f"patience: no better {self.objective.first.metric} for {waited} epochs"
         return None
-
-
-def _compared(stages: Sequence[Stage], stage: int) -> dict[str, float]:
-    """With what a trial in a stage may be compared: the same number of borders that bar it, and the same end."""
-    end = next((each for each in range(stage, len(stages) - 1) if not stages[each + 1].comparable), len(stages) - 1)
-    barred = sum(not each.comparable for each in stages[1 : stage + 1])
-    return {COMPARED: float(barred), COMPARED_END: float(stages[end].end)}
 
 
 def _groups(batches: Iterator[Any], size: int) -> Iterator[list[Any]]:

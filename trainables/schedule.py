@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from trainables.contract import Stage
+from trainables.stages import Stage
 
 
 class Schedule(NamedTuple):

@@ -14,10 +14,10 @@ from trainables import checkpoint
 from trainables import entry as variants
 from trainables.artifact import report_of
 from trainables.checkpoint import TrainingFolder
-from trainables.contract import Stage
 from trainables.files import BEST_WEIGHTS, LAST, METRICS, RESULT, STAGE_PICTURE, WEIGHTS, read_lines
 from trainables.loop import DivergedError, Loop
 from trainables.objective import Goal, Objective
+from trainables.stages import Stage
 from trainables.weights import load_weights
 
 NOISY = {"dropout": 0.3, "noise": 0.5, "epochs": 4}

@@ -13,11 +13,11 @@ from safetensors.torch import save_file
 from test_entropy_reg_data import SIZES, middle, written
 from tiny_gaze import build
 
-from trainables.contract import Stage
 from trainables.entropy_reg.losses import negative_log_likelihood
 from trainables.files import WEIGHTS
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
+from trainables.stages import Stage
 from trainables.weights import load_weights
 
 OBJECTIVE = Objective((Goal("val/information_gain_bits"),))

@@ -14,13 +14,13 @@ from safetensors.torch import save_file
 from tiny_noise import build, config
 from torch.nn import functional as F
 
-from trainables.contract import Stage
 from trainables.files import WEIGHTS
 from trainables.loop import Loop
 from trainables.noise_mask import probe
 from trainables.noise_mask.batches import to_device
 from trainables.objective import Goal, Objective
 from trainables.settings import UsageError
+from trainables.stages import Stage
 
 OBJECTIVE = Objective((Goal("val/accuracy_balanced_maskfree"),))
 FORMS = [

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from trainables.contract import Stage
 from trainables.schedule import Schedule
+from trainables.stages import Stage
 
 GOING_ON = (Stage("a", 6), Stage("b", 16, first_weights=True, fresh_optimizer=True), Stage("c", 20))
 MIXED = (

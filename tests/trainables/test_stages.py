@@ -6,8 +6,8 @@ import pytest
 import torch
 from linear import learning_rates, linear_loop, through_a_file, without_times
 
-from trainables.contract import Stage
 from trainables.loop import Loop
+from trainables.stages import Stage
 
 
 def three_parts(**flags):

@@ -6,9 +6,9 @@ from linear import linear_loop, without_times
 from safetensors.torch import save_file
 from torch import nn
 
-from trainables.contract import Stage
 from trainables.files import WEIGHTS
 from trainables.settings import UsageError
+from trainables.stages import Stage
 from trainables.weights import load_modules
 
 

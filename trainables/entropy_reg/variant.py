@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.contract import Context, Finding, Split, Stage, Step, Variant
+from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.entropy_reg import backbones, health, panels
 from trainables.entropy_reg.batches import Batch, Batches
 from trainables.entropy_reg.centre_bias import CentreBias
@@ -23,6 +23,7 @@ from trainables.entropy_reg.losses import mean_over, negative_log_likelihood
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.prior import Prior, fitted
 from trainables.entropy_reg.stimuli import Stimuli
+from trainables.stages import Stage
 from trainables.weights import groups
 
 _RESTING = 2  # layers of the readout that rest while the scanpath network is trained, as published

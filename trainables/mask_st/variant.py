@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables import metrics
-from trainables.contract import Context, Finding, Split, Stage, Step, Variant
+from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.mask_st import health, losses, panels, sampling, scoring
 from trainables.mask_st.batches import Batch, Batches, to_device
 from trainables.mask_st.config import Config, Data
@@ -21,6 +21,7 @@ from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import networks, trained
 from trainables.mask_st.step import MaskStep
 from trainables.mask_st.views import three_views
+from trainables.stages import Stage
 from trainables.weights import groups
 
 EVALUATION_BATCH = 128

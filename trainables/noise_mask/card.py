@@ -78,6 +78,9 @@ def published_commands(config: Config, data: Data, classes: int) -> str:
     lines.append(
         "They train with SGD, whose rate falls by tenths; this model had AdamW and a cosine, so rates do not compare."
     )
+    if config.has_policy:
+        bounds = f"{plain(config.beta_low)} to {plain(config.beta_high)}"
+        lines.append(f"Their Beta distributions have parameters without bounds; these had {bounds}.")
     if differ:
         lines.append(f"They have no flag for {', '.join(differ)}.")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ pass, which else updates their statistics twice; parameters have bounds; running
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
 import timm
@@ -58,6 +59,18 @@ class Policy(nn.Module):
         if self.training:
             self.follow(log_alpha, log_beta)
         return Beta(*concentrations, validate_args=False)  # the bounds hold, and a check would wait for the device
+
+    @torch.no_grad()
+    def learnt(self, images: Tensor) -> Tensor:
+        """Expected values of the cells of some images, `[B, grid²]`, by the weights alone.
+
+        Running parameters and statistics drift without anything being learned, and so do not count.
+        """
+        heads = copy.deepcopy(self).train()
+        for base in (heads.base_alpha, heads.base_beta):
+            base.zero_()
+        found: Tensor = heads(images).mean
+        return found
 
     @torch.no_grad()
     def follow(self, log_alpha: Tensor, log_beta: Tensor) -> None:

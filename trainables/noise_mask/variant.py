@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.contract import Context, Finding, Split, Stage, Step, Variant
+from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.noise_mask import health, panels, probe, scoring
 from trainables.noise_mask.batches import Batch, Batches, to_device
 from trainables.noise_mask.config import Config, Data
@@ -22,6 +21,7 @@ from trainables.noise_mask.labelled import Labelled
 from trainables.noise_mask.model import Standard, classifier
 from trainables.noise_mask.policy import Policy
 from trainables.settings import UsageError
+from trainables.stages import Stage
 from trainables.synced_norm import synchronised
 from trainables.weights import groups
 
@@ -105,7 +105,7 @@ class NoiseMask(Variant):
             train = self._batches.train  # init_from had other data's
             self.standard.load_state_dict(Standard(train.mean, train.std).state_dict())
         if epoch == 0 and self.policy is not None:
-            self.progress.expected.copy_(self._expected(self.policy))
+            self.progress.expected.copy_(self._learnt(self.policy))
         self._masked = epoch < self.config.heat_epochs
         if self.progress.heated and not self._masked:
             probe.measure(self.classifier, self._batches)
@@ -241,26 +241,17 @@ class NoiseMask(Variant):
         size = len(images) * self.processes.world
         return self._heat.drawn(images, size, (_EVALUATION_SEED, place), samples=1).masks
 
-    @torch.no_grad()
-    def _expected(self, policy: Policy) -> Tensor:
-        """Expected values of the policy's cells on a few training images, `[n, g²]`, by its weights alone.
-
-        Running parameters and statistics drift without anything being learned, and so must not count.
-        """
+    def _learnt(self, policy: Policy) -> Tensor:
+        """What the policy has learnt of a few training images: `[n, g²]`."""
         train = self._batches.train
         rows = torch.linspace(0, len(train) - 1, len(self.progress.expected)).round().long()
-        images, _ = to_device(train, rows, self.device)
-        heads = copy.deepcopy(policy).train()
-        for base in (heads.base_alpha, heads.base_beta):
-            base.zero_()
-        found: Tensor = heads(images).mean
-        return found
+        return policy.learnt(to_device(train, rows, self.device)[0])
 
     def _shift(self) -> float:
-        """How far these have moved since before training, mean of the absolute changes."""
+        """How far that has moved since before training, mean of the absolute changes."""
         if self.policy is None:
             return 0.0
-        return float((self._expected(self.policy) - self.progress.expected).abs().mean())
+        return float((self._learnt(self.policy) - self.progress.expected).abs().mean())
 
 
 build = NoiseMask

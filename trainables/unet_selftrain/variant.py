@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from trainables.calibration import Platt, fit_platt
-from trainables.contract import Context, Finding, Split, Stage, Step, Variant
+from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.processes import Processes
+from trainables.stages import Stage
 from trainables.unet_selftrain import health, losses, panels, scoring, teacher
 from trainables.unet_selftrain.batches import Batch, Batches
 from trainables.unet_selftrain.config import Config, Data, stage_ends
