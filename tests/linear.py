@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from loops import timeless
 from torch import nn
 
 from trainables.contract import Finding, Step, TrainingConfig, Variant
@@ -129,18 +129,6 @@ def learning_rates(**config: Any) -> list[float]:
     return rates
 
 
-def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A loop's state as a new process would read it."""
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    return torch.load(file, weights_only=True)
-
-
 def figures(report: Mapping[str, Any]) -> dict[str, float]:
     """The numbers of a report, without the times."""
-    return {key: value for key, value in without_times(report).items() if isinstance(value, int | float)}
-
-
-def without_times(report: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in report.items() if not key.startswith("time/")}
+    return {key: value for key, value in timeless(report).items() if isinstance(value, int | float)}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import io
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,3 +26,33 @@ def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> 
 def timeless(report: Mapping[str, Any]) -> dict[str, Any]:
     """A report without what no two trainings share."""
     return {key: value for key, value in report.items() if not key.startswith("time/")}
+
+
+def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
+    """A loop's state as a new process would read it."""
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int]) -> None:
+    """See that a training that stops after some epochs, and goes on elsewhere, is the same as one that never stopped.
+
+    Bit for bit: reports, weights, and all else that the variant keeps.
+
+    Args:
+        make: a loop, always the same, but for what `Loop.load_state` puts back.
+        stops: epochs after which it is stopped, each in a training of its own.
+    """
+    whole = make()
+    wanted = [timeless(whole.epoch()) for _ in range(whole.config.epochs)]
+    for done in stops:
+        first = make()
+        trained(first, done)
+        resumed = make()
+        resumed.load_state(through_a_file(first.state()))
+        torch.rand(3)  # what another trial of this process draws must not matter
+        assert [timeless(resumed.epoch()) for _ in wanted[done:]] == wanted[done:], done
+        assert same(resumed.weights(), whole.weights()), done
+        torch.testing.assert_close(resumed.variant.state(), whole.variant.state(), rtol=0, atol=0)

@@ -6,7 +6,8 @@ import pickle
 import numpy as np
 import pytest
 import torch
-from linear import linear_loop, without_times
+from linear import linear_loop
+from loops import timeless
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -33,7 +34,7 @@ def train(path, until=4, **config):
 
 
 def reports(path):
-    return [without_times(line) for line in read_lines(path / RESULT)]
+    return [timeless(line) for line in read_lines(path / RESULT)]
 
 
 class Killed(BaseException):
@@ -76,7 +77,7 @@ def test_a_kill_in_any_epoch_at_any_file_changes_nothing(tmp_path, monkeypatch, 
     best, expected = (load_file(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight"))
     assert all(torch.equal(best[name], value) for name, value in expected.items())
     best_reports = [report_of(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight")]
-    assert without_times(best_reports[0]) == without_times(best_reports[1])
+    assert timeless(best_reports[0]) == timeless(best_reports[1])
 
 
 def test_a_report_without_its_checkpoint_is_dropped(tmp_path):
@@ -157,7 +158,7 @@ def folders(path):
 
 
 def metrics(path, stage):
-    return without_times(json.loads((path / stage / METRICS).read_text()))
+    return timeless(json.loads((path / stage / METRICS).read_text()))
 
 
 def test_a_kept_stage_leaves_its_weights_figures_and_picture_as_it_ended(tmp_path):
@@ -197,11 +198,11 @@ def test_a_picture_that_cannot_be_drawn_costs_neither_weights_nor_figures_nor_th
         folder.epoch()
     kept = load_file(tmp_path / "all" / WEIGHTS)
     assert all(torch.equal(kept[name], value) for name, value in loop.weights().items())
-    assert metrics(tmp_path, "all") == without_times(loop.report)
+    assert metrics(tmp_path, "all") == timeless(loop.report)
     assert not (tmp_path / "all" / STAGE_PICTURE).exists()
     again = linear_loop(**NOISY, parts=(Stage("all", end, kept=True), Stage("rest", 5)))
     assert TrainingFolder(tmp_path, again, {}).loop.epoch_done == end
-    assert reports(tmp_path)[-1] == without_times(loop.report)
+    assert reports(tmp_path)[-1] == timeless(loop.report)
 
 
 @pytest.mark.parametrize("end", [1, 4])

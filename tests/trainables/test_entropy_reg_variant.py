@@ -1,6 +1,5 @@
 """The whole variant on tiny synthetic images: what it reports and restores, and the notes' defects."""
 
-import io
 import itertools
 import math
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from loops import same, timeless, trained
+from loops import check_stop_and_resume, same, trained
 from safetensors.torch import save_file
 from test_entropy_reg_data import SIZES, middle, written
 from tiny_gaze import build
@@ -372,21 +371,7 @@ def test_a_bias_is_compared_with_those_of_its_stage_alone_and_with_that_before_t
 
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_stop_and_resume_equals_straight_through(loop, values):
-    values = {"epochs": 4, "history": "none", **values}
-    whole = loop(**values)
-    wanted = [timeless(whole.epoch()) for _ in range(4)]
-    weights = whole.weights()
-    for done in (1, 2, 3):
-        first = loop(**values)
-        trained(first, done)
-        file = io.BytesIO()
-        torch.save(first.state(), file)
-        file.seek(0)
-        resumed = loop(**values)
-        resumed.load_state(torch.load(file, weights_only=True))
-        assert [timeless(resumed.epoch()) for _ in range(4 - done)] == wanted[done:]
-        assert same(resumed.weights(), weights)
-        assert torch.equal(resumed.variant._first_bias, whole.variant._first_bias)
+    check_stop_and_resume(lambda: loop(**{"epochs": 4, "history": "none", **values}), (1, 2, 3))
 
 
 def test_seeds_give_other_trainings_and_the_same_seed_the_same(loop):

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from linear import learning_rates, linear_loop, through_a_file, without_times
+from linear import learning_rates, linear_loop
+from loops import through_a_file, timeless
 
 from trainables import entry as variants
 from trainables.loop import DivergedError, Loop
@@ -16,20 +17,20 @@ RANDOM = {"dropout": 0.3, "noise": 0.5, "epochs": 4, "accumulate": 2}
 @pytest.mark.parametrize("stopped_at", [1, 2, 3])
 def test_stop_and_resume_equals_straight_through_bit_for_bit(stopped_at):
     straight = linear_loop(**RANDOM)
-    expected = [without_times(straight.epoch()) for _ in range(4)]
+    expected = [timeless(straight.epoch()) for _ in range(4)]
 
     first = linear_loop(**RANDOM)
-    reports = [without_times(first.epoch()) for _ in range(stopped_at)]
+    reports = [timeless(first.epoch()) for _ in range(stopped_at)]
     state = through_a_file(first.state())
     second = linear_loop(**RANDOM)
     torch.rand(7)  # whatever ran in this process before must not matter
     second.load_state(state)
-    reports += [without_times(second.epoch()) for _ in range(4 - stopped_at)]
+    reports += [timeless(second.epoch()) for _ in range(4 - stopped_at)]
 
     assert reports == expected
     for name, value in straight.weights().items():
         assert torch.equal(value, second.weights()[name])
-    assert without_times(second.best) == without_times(straight.best)
+    assert timeless(second.best) == timeless(straight.best)
     assert second.finished
 
 

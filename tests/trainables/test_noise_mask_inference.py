@@ -17,8 +17,9 @@ from trainables.checkpoint import TrainingFolder
 from trainables.entry import load
 from trainables.files import BEST_WEIGHTS
 from trainables.loop import Loop
+from trainables.noise_mask import card
 from trainables.noise_mask.batches import to_device
-from trainables.noise_mask.config import Data
+from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.inference import Classifier
 from trainables.objective import Goal, Objective
 from trainables.settings import UsageError
@@ -79,3 +80,28 @@ def test_the_card_s_lines_run_where_the_export_lies(export):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"{image} {next(iter(Classifier.load(export)(image)))} ")
+
+
+def test_the_card_spells_the_published_commands_with_their_epochs_of_each_stage():
+    published = Config(
+        objective="literal", entropy=0.0, channels=3, clip_norm=0.0, warmup_epochs=0.0, kernel=13, lr=0.1
+    )
+    heat, tuning = card.published_commands(published, Data(source="folder", root="/my images"), 165).split("\n\n")[:2]
+    for flag in ("--epochs 90", "--lr 0.1", "--grid 64", "--kernel 13", "--sigma 6", "--batch-size 32", "'/my images'"):
+        assert f"{flag} " in heat
+    for flag in ("--epochs 10", "--lr 0.0001", "--lr-warmup-epochs 7", "--num-classes 165", "--batch-size 64"):
+        assert f"{flag} " in tuning
+
+
+def test_the_card_says_what_the_published_commands_cannot_say():
+    published = {"channels": 3, "clip_norm": 0.0, "warmup_epochs": 0.0}
+    said = card.published_commands(Config(objective="literal", entropy=0.0, **published), Data(), 3)
+    assert "no flag" not in said
+    assert "these had 0.2 to 20" in said
+    said = card.published_commands(Config(sign="adversarial", erase=0.5, sigma=1.5, **published), Data(), 3)
+    for change in ("`sign=adversarial` (there: cooperative)", "`erase=0.5` (there: 0)", "`sigma=1.5` (there: 2)"):
+        assert change in said
+    said = card.published_commands(Config(objective="none", **published), Data(), 3)
+    assert "_policy_gradient" not in said
+    assert "Beta" not in said
+    assert "--epochs 100 " in said

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
 
 import numpy as np
 import pytest
 import torch
-from loops import same, timeless, trained
+from loops import check_stop_and_resume, same, trained
 from safetensors.torch import save_file
 from tiny_noise import build, config
 from torch.nn import functional as F
@@ -254,19 +253,7 @@ def test_only_asked_splits_are_scored_and_another_is_an_error():
 
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_stop_and_resume_equals_straight_through_and_across_the_border(values):
-    whole = loop(**values)
-    wanted = [timeless(whole.epoch()) for _ in range(4)]
-    weights = whole.weights()
-    for done in (1, 2, 3):
-        first = loop(**values)
-        trained(first, done)
-        file = io.BytesIO()
-        torch.save(first.state(), file)
-        file.seek(0)
-        resumed = loop(**values)
-        resumed.load_state(torch.load(file, weights_only=True))
-        assert [timeless(resumed.epoch()) for _ in range(4 - done)] == wanted[done:]
-        assert same(resumed.weights(), weights)
+    check_stop_and_resume(lambda: loop(**values), (1, 2, 3))
 
 
 def test_a_training_from_other_weights_exports_its_own_normalisation(tmp_path):

@@ -1,6 +1,5 @@
 """One process for which everything is free, and two or three real ones that together compute what one would."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,21 +11,11 @@ from trainables.checkpoint import TrainingFolder
 from trainables.files import RESULT, read_lines
 from trainables.processes import Processes
 
-GROUP = """
-import json, os, sys
-from pathlib import Path
-import torch
-import torch.multiprocessing
-from trainables.processes import Processes
 
-world = int(os.environ["WORLD_SIZE"])
-if world == 2:
-    import torch._dynamo  # imported once here, and not by the optimiser of each process
-    from linear import linear_loop
-    from trainables.checkpoint import TrainingFolder
-
-def sharing(processes):
+def sharing(processes: Processes, _folder: Path) -> dict:
     norm = torch.nn.BatchNorm1d(2)
+    assert norm.running_mean is not None
+    assert norm.num_batches_tracked is not None
     norm.running_mean += processes.rank + 1
     norm.num_batches_tracked += processes.rank
     norm.weight.data += processes.rank
@@ -47,37 +36,19 @@ def sharing(processes):
         "left_alone": [norm.num_batches_tracked.item(), *norm.weight.tolist()],
     }
 
-def work(rank, out):
-    os.environ["RANK"] = str(rank)
-    processes = Processes.from_environment()
-    (out / f"found-{rank}.json").write_text(json.dumps(sharing(processes)))
-    if world == 2:
-        folder = TrainingFolder(out / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
-        while not folder.loop.finished:
-            folder.epoch()
-        folder.close()
-        torch.save(folder.loop.weights(), out / f"weights-{rank}.pt")
-    processes.barrier()
-    processes.leave()
 
-torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=world, start_method="fork")
-"""
+def training(processes: Processes, folder: Path) -> dict[str, torch.Tensor]:
+    made = TrainingFolder(folder / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
+    while not made.loop.finished:
+        made.epoch()
+    made.close()
+    return made.loop.weights()
 
 
-@pytest.fixture(scope="module")
-def two_processes(tmp_path_factory) -> Path:
-    return run_group(GROUP, 2, tmp_path_factory.mktemp("two"))
-
-
-@pytest.fixture(scope="module")
-def three_processes(tmp_path_factory) -> Path:
-    return run_group(GROUP, 3, tmp_path_factory.mktemp("three"))
-
-
-@pytest.mark.parametrize(("world", "mean"), [("two_processes", 1.5), ("three_processes", 2.0)])
-def test_processes_reduce_and_gather(request, world, mean):
-    folder = request.getfixturevalue(world)
-    found = [json.loads(path.read_text()) for path in sorted(folder.glob("found-*.json"))]
+@pytest.mark.parametrize(("world", "mean"), [(2, 1.5), (3, 2.0)])
+def test_processes_reduce_and_gather(world, mean, tmp_path):
+    found = run_group(sharing, world, tmp_path)
+    assert len(found) == world
     assert [each["first"] for each in found] == [True, *(False for _ in found[1:])]
     for rank, each in enumerate(found):
         assert each["world"] == len(found)
@@ -89,15 +60,15 @@ def test_processes_reduce_and_gather(request, world, mean):
         assert each["left_alone"] == [rank, 1 + rank, 1 + rank]
 
 
-def test_two_processes_train_as_one_would(two_processes):
+def test_two_processes_train_as_one_would(tmp_path):
+    together = run_group(training, 2, tmp_path)
     alone = linear_loop(noise=0.5, epochs=3)
     expected = [alone.epoch() for _ in range(3)]
-    reports = read_lines(two_processes / "trained" / RESULT)
+    reports = read_lines(tmp_path / "trained" / RESULT)
     assert len(reports) == 3  # of two processes, one writes
     for line, report in zip(reports, expected, strict=True):
         assert figures(line) == pytest.approx(figures(report), rel=1e-4)
-    for rank in (0, 1):
-        weights = torch.load(two_processes / f"weights-{rank}.pt", weights_only=True)
+    for weights in together:
         for name, value in alone.weights().items():
             torch.testing.assert_close(weights[name], value)
 

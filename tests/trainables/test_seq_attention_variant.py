@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import io
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from group import first_gradients, run_group
+from loops import check_stop_and_resume
 from tiny_scenes import DATA, build
 
 from trainables.loop import Loop
@@ -181,25 +182,8 @@ def test_statistics_of_batches_are_averaged_over_processes_before_anything_is_as
 
 
 @pytest.mark.parametrize("values", FORMS)
-@pytest.mark.parametrize("done", [1, 2, 3])
-def test_stop_and_resume_equals_straight_through(values, done):
-    whole = Loop(build(**values), OBJECTIVE)
-    wanted = [whole.epoch() for _ in range(4)]
-    first = Loop(build(**values), OBJECTIVE)
-    for _ in range(done):
-        first.epoch()
-    file = io.BytesIO()
-    torch.save(first.state(), file)
-    file.seek(0)
-    resumed = Loop(build(**values), OBJECTIVE)
-    resumed.load_state(torch.load(file, weights_only=True))  # dropout's generator among all else
-    for expected in wanted[done:]:
-        report = resumed.epoch()
-        assert {k: v for k, v in report.items() if not k.startswith("time/")} == {
-            k: v for k, v in expected.items() if not k.startswith("time/")
-        }
-    for name, value in whole.weights().items():
-        assert torch.equal(resumed.weights()[name], value), name
+def test_stop_and_resume_equals_straight_through(values):
+    check_stop_and_resume(lambda: Loop(build(**values), OBJECTIVE), (1, 2, 3))  # dropout's generator among all else
 
 
 def test_patience_ends_a_training_by_the_objective_and_not_by_a_loss():
@@ -210,41 +194,19 @@ def test_patience_ends_a_training_by_the_objective_and_not_by_a_loss():
     assert loop.stop_reason == "patience: no better val/rollout_f1 for 2 epochs"
 
 
-GROUP = """
-import os, sys
-from pathlib import Path
-import torch
-import torch._dynamo
-import torch.multiprocessing
-from group import first_gradients
-from tiny_scenes import build
-from trainables.loop import Loop
-from trainables.objective import Goal, Objective
-from trainables.processes import Processes
+TOGETHER = {"dropout": 0.0, "sampling": "separate", "glimpses": 1}
 
-def work(rank, out):
-    os.environ["RANK"] = str(rank)
-    torch.set_num_threads(1)
-    processes = Processes.from_environment()
-    settings = {"dropout": 0.0, "sampling": "separate", "glimpses": 1}
-    gradients = first_gradients(build(processes=processes, **settings))
-    report = Loop(build(processes=processes, **settings), Objective((Goal("val/rollout_f1"),))).epoch()
-    torch.save({"report": report, "gradients": gradients}, out / f"rank-{rank}.pt")
-    processes.barrier()
-    processes.leave()
 
-torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=2, start_method="fork")
-"""
+def work(processes: Processes, _folder: Path) -> dict:
+    gradients = first_gradients(build(processes=processes, **TOGETHER))
+    return {"gradients": gradients, "report": Loop(build(processes=processes, **TOGETHER), OBJECTIVE).epoch()}
 
 
 def test_two_processes_compute_what_one_does(tmp_path):
     """In `separate`, one of the two has all rows that teach done: a mean of each part's mean would be another loss."""
-    run_group(GROUP, 2, tmp_path)
-    settings = {"dropout": 0.0, "sampling": "separate", "glimpses": 1}
-    gradients, report = first_gradients(build(**settings)), Loop(build(**settings), OBJECTIVE).epoch()
+    gradients, report = first_gradients(build(**TOGETHER)), Loop(build(**TOGETHER), OBJECTIVE).epoch()
     assert sum(float(each.abs().max()) > 1e-4 for each in gradients) > 10
-    for rank in range(2):
-        found = torch.load(tmp_path / f"rank-{rank}.pt", weights_only=True)
+    for found in run_group(work, 2, tmp_path):
         for key in ("val/pixel_error_mean_px", "val/done_ap", "val/count_error", "raw/location", "health/grad_norm"):
             assert found["report"][key] == pytest.approx(report[key], rel=1e-3, abs=1e-6), key
         for mine, whole in zip(found["gradients"], gradients, strict=True):

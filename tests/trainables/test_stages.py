@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 import torch
-from linear import learning_rates, linear_loop, through_a_file, without_times
+from linear import learning_rates, linear_loop
+from loops import through_a_file, timeless
 
 from trainables.loop import Loop
 from trainables.stages import Stage
@@ -70,12 +71,12 @@ def test_stages_stop_and_resume_bit_for_bit_at_every_epoch(flags):
     straight = linear_loop(**settings)
     expected, states = [], []
     for _ in range(6):
-        expected.append(without_times(straight.epoch()))
+        expected.append(timeless(straight.epoch()))
         states.append(through_a_file(straight.state()))
     for stopped_at in range(1, 6):
         resumed = linear_loop(**settings)
         resumed.load_state(states[stopped_at - 1])
-        assert [without_times(resumed.epoch()) for _ in range(6 - stopped_at)] == expected[stopped_at:]
+        assert [timeless(resumed.epoch()) for _ in range(6 - stopped_at)] == expected[stopped_at:]
         for name, value in straight.weights().items():
             assert torch.equal(value, resumed.weights()[name])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+from pathlib import Path
 
 import pytest
 import timm
@@ -10,35 +10,9 @@ import torch
 from group import run_group
 from torch import nn
 
+from trainables.processes import Processes
 from trainables.settings import UsageError
 from trainables.synced_norm import SyncedBatchNorm, synchronised
-
-GROUP = """
-import os, sys
-from pathlib import Path
-import torch
-import torch._dynamo
-import torch.multiprocessing
-from trainables.processes import Processes
-from trainables.synced_norm import synchronised
-
-def work(rank, out):
-    os.environ["RANK"] = str(rank)
-    torch.set_num_threads(1)
-    processes = Processes.from_environment()
-    given = torch.load(out / "given.pt", weights_only=False)
-    net = synchronised(given["net"], 2).train()
-    for _ in range(2):
-        net.zero_grad()
-        each = net(processes.rows(given["inputs"])).square().mean(dim=1)
-        processes.batch_mean(each).backward()
-        processes.average_gradients(net.parameters())
-    torch.save({"gradients": [p.grad for p in net.parameters()], "state": net.state_dict()}, out / f"rank-{rank}.pt")
-    processes.barrier()
-    processes.leave()
-
-torch.multiprocessing.start_processes(work, (Path(sys.argv[1]),), nprocs=2, start_method="fork")
-"""
 
 
 def network() -> nn.Module:
@@ -53,19 +27,39 @@ def network() -> nn.Module:
     )
 
 
-@pytest.mark.parametrize("number", [8, 7])
-def test_two_processes_normalise_by_the_whole_batch(tmp_path, number):
-    """Also where one has a row more than the other."""
-    inputs = 3 + torch.randn(number, 2, 6, 6, generator=torch.Generator().manual_seed(1))
-    net = network()
-    torch.save({"net": net, "inputs": inputs}, tmp_path / "given.pt")
-    run_group(GROUP, 2, tmp_path)
-    expected = copy.deepcopy(net).train()
+NUMBERS = (8, 7)  # with the second, one process has an image more than the other
+
+
+def images(number: int) -> torch.Tensor:
+    return 3 + torch.randn(number, 2, 6, 6, generator=torch.Generator().manual_seed(1))
+
+
+def work(processes: Processes, _folder: Path) -> list[dict]:
+    found = []
+    for number in NUMBERS:
+        net = synchronised(network(), 2).train()
+        for _ in range(2):
+            net.zero_grad()
+            each = net(processes.rows(images(number))).square().mean(dim=1)
+            torch.autograd.backward(processes.batch_mean(each))
+            processes.average_gradients(net.parameters())
+        found.append({"gradients": [each.grad for each in net.parameters()], "state": net.state_dict()})
+    return found
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory) -> list[list[dict]]:
+    return run_group(work, 2, tmp_path_factory.mktemp("together"))
+
+
+@pytest.mark.parametrize("place", range(len(NUMBERS)))
+def test_two_processes_normalise_by_the_whole_batch(together, place):
+    expected = network().train()
     for _ in range(2):
         expected.zero_grad()
-        expected(inputs).square().mean(dim=1).mean().backward()
-    for rank in (0, 1):
-        found = torch.load(tmp_path / f"rank-{rank}.pt", weights_only=True)
+        expected(images(NUMBERS[place])).square().mean(dim=1).mean().backward()
+    for each in together:
+        found = each[place]
         for gradient, parameter in zip(found["gradients"], expected.parameters(), strict=True):
             torch.testing.assert_close(gradient, parameter.grad, rtol=1e-4, atol=1e-6)
         state = expected.state_dict()

@@ -4,7 +4,7 @@ import json
 
 import pytest
 import torch
-from linear import without_times
+from loops import timeless
 from safetensors.torch import load_file
 
 from trainables import entry as variants
@@ -59,8 +59,8 @@ def test_a_training_lands_beside_its_config_and_its_own_config_can_be_trained_ag
     first = config.parent / "trained"
     assert run(first / CONFIG) == 0
     again = first / "trained"
-    assert [without_times(line) for line in read_lines(first / RESULT)] == [
-        without_times(line) for line in read_lines(again / RESULT)
+    assert [timeless(line) for line in read_lines(first / RESULT)] == [
+        timeless(line) for line in read_lines(again / RESULT)
     ]
     assert same_weights(first, again)
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from linear import without_times
+from loops import timeless
 
 from trainables import tune
 from trainables.files import ERROR, RESULT, read_lines, trial_folder
@@ -33,7 +33,7 @@ def steps(trial: Trial) -> list[dict]:
 
 
 def record(task, number):
-    return [without_times(line) for line in read_lines(trial_folder(task.folder, number) / RESULT)]
+    return [timeless(line) for line in read_lines(trial_folder(task.folder, number) / RESULT)]
 
 
 def test_a_trial_reports_every_epoch_and_then_that_it_is_done(task):

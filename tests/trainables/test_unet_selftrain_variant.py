@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import io
 
 import numpy as np
 import pytest
 import torch
+from loops import check_stop_and_resume
 from tiny_micrographs import SETTINGS, build, config
 
 from trainables import calibration
@@ -231,25 +231,8 @@ def test_calibrated_thresholds_find_pseudo_labels_where_the_published_ones_find_
         {"threshold_scale": "probability", "trust_negatives": "all", "target": "gaussian"},
     ],
 )
-@pytest.mark.parametrize("done", [1, 2, 3, 4, 5])
-def test_stop_and_resume_equals_straight_through_inside_and_across_iterations(values, done):
-    whole, first = (Loop(build(augment=0.8, rotation=180.0, **values), OBJECTIVE) for _ in range(2))
-    wanted = [whole.epoch() for _ in range(6)]
-    for _ in range(done):
-        first.epoch()
-    file = io.BytesIO()
-    torch.save(first.state(), file)
-    file.seek(0)
-    resumed = Loop(build(augment=0.8, rotation=180.0, **values), OBJECTIVE)
-    resumed.load_state(torch.load(file, weights_only=True))
-    torch.rand(3)  # what another trial of this process draws must not matter
-    for expected in wanted[done:]:
-        report = resumed.epoch()
-        assert {k: v for k, v in report.items() if not k.startswith("time/")} == {
-            k: v for k, v in expected.items() if not k.startswith("time/")
-        }
-    for name, value in whole.weights().items():
-        assert torch.equal(resumed.weights()[name], value), name
+def test_stop_and_resume_equals_straight_through_inside_and_across_iterations(values):
+    check_stop_and_resume(lambda: Loop(build(augment=0.8, rotation=180.0, **values), OBJECTIVE), (1, 2, 3, 4, 5))
 
 
 def test_every_stage_leaves_its_model_figures_and_picture(tmp_path):
