@@ -47,7 +47,8 @@ def test_only_keeps_what_belongs_together():
 
 
 def test_what_is_not_synthetic_has_neither_cue_nor_modality():
-    plain = Labelled(np.zeros((2, 4, 4, 1), np.uint8), np.arange(2), np.array([0, 1]), ("a", "b"), ["x", "y"])
+    images = np.zeros((2, 4, 4, 1), np.uint8)
+    plain = Labelled(images=images, rows=np.arange(2), labels=np.array([0, 1]), classes=("a", "b"), names=["x", "y"])
     chosen = plain.only(np.array([False, True]))
     assert (chosen.cue, chosen.modality) == (None, None)
     assert chosen.names == ["y"]

@@ -20,7 +20,6 @@ from trainables.mask_st.examples import Examples
 
 _GLYPHS = ("ring", "cross", "disc", "stripes")
 _GLYPH_SHARE = 0.3  # probability of each glyph in an image
-_MEASURED = 512  # training images from which mean and standard deviation are taken
 
 
 def load(config: Config, data: Data, split: Split) -> Examples:
@@ -48,12 +47,7 @@ def _loaded(size: int, data: Data, split: Split) -> Examples:
     if split == "val":
         chosen = split_by_group(examples.patients, data.calibration_share, data.split_seed)
         examples = replace(examples, calibration=chosen)
-    if split != "train":
-        train = _loaded(size, data, "train")
-        return replace(examples, mean=train.mean, std=train.std)
-    places = np.linspace(0, len(examples) - 1, min(len(examples), _MEASURED)).astype(int)
-    pixels = examples.batch(places)[0] / np.float32(255)
-    return replace(examples, mean=float(pixels.mean()), std=float(pixels.std()))
+    return examples.measured() if split == "train" else examples.measured_as(_loaded(size, data, "train"))
 
 
 def _synthetic(size: int, data: Data, split: Split) -> Examples:

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
-
-import numpy as np
 
 from trainables.contract import Split
 from trainables.noise_mask import folder, synthetic
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.labelled import Labelled
-from trainables.settings import UsageError
-
-_MEASURED = 512  # training images from which mean and standard deviation are taken
 
 
 def load(config: Config, data: Data, split: Split) -> Labelled:
@@ -43,13 +37,4 @@ def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
 def _loaded(size: int, channels: int, data: Data, split: Split) -> Labelled:
     source = synthetic if data.source == "synthetic" else folder
     labelled = source.load(size, channels, data, split)
-    if split != "train":
-        train = _loaded(size, channels, data, "train")
-        return replace(labelled, mean=train.mean, std=train.std)
-    places = np.linspace(0, len(labelled) - 1, min(len(labelled), _MEASURED)).astype(int)
-    pixels = labelled.batch(places)[0] / np.float32(255)
-    if pixels.std() == 0:
-        raise UsageError(
-            f"all training images of data.root={data.root} have one and the same value: give other images."
-        )
-    return replace(labelled, mean=float(pixels.mean()), std=float(pixels.std()))
+    return labelled.measured() if split == "train" else labelled.measured_as(_loaded(size, channels, data, "train"))
