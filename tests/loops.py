@@ -50,9 +50,10 @@ def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int]) -> Non
     for done in stops:
         first = make()
         trained(first, done)
+        saved = through_a_file(first.state())
         resumed = make()
-        resumed.load_state(through_a_file(first.state()))
-        torch.rand(3)  # what another trial of this process draws must not matter
+        torch.rand(3)  # what another trial of this process has drawn must not matter
+        resumed.load_state(saved)
         assert [timeless(resumed.epoch()) for _ in wanted[done:]] == wanted[done:], done
         assert same(resumed.weights(), whole.weights()), done
         torch.testing.assert_close(resumed.variant.state(), whole.variant.state(), rtol=0, atol=0)
