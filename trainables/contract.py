@@ -214,6 +214,9 @@ class Variant(ABC):
         At the border of a stage the weights are still those of the stage before.
         """
 
+    def end_epoch(self) -> None:  # noqa: B027  (most variants score what they have trained as it is)
+        """Called after an epoch's last step, before it is scored and kept: what is changed here is both."""
+
     def state(self) -> dict[str, Any]:
         """All other state that training depends on (generators, running weights), as tensors and plain values."""
         return {}

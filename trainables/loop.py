@@ -153,6 +153,7 @@ class Loop:
             if index % 16 == 0:  # a look at the figures waits for the GPU, so not at every step
                 self._check_finite(means, index)
         self._check_finite(means, steps_per_epoch - 1)
+        self.variant.end_epoch()
         values = self.variant.processes.mean(means.tensor())
         return {**means.named(values), "train/lr": self.optimizer.param_groups[0]["lr"]}
 

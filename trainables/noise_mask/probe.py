@@ -6,7 +6,6 @@ its last steps were not about the images that count. Early stopping must not jud
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Iterator
 
@@ -24,13 +23,6 @@ _SEED = 20240621  # of the batches: the same in every epoch of every trial
 _RECALIBRATION = 1024  # training images that batch norms are measured on
 
 
-def measured(classifier: nn.Module, batches: Batches) -> nn.Module:
-    """A copy whose batch norms are measured without masks; a function of the weights alone."""
-    made = copy.deepcopy(classifier)
-    measure(made, batches)
-    return made
-
-
 def measure(classifier: nn.Module, batches: Batches) -> None:
     """Measure the batch norms of a classifier anew, in place, on training images without masks.
 
@@ -41,7 +33,7 @@ def measure(classifier: nn.Module, batches: Batches) -> None:
 
 
 def fine_tune(made: nn.Module, batches: Batches, config: Config, steps: int) -> None:
-    """Train a copy for so many steps without masks at a falling `ft_lr`, and measure its batch norms.
+    """Train a copy for so many steps without masks at a falling `ft_lr`.
 
     A function of its weights alone. With several processes all of them must call it.
     """
@@ -56,7 +48,6 @@ def fine_tune(made: nn.Module, batches: Batches, config: Config, steps: int) -> 
             torch.autograd.backward(batches.processes.batch_mean(errors))
             batches.processes.average_gradients(made.parameters())
             optimizer.step()
-    measure(made, batches)
 
 
 def _endless(batches: Batches) -> Iterator[Batch]:

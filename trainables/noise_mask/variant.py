@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -100,18 +101,25 @@ class NoiseMask(Variant):
         return self._batches.of_epoch(self.seed, epoch)
 
     def train_mode(self, epoch: int) -> None:
-        """At the border to fine-tuning, let the batch norms forget the masks."""
+        """Before the first epoch, note what the policy knows already."""
         if epoch == 0:
             train = self._batches.train  # init_from had other data's
             self.standard.load_state_dict(Standard(train.mean, train.std).state_dict())
         if epoch == 0 and self.policy is not None:
             self.progress.expected.copy_(self._learnt(self.policy))
         self._masked = epoch < self.config.heat_epochs
-        if self.progress.heated and not self._masked:
-            probe.measure(self.classifier, self._batches)
-        self.progress.heated.fill_(self._masked)
         for module in self.watched().values():
             module.train()
+
+    def end_epoch(self) -> None:
+        """Without masks, measure the batch norms anew, as is done for the copies that are scored under masks.
+
+        Else they would lag behind the weights while these still change a lot, and the baseline without masks would be
+        judged too low at a rung. Training goes by the statistics of its batches, and so is the same.
+        """
+        self.progress.heated.fill_(self._masked)
+        if not self._masked:
+            probe.measure(self.classifier, self._batches)
 
     def step(self, batch: Batch, update: int) -> Step:
         """Under masks what `Heat` makes of the batch, and without them the cross-entropy."""
@@ -152,9 +160,9 @@ class NoiseMask(Variant):
 
     def probed(self, steps: int) -> nn.Module:
         """A copy of the classifier, fine-tuned for so many steps, its batch norms measured on images without masks."""
-        made = probe.measured(self.classifier, self._batches)
-        if steps:
-            probe.fine_tune(made, self._batches, self.config, steps)
+        made = copy.deepcopy(self.classifier)
+        probe.fine_tune(made, self._batches, self.config, steps)
+        probe.measure(made, self._batches)
         return made
 
     def figures(self, net: nn.Module, split: Split, name: str, *, masked: bool = False) -> dict[str, float]:
