@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.experiment import Experiment, load
-from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting
+from trainables.commands import command
+from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
 
 USAGE = """
 Rank the trials of a run by their best epoch.

@@ -20,8 +20,9 @@ from analysis.page.render import render
 from analysis.page.side_by_side import SERIES, anytime, mean, spent, standing
 from analysis.questions.answer import Answer
 from analysis.statistics import Interval
+from trainables.commands import command
 from trainables.files import replace_text
-from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting
+from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
 
 USAGE = """
 Set runs side by side at equal cost.

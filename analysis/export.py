@@ -21,8 +21,9 @@ from analysis.proof import rows_by_trial
 from analysis.testing import built, check_weights, recipe_of, score
 from search.record import RunFolder
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
+from trainables.commands import command
 from trainables.files import BEST_WEIGHTS, trial_folder
-from trainables.settings import Settings, UsageError, command, command_help, parse_arguments, setting
+from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
 
 USAGE = """
 Export the model of a run: the winner of its proof, or before there is one, of its best trial; of several goals, of the

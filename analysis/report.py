@@ -25,8 +25,9 @@ from analysis.questions.answer import shown
 from analysis.questions.leading import chosen_words
 from analysis.questions.playbook import Answer, Headline, answers, headline
 from analysis.summary import markdown, summary, verdicts
+from trainables.commands import command
 from trainables.files import replace_text
-from trainables.settings import Settings, UsageError, command, command_help, one_line, parse_arguments, setting
+from trainables.settings import Settings, UsageError, command_help, one_line, parse_arguments, setting
 
 USAGE = """
 Write a page about a run, and the same as JSON beside it: summary.json, or elsewhere the page's name with .json.

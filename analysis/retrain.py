@@ -20,8 +20,9 @@ from analysis.statistics import default_repeats, gain
 from analysis.testing import check_weights, tested
 from search.confirm import Proposal, Training, confirm
 from search.record import RunFolder
+from trainables.commands import command
 from trainables.objective import Goal
-from trainables.settings import Settings, UsageError, command, command_help, nearest, parse_arguments, setting
+from trainables.settings import Settings, UsageError, command_help, nearest, parse_arguments, setting
 
 USAGE = """
 Train the best trials of a run and the default settings again, over fresh seeds, and say which is better.

@@ -19,10 +19,11 @@ import torch
 
 from trainables import entry
 from trainables.arguments import parse
+from trainables.commands import command
 from trainables.entropy_reg.config import Config, Data
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
-from trainables.settings import Settings, command, setting
+from trainables.settings import Settings, setting
 
 OBJECTIVE = Objective((Goal("val/information_gain_bits"),))
 USUAL: dict[str, Any] = {"image_size": 400, "backbone": "densenet201"}

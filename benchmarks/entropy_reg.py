@@ -29,6 +29,7 @@ from benchmarks.seeds import over_seeds
 from trainables import entry
 from trainables.arguments import parse
 from trainables.artifact import Recipe
+from trainables.commands import command
 from trainables.entropy_reg import synthetic
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
@@ -38,7 +39,7 @@ from trainables.entropy_reg.stimuli import Stimuli
 from trainables.entropy_reg.variant import EntropyReg
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
-from trainables.settings import Settings, command, setting
+from trainables.settings import Settings, setting
 
 SHOWN = ("information_gain_bits", "log_likelihood_bits", "auc", "nss")
 KINDS = ("uniform", "reflect", "texture", "scrambled")

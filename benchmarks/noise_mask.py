@@ -26,12 +26,13 @@ from benchmarks.seeds import gains, interval, over_seeds
 from trainables import entry
 from trainables.arguments import parse
 from trainables.artifact import Recipe
+from trainables.commands import command
 from trainables.contract import Split
 from trainables.loop import Loop
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load
 from trainables.objective import Goal, Objective
-from trainables.settings import Settings, UsageError, command, setting
+from trainables.settings import Settings, UsageError, setting
 
 METRIC = "accuracy_balanced_maskfree"
 SMALL: Mapping[str, Any] = {

@@ -26,9 +26,10 @@ from benchmarks.seeds import over_seeds
 from search.space import Space
 from trainables.arguments import parse
 from trainables.artifact import Recipe
+from trainables.commands import command
 from trainables.loop import Loop
 from trainables.noise_mask.variant import NoiseMask
-from trainables.settings import Settings, command, setting
+from trainables.settings import Settings, setting
 
 STEPS = (5, 20)
 AS_SCORED = "as trials are scored"

@@ -17,7 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.settings import Settings, command, parse_arguments, setting
+from trainables.commands import command
+from trainables.settings import Settings, parse_arguments, setting
 
 SPACE = """
 variant: benchmarks.curves

@@ -24,9 +24,10 @@ from tqdm import tqdm
 from analysis.reading import FRAMES
 from search.record import FAILURES, TRIAL, RunFolder
 from search.space import Space
+from trainables.commands import command
 from trainables.files import RESULT, trial_folder
 from trainables.loop import Loop
-from trainables.settings import Settings, command, parse_arguments, setting
+from trainables.settings import Settings, parse_arguments, setting
 
 LOAD = (
     "import time; from analysis.experiment import load; began = time.perf_counter(); load({run!r}); "

@@ -28,12 +28,13 @@ from benchmarks.searching import first_and_best, search
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables.arguments import parse
 from trainables.artifact import Recipe
+from trainables.commands import command
 from trainables.loop import Loop
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import counts, load
 from trainables.seq_attention.judging import Judge, limit
 from trainables.seq_attention.pairs import enumerated
-from trainables.settings import Settings, command, setting
+from trainables.settings import Settings, setting
 
 SHOWN = (
     "hit",

@@ -20,12 +20,13 @@ import torch
 
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables.arguments import parse
+from trainables.commands import command
 from trainables.entry import load
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import prepare
-from trainables.settings import Settings, command, setting
+from trainables.settings import Settings, setting
 
 OBJECTIVE = Objective((Goal("val/rollout_f1"),))
 COMMON: Mapping[str, Any] = {"image_size": 128, "lr": 3e-3, "patience": 0}

@@ -15,7 +15,7 @@ from search.placement import gpu_names, place, this_machine
 from search.ray_environment import quiet_ray
 from search.record import RunFolder
 from search.settings import Request, Run, help_page, read
-from trainables.settings import command
+from trainables.commands import command
 
 
 def main(arguments: list[str]) -> int:

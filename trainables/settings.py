@@ -9,11 +9,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
-import os
-import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, Self, get_args, get_origin
 
@@ -107,23 +105,6 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
         except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
             raise UsageError(f"'{word}' cannot be read: {one_line(error)}.") from error
     return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
-
-
-def command(main: Callable[[list[str]], int]) -> None:
-    """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and code 2."""
-    try:
-        status = main(sys.argv[1:])
-        sys.stdout.flush()
-    except UsageError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 2
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 0
-    sys.exit(status)
 
 
 def command_help(usage: str, settings: type[Settings]) -> str:

@@ -15,8 +15,9 @@ from tqdm import tqdm
 
 from trainables.arguments import parse
 from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
+from trainables.commands import command
 from trainables.files import BEST_WEIGHTS, LAST
-from trainables.settings import Settings, UsageError, command, command_help, setting
+from trainables.settings import Settings, UsageError, command_help, setting
 
 if TYPE_CHECKING:
     from trainables.checkpoint import TrainingFolder

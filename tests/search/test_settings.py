@@ -76,7 +76,7 @@ def test_what_cannot_be_used_is_one_sentence_that_names_it(words, word, said):
 
 
 def test_a_bad_command_line_ends_with_code_2_before_anything_is_loaded_or_made(tmp_path, words):
-    code = "import sys; from search import run; from trainables.settings import command\n" + (
+    code = "import sys; from search import run; from trainables.commands import command\n" + (
         "try: command(run.main)\n"
         "finally: print([name for name in ('torch', 'ray') if name in sys.modules], file=sys.stderr)"
     )

@@ -13,10 +13,11 @@ from search.space import Space
 from trainables import entry as variants
 from trainables import initial
 from trainables.artifact import CONFIG, WEIGHTS, Recipe
+from trainables.commands import command
 from trainables.files import write_yaml
 from trainables.loop import Loop
 from trainables.objective import Goal, Objective
-from trainables.settings import UsageError, command
+from trainables.settings import UsageError
 
 SCORE = Objective((Goal("val/score"),))
 

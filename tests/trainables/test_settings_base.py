@@ -5,7 +5,7 @@ from typing import Literal
 
 import pytest
 
-from trainables.settings import Settings, UsageError, command, parse_arguments, plain, setting, table, unknown
+from trainables.settings import Settings, UsageError, parse_arguments, plain, setting, table, unknown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,16 +151,3 @@ def test_an_unknown_name_gets_the_nearest_or_all(name, hint):
 def test_a_table_is_aligned():
     lines = table([("a", "", "first"), ("longer", "12", "second")]).splitlines()
     assert lines[0].index("first") == lines[1].index("second")
-
-
-@pytest.mark.parametrize(("status", "code"), [(0, 0), (1, 1), (UsageError("seed=x is not a whole number."), 2)])
-def test_a_command_exits_with_its_status_and_2_for_usage(status, code, capsys):
-    def main(arguments):
-        if isinstance(status, UsageError):
-            raise status
-        return status
-
-    with pytest.raises(SystemExit) as ended:
-        command(main)
-    assert ended.value.code == code
-    assert capsys.readouterr().err == ("error: seed=x is not a whole number.\n" if code == 2 else "")

@@ -24,13 +24,14 @@ from tqdm import tqdm
 
 from trainables.arguments import parse
 from trainables.artifact import Recipe
+from trainables.commands import command
 from trainables.contract import DataConfig
 from trainables.entropy_reg.arms import ARMS, judged
 from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.criteria import RESAMPLES, Arm, Thresholds, Verdict, decide, diverged
 from trainables.entropy_reg.verdict_page import render
 from trainables.files import CONFIG, RESULT, append_line, read_lines, read_yaml, replace_text, write_yaml
-from trainables.settings import Settings, UsageError, command, command_help, setting
+from trainables.settings import Settings, UsageError, command_help, setting
 
 USAGE = """
 Decide whether a regularised config may take the place of its twin: the same one with regulariser=none.
