@@ -6,8 +6,8 @@ Trains random settings of the space `noise_mask`, each in full, and scores each 
 with its batch norms measured anew, and by copies that are fine-tuned for some steps; and as trials are scored, which is
 by such a copy under masks, and as it is without. Prints the rank correlation (Spearman) of each with the final balanced
 accuracy on validation, with an interval (bootstrap over trials), for trials that are under masks at that rung and for
-all; by how much trials with and without masks still rise; and how many could be compared if trials counted after the
-border alone.
+all; by how much trials with and without masks still rise; and how many are past the border, which are all that could be
+compared if figures under masks did not count. Without masks, batch norms are measured anew in any case.
 """
 
 from __future__ import annotations
@@ -51,11 +51,13 @@ class Judged(NamedTuple):
     Attributes:
         rungs: rung → way → balanced accuracy.
         masked: rung → whether the training was under masks.
+        never_masked: whether it had none at all.
         final: balanced accuracy at the end.
     """
 
     rungs: dict[int, dict[str, float]]
     masked: dict[int, bool]
+    never_masked: bool
     final: float
 
 
@@ -87,7 +89,7 @@ def train(recipe: Recipe, seed: int) -> Judged:
         if loop.epoch_done in compared:
             rungs[loop.epoch_done] = {AS_SCORED: report[f"val/{_KEY}"], **_ways(variant)}
             masked[loop.epoch_done] = bool(report["train/masked"])
-    return Judged(rungs, masked, report[f"val/{_KEY}"])
+    return Judged(rungs, masked, variant.config.objective == "none", report[f"val/{_KEY}"])
 
 
 def _ways(variant: NoiseMask) -> dict[str, float]:
@@ -99,7 +101,8 @@ def _ways(variant: NoiseMask) -> dict[str, float]:
 def _print_rung(rung: int, found: Sequence[Judged]) -> None:
     under = [each for each in found if each.masked[rung]]
     without = [each for each in found if not each.masked[rung]]
-    print(f"epoch {rung}: {len(under)} of {len(found)} are under masks")
+    none = sum(each.never_masked for each in found)
+    print(f"epoch {rung}: {len(under)} are under masks, {len(without) - none} past the border, {none} never had masks")
     for title, judged in (("under masks", under), ("all", found)):
         for way in found[0].rungs[rung]:
             values = [each.rungs[rung][way] for each in judged]
@@ -121,6 +124,8 @@ def _recipes(space: Space, measurement: Measurement) -> list[Recipe]:
 
 def _correlation(values: Sequence[float], finals: Sequence[float]) -> str:
     """Spearman's ρ with its 95 % interval."""
+    if len(values) < 3:
+        return "too few trials"
 
     def rho(one: np.ndarray, other: np.ndarray) -> float:
         return float(stats.spearmanr(one, other).statistic)

@@ -36,7 +36,7 @@ def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
     return torch.load(file, weights_only=True)
 
 
-def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int]) -> None:
+def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int], *, own_generators: bool = False) -> None:
     """See that a training that stops after some epochs, and goes on elsewhere, is the same as one that never stopped.
 
     Bit for bit: reports, weights, and all else that the variant keeps.
@@ -44,6 +44,7 @@ def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int]) -> Non
     Args:
         make: a loop, always the same, but for what `Loop.load_state` puts back.
         stops: epochs after which it is stopped, each in a training of its own.
+        own_generators: whether it draws nothing from torch's own, so that what others draw meanwhile does not matter.
     """
     whole = make()
     wanted = [timeless(whole.epoch()) for _ in range(whole.config.epochs)]
@@ -54,6 +55,8 @@ def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int]) -> Non
         resumed = make()
         torch.rand(3)  # what another trial of this process has drawn must not matter
         resumed.load_state(saved)
+        if own_generators:
+            torch.rand(3)
         assert [timeless(resumed.epoch()) for _ in wanted[done:]] == wanted[done:], done
         assert same(resumed.weights(), whole.weights()), done
         torch.testing.assert_close(resumed.variant.state(), whole.variant.state(), rtol=0, atol=0)

@@ -26,7 +26,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from trainables.contents import Content, content
-from trainables.settings import UsageError
+from trainables.settings import Notice, UsageError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -218,4 +218,4 @@ def _report_bad(stored: Stored, asked: int, bad_images: str, title: str) -> None
         raise UsageError(f"{sentence}; repair or restore them.")
     if bad_images == "fatal":
         raise UsageError(f"{sentence}; repair them, or leave them out with data.bad_images=skip.")
-    warnings.warn(f"{sentence}; left out.", stacklevel=4)
+    warnings.warn(f"{sentence}; left out.", Notice, stacklevel=2)

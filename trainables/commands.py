@@ -6,11 +6,9 @@ import os
 import sys
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
-from trainables.settings import UsageError
+from trainables.settings import Notice, UsageError
 
-_OURS = [Path(__file__).resolve().parents[1] / name for name in ("analysis", "benchmarks", "search", "trainables")]
 _standard = warnings.formatwarning
 
 
@@ -35,7 +33,7 @@ def command(main: Callable[[list[str]], int]) -> None:
 def formatted(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """What is printed of a warning: of the project's own the sentence alone, without its place in the code."""
-    if issubclass(category, UserWarning) and any(Path(filename).is_relative_to(folder) for folder in _OURS):
+    """What is printed of a warning: of a `Notice` the sentence alone, without its place in the code."""
+    if issubclass(category, Notice):
         return f"warning: {message}\n"
     return _standard(message, category, filename, lineno, line)

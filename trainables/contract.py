@@ -215,7 +215,7 @@ class Variant(ABC):
         """
 
     def end_epoch(self) -> None:  # noqa: B027  (most variants score what they have trained as it is)
-        """Called after an epoch's last step, before it is scored and kept: what is changed here is both."""
+        """Called after an epoch's last step: what it changes is part of what is scored, and of what is kept."""
 
     def state(self) -> dict[str, Any]:
         """All other state that training depends on (generators, running weights), as tensors and plain values."""

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from trainables.settings import UsageError
+from trainables.settings import UsageError, a_few
 
 _MEASURED = 512  # images from which mean and standard deviation are taken
 
@@ -68,9 +68,12 @@ class ImageSet:
             UsageError: all pixels are the same.
         """
         places = np.linspace(0, len(self) - 1, min(len(self), _MEASURED)).astype(int)
-        pixels = self.batch(places)[0] / np.float32(255)
-        if pixels.std() == 0:
-            raise UsageError(f"all training images have one and the same value, {pixels.flat[0]:.3g}: give other ones.")
+        stored = self.batch(places)[0]
+        if stored.min() == stored.max():  # the deviation of equal floats need not be 0
+            raise UsageError(
+                f"all pixels of the training images, {a_few(self.names)}, are {stored.flat[0]} of 255: give other ones."
+            )
+        pixels = stored / np.float32(255)
         return replace(self, mean=float(pixels.mean()), std=float(pixels.std()))
 
     def measured_as(self, train: ImageSet) -> Self:

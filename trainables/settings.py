@@ -24,6 +24,10 @@ class UsageError(ValueError):
     """Input that cannot be used: one sentence that names the value and the remedy. Commands end with exit code 2."""
 
 
+class Notice(UserWarning):
+    """Something that a user should know and that stops nothing, as one sentence; commands print it as it is."""
+
+
 def setting(default: Any = MISSING, help: str = "", *, low: float | None = None, high: float | None = None) -> Any:
     """Declare a field of a `Settings`: its default, one line of help, and inclusive bounds for a number.
 

@@ -1,5 +1,8 @@
+from pathlib import Path
+
 import pytest
 import torch
+from class_folders import numbered, write
 
 
 @pytest.fixture(autouse=True)
@@ -9,3 +12,12 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def three_folders(tmp_path) -> Path:
+    """Images of two classes, with folders for training, validation and test."""
+    root = tmp_path / "data"
+    for split, count in [("train", 6), ("val", 3), ("test", 4)]:
+        write(root, *numbered(f"{split}/one", count), *numbered(f"{split}/two", count - 1))
+    return root

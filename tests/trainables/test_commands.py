@@ -7,9 +7,8 @@ import sys
 
 import pytest
 
-import trainables.cache
 from trainables.commands import command, formatted
-from trainables.settings import UsageError
+from trainables.settings import Notice, UsageError
 
 
 @pytest.mark.parametrize(("status", "code"), [(0, 0), (1, 1), (UsageError("seed=x is not a whole number."), 2)])
@@ -25,17 +24,15 @@ def test_a_command_exits_with_its_status_and_2_for_usage(status, code, capsys):
     assert capsys.readouterr().err == ("error: seed=x is not a whole number.\n" if code == 2 else "")
 
 
-def test_warnings_of_the_project_are_sentences_and_others_keep_their_place(tmp_path):
-    other = tmp_path / "elsewhere.py"
-    assert formatted(UserWarning("2 left out."), UserWarning, trainables.cache.__file__, 7) == "warning: 2 left out.\n"
-    assert f"{other}:7: UserWarning: odd" in formatted(UserWarning("odd"), UserWarning, str(other), 7)
-    assert "cache.py:7: DeprecationWarning" in formatted("old", DeprecationWarning, trainables.cache.__file__, 7)
+def test_notices_are_sentences_and_other_warnings_keep_their_place():
+    assert formatted(Notice("2 left out."), Notice, "here.py", 7) == "warning: 2 left out.\n"
+    assert "here.py:7: UserWarning: odd" in formatted(UserWarning("odd"), UserWarning, "here.py", 7)
 
 
-def test_a_command_prints_its_warnings_so():
+def test_a_command_prints_its_notices_so():
     code = (
-        "import warnings, trainables.cache; from trainables.commands import command\n"
-        "command(lambda _: warnings.warn_explicit('2 left out.', UserWarning, trainables.cache.__file__, 1) or 0)"
+        "import warnings; from trainables.commands import command; from trainables.settings import Notice\n"
+        "command(lambda _: warnings.warn('2 left out.', Notice) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "warning: 2 left out.\n"

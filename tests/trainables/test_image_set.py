@@ -68,6 +68,9 @@ def test_mean_and_deviation_are_of_the_examples_alone_and_other_splits_have_trai
     assert (other.mean, other.std) == (train.mean, train.std)
 
 
-def test_images_of_one_value_cannot_be_normalised():
-    with pytest.raises(UsageError, match=r"all training images have one and the same value, 0\.4: give other ones"):
-        made(images=np.full((6, 4, 4, 1), 102, np.uint8)).measured()
+@pytest.mark.parametrize("value", [0, 19, 102, 255])
+def test_images_of_one_value_cannot_be_normalised(value):
+    """The deviation of many equal floats is not 0."""
+    flat = made(images=np.full((6, 64, 64, 1), value, np.uint8))
+    with pytest.raises(UsageError, match=f"of the training images, x, y, z, are {value} of 255: give other ones"):
+        flat.measured()

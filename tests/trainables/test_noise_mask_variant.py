@@ -256,7 +256,7 @@ def test_only_asked_splits_are_scored_and_another_is_an_error():
 
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_stop_and_resume_equals_straight_through_and_across_the_border(values):
-    check_stop_and_resume(lambda: loop(**values), (1, 2, 3))
+    check_stop_and_resume(lambda: loop(**values), (1, 2, 3), own_generators=True)
 
 
 def test_a_training_from_other_weights_exports_its_own_normalisation(tmp_path):

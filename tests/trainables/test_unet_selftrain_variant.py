@@ -232,7 +232,10 @@ def test_calibrated_thresholds_find_pseudo_labels_where_the_published_ones_find_
     ],
 )
 def test_stop_and_resume_equals_straight_through_inside_and_across_iterations(values):
-    check_stop_and_resume(lambda: Loop(build(augment=0.8, rotation=180.0, **values), OBJECTIVE), (1, 2, 3, 4, 5))
+    def make() -> Loop:
+        return Loop(build(augment=0.8, rotation=180.0, **values), OBJECTIVE)
+
+    check_stop_and_resume(make, (1, 2, 3, 4, 5), own_generators=True)
 
 
 def test_every_stage_leaves_its_model_figures_and_picture(tmp_path):

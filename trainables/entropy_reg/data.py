@@ -21,7 +21,7 @@ from trainables.entropy_reg.config import CELL, Config, Data
 from trainables.entropy_reg.scanpaths import Fixations, Listed, fixations
 from trainables.entropy_reg.stimuli import Shape, Stimuli
 from trainables.images import DAMAGED, eight_bits, reason
-from trainables.settings import UsageError
+from trainables.settings import Notice, UsageError
 
 _METHOD = "rgb bilinear to a shape 1"  # part of the key: change it whenever the same file would give other pixels
 _READERS = {"fixations": folder.listed, "mit1003": mit1003.listed, "pysaliency": pysaliency.listed}
@@ -106,7 +106,8 @@ def _with_fixations(images: list[Listed], stored: Stored, data: Data) -> Stimuli
     if scored < all_of_them:
         warnings.warn(
             f"{all_of_them - scored} of {all_of_them} fixations lie outside their image and are not scored.",
-            stacklevel=5,
+            Notice,
+            stacklevel=2,
         )
     kept = [place for place, each in enumerate(found) if len(each.points)]
     if not all_of_them:

@@ -26,7 +26,7 @@ from trainables.entropy_reg.backbones import Backbone, exactly
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.stimuli import Stimuli
 from trainables.processes import pick
-from trainables.settings import UsageError
+from trainables.settings import Notice, UsageError
 
 _CLOSE = 1e-3  # of the largest value: the order of additions makes a thousandth of this
 
@@ -123,7 +123,8 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
             warnings.warn(
                 f"{folder} was made on another kind of machine: its features differ by up to {difference:.1e} of the "
                 "largest one from those made here.",
-                stacklevel=3,
+                Notice,
+                stacklevel=2,
             )
 
 

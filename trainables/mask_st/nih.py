@@ -14,7 +14,7 @@ from trainables.contract import Split
 from trainables.images import decode_once, split_by_group
 from trainables.mask_st.config import Data
 from trainables.mask_st.examples import Examples
-from trainables.settings import UsageError
+from trainables.settings import Notice, UsageError
 
 _ENTRIES, _BOXES = "Data_Entry_2017.csv", "BBox_List_2017.csv"
 _TRAIN_VAL, _TEST = "train_val_list.txt", "test_list.txt"
@@ -43,7 +43,9 @@ def _listed(size: int, data: Data, list_name: str) -> Examples:
     classes, unknown = _classes(entries, lists)
     if unknown and list_name == _TEST:
         warnings.warn(
-            f"left out, because {_TRAIN_VAL} has none of them: {', '.join(unknown)} of {_TEST}.", stacklevel=4
+            f"left out, because {_TRAIN_VAL} has none of them: {', '.join(unknown)} of {_TEST}.",
+            Notice,
+            stacklevel=2,
         )
     files = _files(root)
     asked = [files.get(name, root / "images" / name) for name in lists[list_name]]

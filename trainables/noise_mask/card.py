@@ -134,6 +134,6 @@ def _command(folder: str, config: Config, flags: list[str], processes: int) -> s
 def _unspoken(config: Config) -> tuple[tuple[str, Any], ...]:
     if config.objective == "none":
         return _OTHERWISE
-    policy = _OTHER_POLICY if config.has_policy else ()
+    policy = _OTHER_POLICY if config.has_policy else (("random_beta", None),)  # there, a policy says it
     whole = ("sigma", float(round(config.sigma)))  # their flag takes whole numbers
     return (*_OTHERWISE, *_OTHER_MASKS, *policy, whole)

@@ -24,11 +24,12 @@ from trainables.images import decode_once
 from trainables.noise_mask.config import Data
 from trainables.noise_mask.copies import across
 from trainables.noise_mask.labelled import Labelled, first_of_each
-from trainables.settings import UsageError, a_few, plain
+from trainables.settings import Notice, UsageError, a_few, plain
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".pgm", ".ppm")
 """Endings of image files, in small letters; other files are passed over."""
 
+_LATER: Mapping[Split, str] = {"train": "validation or test", "val": "test"}
 _FOLDERS: Mapping[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev"),
@@ -72,7 +73,7 @@ def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
     if copies:
         named = a_few([f"{name} is {original}" for name, original in copies])
         warnings.warn(
-            f"{len(copies)} {split} images are copies of later splits' images, {named}; left out.", stacklevel=2
+            f"left out of {split}: {_counted(len(copies))} also in {_LATER[split]} ({named}).", Notice, stacklevel=2
         )
     decoded = decode_once(
         [image.file for image in images],
@@ -112,7 +113,7 @@ def _splits(data: Data) -> _Splits:
     lacking: list[Split] = [split for split in ("test", "val") if split not in splits]
     splits = _split_off(splits, lacking, data)
     _check_apart(splits)
-    splits, copies = _without_copies(root, splits, classes)
+    splits, copies = _without_copies({split: sorted(images) for split, images in splits.items()}, classes, data)
     if data.train_per_class is not None:
         splits["train"] = _few(splits["train"], classes, data)
     return _Splits({split: sorted(images) for split, images in splits.items()}, copies, classes)
@@ -130,7 +131,9 @@ def _found(root: Path) -> dict[Split, list[_Image]]:
     if not any(own.values()):
         return {"train": list(_of_classes(root, root))}
     if unused := [each.name for each in folders if not any(each in several for several in own.values())]:
-        warnings.warn(f"{root} has {a_few(unused)} beside its splits, which nothing is read from.", stacklevel=2)
+        warnings.warn(
+            f"{root} has {a_few(unused)} beside its splits, where nothing is read.", Notice, stacklevel=2
+        )
     if not own["train"]:
         there = a_few([each.name for several in own.values() for each in several])
         raise UsageError(f"{root} has {there} but no train: add it, with a folder for each class.")
@@ -218,22 +221,21 @@ def _parents(images: list[_Image]) -> set[Path]:
 
 
 def _without_copies(
-    root: Path, splits: Mapping[Split, list[_Image]], classes: Sequence[str]
+    splits: Mapping[Split, list[_Image]], classes: Sequence[str], data: Data
 ) -> tuple[dict[Split, list[_Image]], dict[Split, tuple[tuple[str, str], ...]]]:
     """Splits that share no image byte by byte, and what was left out for it."""
-    copies = across({split: [image.file for image in images] for split, images in splits.items()})
-    kept = {split: [image for image in images if image.file not in copies] for split, images in splits.items()}
-    if lost := sorted(set(classes) - {image.label for image in kept["train"]}):
-        raise UsageError(f"all training images of the class {a_few(lost)} are in validation or test, too: add others.")
-    if not kept["val"]:
-        raise UsageError(f"all validation images of {root} are in test, too: add others.")
-    left_out = {
-        split: tuple(
-            (image.name, copies[image.file].relative_to(root).as_posix()) for image in images if image.file in copies
-        )
-        for split, images in splits.items()
-    }
-    return kept, left_out
+    names = {split: [image.name for image in images] for split, images in splits.items()}
+    copies = across(Path(str(data.root)), names, data.cache)
+    kept = {split: [image for image in images if image.name not in copies] for split, images in splits.items()}
+    for split, later in _LATER.items():
+        lost = {image.label for image in splits[split]} - {image.label for image in kept[split]}
+        if lost:
+            raise UsageError(f"all {split} images of the class {a_few(sorted(lost))} are in {later}, too: add others.")
+    return kept, {split: tuple((name, copies[name]) for name in names[split] if name in copies) for split in splits}
+
+
+def _counted(number: int) -> str:
+    return "1 image that is" if number == 1 else f"{number} images that are"
 
 
 def _few(images: list[_Image], classes: Sequence[str], data: Data) -> list[_Image]:

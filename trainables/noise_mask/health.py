@@ -94,11 +94,12 @@ def _noise(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     """A mask of one cell has no deviation, and is no mistake: it varies the contrast."""
     spread = report["health/mask_std"]
     if spread < NO_NOISE and config.grid > 1:
+        even = f", lower random_beta ({config.random_beta:.3g})" if config.objective == "random" else ""
         amplitude = f", or raise amplitude ({config.amplitude:.3g})" if config.amplitude < 1 else ""
         yield Finding(
             "mask without effect",
-            f"a mask's values deviate by {spread:.4f} within an image, so the blur leaves no noise: lower sigma "
-            f"({config.sigma:.3g}) or grid ({config.grid}){amplitude}.",
+            f"a mask's values deviate by {spread:.4f} within an image, so there is hardly any noise: lower sigma "
+            f"({config.sigma:.3g}) or grid ({config.grid}){even}{amplitude}.",
         )
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.contract import Context, Finding, Split, Step, Variant
-from trainables.noise_mask import health, panels, probe, scoring
+from trainables.noise_mask import health, judging, panels, probe, scoring
 from trainables.noise_mask.batches import Batch, Batches, to_device
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load
@@ -27,7 +27,6 @@ from trainables.synced_norm import synchronised
 from trainables.weights import groups
 
 _EVALUATION_SEED = 20240620  # of the masks under which images are scored and shown, in every epoch of every trial
-_AT_ONCE = 256  # images that are scored together
 _SHOWN = 4  # images of a panel
 _WATCHED = 32  # training images on which the policy's way is measured
 
@@ -143,6 +142,7 @@ class NoiseMask(Variant):
         After an epoch under masks, those without masks are of a copy that is fine-tuned for `probe_steps` steps, and
         `…_heated` is of a copy whose batch norms alone were measured without masks.
         """
+        self._of(split)  # told before a copy is fine-tuned for it
         self._judged = self.probed(0) if self.progress.heated else self.classifier
         found = self.figures(self._judged, split, "maskfree")
         heated = found["accuracy_balanced_maskfree"]
@@ -177,14 +177,10 @@ class NoiseMask(Variant):
         Raises:
             ValueError: the variant was built without the split.
         """
-        if split not in self.pictures:
-            raise ValueError(f"to evaluate {split}, build the variant with the {split} split too")
-        pictures = self.pictures[split]
-        own = self.processes.rows(torch.arange(len(pictures)))
-        net.eval()
-        parts = [self._scored(net, pictures, rows, masked) for rows in own.split(_AT_ONCE)]
-        whole = self.processes.gather_rows(torch.cat(parts), len(pictures)).cpu().numpy()
-        return {f"{key}_{name}": value for key, value in scoring.figures(whole, pictures.labels).items()}
+        pictures = self._of(split)
+        masks = self._masks if masked else None
+        said = judging.probabilities(net, pictures, self.device, self.processes, masks)
+        return {f"{key}_{name}": value for key, value in scoring.figures(said, pictures.labels).items()}
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""
@@ -198,7 +194,7 @@ class NoiseMask(Variant):
         rows = torch.linspace(0, len(pictures) - 1, _SHOWN).round().long()
         images, labels = to_device(pictures, rows, self.device)
         masks = None if self.config.objective == "none" else self._masks(images)
-        said = self._probabilities((self._judged or self.classifier).eval(), images).cpu().numpy()
+        said = judging.said((self._judged or self.classifier).eval(), images).cpu().numpy()
         sheet = panels.sheet(images, masks, labels.cpu().numpy(), said, self.classes, pictures.mean, pictures.std)
         return {"masks": sheet}
 
@@ -229,17 +225,10 @@ class NoiseMask(Variant):
         """On the device, its batch norms those of the whole batch."""
         return synchronised(module, self.processes.world).to(self.device)
 
-    @torch.no_grad()
-    def _scored(self, net: nn.Module, pictures: Labelled, rows: Tensor, masked: bool) -> Tensor:
-        images, _ = to_device(pictures, rows, self.device)
-        if masked:
-            images = images * self._masks(images, int(rows[0]))
-        return self._probabilities(net, images)
-
-    @torch.no_grad()
-    def _probabilities(self, net: nn.Module, images: Tensor) -> Tensor:
-        """float64 `[b, K]`."""
-        return net(images).double().softmax(dim=1)
+    def _of(self, split: Split) -> Labelled:
+        if split not in self.pictures:
+            raise ValueError(f"to evaluate {split}, build the variant with the {split} split too")
+        return self.pictures[split]
 
     @torch.no_grad()
     def _masks(self, images: Tensor, place: int = 0) -> Tensor:

@@ -22,7 +22,7 @@ from trainables.contract import Split
 from trainables.seq_attention.annotations import check_apart, chosen, read_json
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.scenes import Listed
-from trainables.settings import UsageError, a_few
+from trainables.settings import Notice, UsageError, a_few
 
 _POINTS, _SPLITS, _CLASSES = "annotation_FSC147_384.json", "Train_Test_Val_FSC_147.json", "ImageClasses_FSC147.txt"
 _IMAGES = "images_384_VarV2"
@@ -83,7 +83,8 @@ def _warn_of_shared(classes: Mapping[Split, set[str]]) -> None:
             warnings.warn(
                 f"{one} and {other} share the classes {a_few(shared)}: those of FSC-147 have none in common, so that a "
                 "network is judged on what it has not seen.",
-                stacklevel=4,
+                Notice,
+                stacklevel=2,
             )
 
 

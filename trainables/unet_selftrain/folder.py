@@ -20,7 +20,7 @@ import numpy as np
 from trainables.cache import decode_files
 from trainables.contract import Split
 from trainables.images import split_by_group
-from trainables.settings import UsageError, a_few
+from trainables.settings import Notice, UsageError, a_few
 from trainables.unet_selftrain.config import Data
 from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.reading import METHOD, MRC, SUFFIXES, TIFF, decode
@@ -201,17 +201,20 @@ def _check_radius(micrographs: Micrographs, data: Data) -> None:
         warnings.warn(
             f"data.radius is not given: the published {micrographs.radius:g} pixels are taken; the median distance "
             f"between neighbouring particles is {spacing:.1f}.",
-            stacklevel=4,
+            Notice,
+            stacklevel=2,
         )
     if seen < SMALLEST_SEEN:
         warnings.warn(
             f"data.radius={micrographs.radius:g} is {seen:.2g} pixels after downsample={micrographs.downsample}, too "
             "little to learn from: lower downsample.",
-            stacklevel=4,
+            Notice,
+            stacklevel=2,
         )
     if spacing < micrographs.radius:
         warnings.warn(
             f"data.radius={micrographs.radius:g} exceeds the median distance of {spacing:.1f} pixels between "
             "neighbouring particles: give it in pixels of the stored files.",
-            stacklevel=4,
+            Notice,
+            stacklevel=2,
         )
