@@ -131,9 +131,7 @@ def _found(root: Path) -> dict[Split, list[_Image]]:
     if not any(own.values()):
         return {"train": list(_of_classes(root, root))}
     if unused := [each.name for each in folders if not any(each in several for several in own.values())]:
-        warnings.warn(
-            f"{root} has {a_few(unused)} beside its splits, where nothing is read.", Notice, stacklevel=2
-        )
+        warnings.warn(f"{root} has {a_few(unused)} beside its splits, where nothing is read.", Notice, stacklevel=2)
     if not own["train"]:
         there = a_few([each.name for several in own.values() for each in several])
         raise UsageError(f"{root} has {there} but no train: add it, with a folder for each class.")
