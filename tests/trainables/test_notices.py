@@ -1,4 +1,4 @@
-"""What commands do with their result, with bad input, and with warnings."""
+"""How commands end, and what they print of bad input and of notices."""
 
 from __future__ import annotations
 
