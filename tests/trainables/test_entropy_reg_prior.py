@@ -7,6 +7,7 @@ from tiny_gaze import config, data
 
 from trainables.entropy_reg import prior
 from trainables.entropy_reg.centre_bias import CentreBias
+from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.data import load
 from trainables.entropy_reg.prior import Prior, fitted
 
@@ -62,11 +63,15 @@ def test_it_travels_with_the_weights():
     assert torch.equal(first.on((12, 16)), second.on((12, 16)))
 
 
+def of(settings: Config, where: Data) -> CentreBias:
+    return fitted(load(settings, where, "train"), where)
+
+
 def test_it_is_fitted_to_the_training_split_at_the_network_s_size(tmp_path):
     where, settings = data(tmp_path), config()
     train = load(settings, where, "train")
     seen = [(each.points, shape) for each, shape in zip(train.fixations, train.shapes, strict=True)]
-    wanted, found = CentreBias.fitted(seen, where.bandwidth), fitted(settings, where)
+    wanted, found = CentreBias.fitted(seen, where.bandwidth), fitted(train, where)
     assert len(found.relative) == len(train)
     assert (found.bandwidth, found.uniform_share, found.bits) == (wanted.bandwidth, wanted.uniform_share, wanted.bits)
     np.testing.assert_array_equal(found.log_density((12, 16), without=3), wanted.log_density((12, 16), without=3))
@@ -74,16 +79,16 @@ def test_it_is_fitted_to_the_training_split_at_the_network_s_size(tmp_path):
 
 
 def test_bandwidth_and_share_that_are_given_are_taken(tmp_path):
-    found = fitted(config(), data(tmp_path, bandwidth=0.07, uniform_share=0.02))
+    found = of(config(), data(tmp_path, bandwidth=0.07, uniform_share=0.02))
     assert (found.bandwidth, found.uniform_share) == (0.07, 0.02)
 
 
 def test_what_was_chosen_is_kept_for_other_processes(tmp_path, monkeypatch):
     where = data(tmp_path, bandwidth=None)
-    first = fitted(config(), where)
-    prior._fitted.cache_clear()
+    first = of(config(), where)
+    fitted.cache_clear()
     monkeypatch.setattr(prior.CentreBias, "fitted", lambda *_: pytest.fail("fitted again"))
-    kept = fitted(config(), where)
+    kept = of(config(), where)
     assert kept is not first
     chosen = [(each.bandwidth, each.uniform_share, each.bits, each.at_end) for each in (first, kept)]
     assert chosen[0] == chosen[1]
@@ -92,18 +97,18 @@ def test_what_was_chosen_is_kept_for_other_processes(tmp_path, monkeypatch):
 
 def test_other_fixations_or_settings_are_fitted_anew(tmp_path):
     fits = [data(tmp_path, **each) for each in ({}, {"viewers": 4}, {"bandwidth": 0.2}, {"uniform_share": 0.5})]
-    bits = {fitted(config(), where).bits for where in fits}
+    bits = {of(config(), where).bits for where in fits}
     assert len(bits) == len(list(tmp_path.glob("centre-bias-*/fit.json"))) == 4
 
 
 def test_it_is_fitted_once_for_trials_that_differ_in_other_things(tmp_path, monkeypatch):
     where = data(tmp_path)
-    first = fitted(config(), where)
+    first = of(config(), where)
 
     def fail(*_: object) -> None:
         raise AssertionError("fitted again")
 
     monkeypatch.setattr(prior.CentreBias, "fitted", fail)
-    assert fitted(config(lr=0.1, regulariser="entropy", lambda_eff=2.0, history="real", downsample=2.0), where) is first
+    assert of(config(lr=0.1, regulariser="entropy", lambda_eff=2.0, history="real", downsample=2.0), where) is first
     with pytest.raises(AssertionError, match="fitted again"):
-        fitted(config(), data(tmp_path, split_seed=4))
+        of(config(), data(tmp_path, split_seed=4))

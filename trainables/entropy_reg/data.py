@@ -47,8 +47,9 @@ def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
     from trainables.entropy_reg import contentless, features, prior  # noqa: PLC0415  (mistakes are told before torch)
 
     features.prepare_features(config, data, stimuli)
-    contentless.prepare_probes(config, data, load(config, data, "train"), load(config, data, "val"))
-    prior.fitted(config, data)
+    train = load(config, data, "train")
+    contentless.prepare_probes(config, data, train, load(config, data, "val"))
+    prior.fitted(train, data)
 
 
 def folds(names: Sequence[str], number: int, seed: int) -> np.ndarray:

@@ -6,7 +6,6 @@ import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -14,9 +13,8 @@ from torch.nn import functional as F
 
 from trainables.cache import built_once
 from trainables.entropy_reg.centre_bias import CentreBias
-from trainables.entropy_reg.config import Config, Data
-from trainables.entropy_reg.data import load
-from trainables.entropy_reg.stimuli import Shape
+from trainables.entropy_reg.config import Data
+from trainables.entropy_reg.stimuli import Shape, Stimuli
 
 _METHOD = "leaving one image out 1"  # part of the key: change it whenever the same fixations would be fitted otherwise
 _EXPORTED = (192, 256)  # cells, as of an image of 768 × 1024; shares of height and width, whatever the image's shape
@@ -44,14 +42,9 @@ class Prior(nn.Module):
         return resized.flatten().log_softmax(dim=0).view(cells)
 
 
-def fitted(config: Config, data: Data) -> CentreBias:
-    """The centre bias of the training split; what is chosen is kept in `data.cache`, for it takes seconds to find."""
-    return _fitted(config.image_size, config.shape, data)
-
-
 @lru_cache(maxsize=4)
-def _fitted(size: int, shape: Literal["stretch", "keep"], data: Data) -> CentreBias:
-    train = load(Config(image_size=size, shape=shape), data, "train")
+def fitted(train: Stimuli, data: Data) -> CentreBias:
+    """The centre bias of a training split; what is chosen is kept in `data.cache`, for it takes seconds to find."""
     seen = [(each.points, size) for each, size in zip(train.fixations, train.shapes, strict=True)]
     digest = hashlib.sha256(json.dumps([_METHOD, data.bandwidth, data.uniform_share]).encode())
     for points, (height, width) in seen:

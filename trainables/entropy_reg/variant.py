@@ -42,7 +42,7 @@ class EntropyReg(Variant):
         self.device, self.processes = context.device, context.processes
         train = load(config, data, "train")  # the centre bias is made of its fixations, whatever is asked for
         self.stimuli: dict[Split, Stimuli] = {split: load(config, data, split) for split in context.splits}
-        self.prior: CentreBias = fitted(config, data)
+        self.prior: CentreBias = fitted(train, data)
         self._features = {split: features(config, data, each, self.device) for split, each in self.stimuli.items()}
         self._probes = Probes(config, data, self.stimuli.get("val", train), self.device)
         self._channels = [each.shape[1] for each in next(iter(self._features.values()))([0])]
