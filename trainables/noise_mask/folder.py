@@ -98,7 +98,7 @@ def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
 
 @lru_cache(maxsize=2)
 def _splits(data: Data) -> _Splits:
-    """Once they are known to be at one with each other."""
+    """The images of all splits, once they are known to be at one with each other."""
     root = Path(str(data.root))
     splits = _found(root)
     classes = tuple(sorted({image.label for image in splits["train"]}))
@@ -113,7 +113,7 @@ def _splits(data: Data) -> _Splits:
     lacking: list[Split] = [split for split in ("test", "val") if split not in splits]
     splits = _split_off(splits, lacking, data)
     _check_apart(splits)
-    splits, copies = _without_copies({split: sorted(images) for split, images in splits.items()}, classes, data)
+    splits, copies = _without_copies({split: sorted(images) for split, images in splits.items()}, data)
     if data.train_per_class is not None:
         splits["train"] = _few(splits["train"], classes, data)
     return _Splits({split: sorted(images) for split, images in splits.items()}, copies, classes)
@@ -219,7 +219,7 @@ def _parents(images: list[_Image]) -> set[Path]:
 
 
 def _without_copies(
-    splits: Mapping[Split, list[_Image]], classes: Sequence[str], data: Data
+    splits: Mapping[Split, list[_Image]], data: Data
 ) -> tuple[dict[Split, list[_Image]], dict[Split, tuple[tuple[str, str], ...]]]:
     """Splits that share no image byte by byte, and what was left out for it."""
     names = {split: [image.name for image in images] for split, images in splits.items()}
