@@ -33,7 +33,7 @@ from trainables.settings import Settings, setting
 
 STEPS = (5, 20)
 AS_SCORED = "as trials are scored"
-_KEY = "accuracy_balanced_maskfree"
+_KEY = "val/accuracy_balanced_maskfree"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +87,15 @@ def train(recipe: Recipe, seed: int) -> Judged:
     while not loop.finished:
         report = loop.epoch()
         if loop.epoch_done in compared:
-            rungs[loop.epoch_done] = {AS_SCORED: report[f"val/{_KEY}"], **_ways(variant)}
+            rungs[loop.epoch_done] = {AS_SCORED: report[_KEY], **_ways(variant)}
             masked[loop.epoch_done] = bool(report["train/masked"])
-    return Judged(rungs, masked, variant.config.objective == "none", report[f"val/{_KEY}"])
+    return Judged(rungs, masked, variant.config.objective == "none", report[_KEY])
 
 
 def _ways(variant: NoiseMask) -> dict[str, float]:
     nets = {"as it is": variant.classifier, "batch norms measured anew": variant.probed(0)}
     nets |= {f"{steps} steps of fine-tuning": variant.probed(steps) for steps in STEPS}
-    return {name: variant.figures(net, "val", "maskfree")[_KEY] for name, net in nets.items()}
+    return {name: variant.figures(net, "val")["accuracy_balanced"] for name, net in nets.items()}
 
 
 def _print_rung(rung: int, found: Sequence[Judged]) -> None:

@@ -6,10 +6,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.image_set import ImageSet
+
 
 def normalised(pixels: Tensor, mean: float, std: float) -> Tensor:
     """float32 `[b, C, S, S]` of bytes `[b, S, S, C]`, so that 0 is the data set's mean (black 0, white 1)."""
     return (pixels.permute(0, 3, 1, 2).float() / 255 - mean) / std
+
+
+def to_device(images: ImageSet, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Images `[b, C, S, S]` of some examples, `normalised`, and their labels `[b, …]`; the pixels travel as bytes."""
+    pixels, labels = (torch.from_numpy(array).to(device) for array in images.batch(rows.numpy()))
+    return normalised(pixels, images.mean, images.std), labels
 
 
 def draw_crops(

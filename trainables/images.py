@@ -126,6 +126,11 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint((values - low) * (255 / ((high - low) or 1.0))).astype(np.uint8))
 
 
+def rank(seed: int, name: str) -> bytes:
+    """Orders names at random: neither the order of files nor the version of a random generator matters."""
+    return hashlib.sha256(f"{seed}:{name}".encode()).digest()
+
+
 def split_by_group(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
     """Hold out about `share` of the groups, each with all its rows; either side gets at least one.
 
@@ -138,7 +143,7 @@ def split_by_group(groups: Sequence[str], share: float, seed: int) -> np.ndarray
     Raises:
         UsageError: fewer than two groups.
     """
-    ranked = sorted(set(groups), key=lambda group: hashlib.sha256(f"{seed}:{group}".encode()).digest())
+    ranked = sorted(set(groups), key=lambda group: rank(seed, group))
     if len(ranked) < 2:
         raise UsageError(f"data of {len(ranked)} patient or group cannot be split in two: add a second one.")
     held_out = set(ranked[: min(max(round(share * len(ranked)), 1), len(ranked) - 1)])

@@ -13,12 +13,12 @@ from PIL import Image
 from tiny_noise import build
 
 from trainables.artifact import CARD, Recipe, write_artifact
+from trainables.augment import to_device
 from trainables.checkpoint import TrainingFolder
 from trainables.entry import load
 from trainables.files import BEST_WEIGHTS
 from trainables.loop import Loop
 from trainables.noise_mask import card
-from trainables.noise_mask.batches import to_device
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.inference import Classifier
 from trainables.objective import Goal, Objective

@@ -12,9 +12,9 @@ from safetensors.torch import save_file
 from tiny_noise import build, config
 from torch.nn import functional as F
 
+from trainables.augment import to_device
 from trainables.files import WEIGHTS
 from trainables.loop import Loop
-from trainables.noise_mask.batches import to_device
 from trainables.noise_mask.variant import NoiseMask
 from trainables.objective import Goal, Objective
 from trainables.settings import UsageError

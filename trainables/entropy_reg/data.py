@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import math
 import warnings
@@ -20,7 +19,7 @@ from trainables.entropy_reg import folder, mit1003, pysaliency, synthetic
 from trainables.entropy_reg.config import CELL, Config, Data
 from trainables.entropy_reg.scanpaths import Fixations, Listed, fixations
 from trainables.entropy_reg.stimuli import Shape, Stimuli
-from trainables.images import DAMAGED, eight_bits, reason
+from trainables.images import DAMAGED, eight_bits, rank, reason
 from trainables.settings import Notice, UsageError
 
 _METHOD = "rgb bilinear to a shape 1"  # part of the key: change it whenever the same file would give other pixels
@@ -62,7 +61,7 @@ def folds(names: Sequence[str], number: int, seed: int) -> np.ndarray:
     """
     if len(names) < number:
         raise UsageError(f"{len(names)} images with fixations are too few for data.folds={number}: lower it.")
-    ranked = sorted(range(len(names)), key=lambda place: hashlib.sha256(f"{seed}:{names[place]}".encode()).digest())
+    ranked = sorted(range(len(names)), key=lambda place: rank(seed, names[place]))
     found = np.empty(len(names), dtype=np.int64)
     found[ranked] = np.arange(len(names)) % number
     return found

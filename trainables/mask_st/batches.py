@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.augment import crop, draw_crops, normalised
+from trainables.augment import crop, draw_crops, to_device
 from trainables.generators import seeded
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
@@ -114,15 +114,6 @@ def ramp(config: Config, progress: float) -> float:
     if since < 0:
         return 0.0
     return min(1.0, since / config.ramp_fraction) if config.ramp_fraction > 0 else 1.0
-
-
-def to_device(examples: Examples, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images `[b, 1, S, S]`, normalised so that 0 is the data set's mean, and labels `[b, K]`, both float32.
-
-    The pixels travel as bytes.
-    """
-    pixels, labels = (torch.from_numpy(array).to(device) for array in examples.batch(rows.numpy()))
-    return normalised(pixels, examples.mean, examples.std), labels
 
 
 def _crops(count: int, generator: torch.Generator) -> Tensor:

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from trainables import metrics
+from trainables.augment import to_device
 from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.mask_st import health, losses, panels, sampling, scoring
-from trainables.mask_st.batches import Batch, Batches, to_device
+from trainables.mask_st.batches import Batch, Batches
 from trainables.mask_st.config import Config, Data
 from trainables.mask_st.data import load
 from trainables.mask_st.examples import Examples

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.augment import crop, draw_crops, draw_erasures, erase, normalised
+from trainables.augment import crop, draw_crops, draw_erasures, erase, to_device
 from trainables.generators import seeded
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.labelled import Labelled
@@ -69,9 +69,3 @@ class Batches:
             drawn = draw_erasures(len(rows), erasures, share=self.config.erase)
             images = erase(images, self.processes.rows(drawn))
         return Batch(images, labels, step, len(rows))
-
-
-def to_device(pictures: Labelled, rows: Tensor, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Images `[b, C, S, S]`, normalised so that 0 is the training images' mean, and labels `[b]`."""
-    pixels, labels = (torch.from_numpy(array).to(device) for array in pictures.batch(rows.numpy()))
-    return normalised(pixels, pictures.mean, pictures.std), labels

@@ -9,7 +9,6 @@ the root.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Literal, NamedTuple, cast
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import decode_once
+from trainables.images import decode_once, rank
 from trainables.noise_mask.config import Data
 from trainables.noise_mask.copies import across
 from trainables.noise_mask.labelled import Labelled, first_of_each
@@ -116,7 +115,7 @@ def _splits(data: Data) -> _Splits:
     splits, copies = _without_copies({split: sorted(images) for split, images in splits.items()}, data)
     if data.train_per_class is not None:
         splits["train"] = _few(splits["train"], classes, data)
-    return _Splits({split: sorted(images) for split, images in splits.items()}, copies, classes)
+    return _Splits(splits, copies, classes)
 
 
 def _found(root: Path) -> dict[Split, list[_Image]]:
@@ -193,8 +192,7 @@ def _split_off(splits: dict[Split, list[_Image]], lacking: list[Split], data: Da
 def _by_class(images: list[_Image], data: Data) -> dict[str, list[_Image]]:
     """Each class's images, ranked by a digest of seed and name."""
     ranked: dict[str, list[_Image]] = {image.label: [] for image in images}
-    digests = {image.name: hashlib.sha256(f"{data.split_seed}:{image.name}".encode()).digest() for image in images}
-    for image in sorted(images, key=lambda image: digests[image.name]):
+    for image in sorted(images, key=lambda image: rank(data.split_seed, image.name)):
         ranked[image.label].append(image)
     return ranked
 
@@ -237,8 +235,8 @@ def _counted(number: int) -> str:
 
 
 def _few(images: list[_Image], classes: Sequence[str], data: Data) -> list[_Image]:
-    """`data.train_per_class` images of every class, the first by the digest's rank."""
+    """`data.train_per_class` images of every class, the first by the digest's rank, in the order of their names."""
     ranked = [image for some in _by_class(images, data).values() for image in some]
     labels = np.array([classes.index(image.label) for image in ranked])
     kept = first_of_each(labels, cast(int, data.train_per_class), classes)
-    return [image for image, chosen in zip(ranked, kept, strict=True) if chosen]
+    return sorted(image for image, chosen in zip(ranked, kept, strict=True) if chosen)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from scipy import stats
+from torch.distributions import Beta
 
 from trainables.contract import Finding
 from trainables.noise_mask.config import Config
@@ -42,7 +42,7 @@ def _chance(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
 
 def _collapse(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     entropy, ends = report["health/policy_entropy"], report["health/cells_at_ends"]
-    lowest = float(stats.beta(config.beta_high, config.beta_low).entropy())
+    lowest = Beta(config.beta_high, config.beta_low).entropy().item()
     if entropy < max(COLLAPSED_ENTROPY, COLLAPSED_SHARE * lowest) or ends > COLLAPSED_ENDS:
         yield Finding(
             "policy collapsed",

@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.augment import to_device
 from trainables.generators import drawing
-from trainables.noise_mask.batches import Batch, Batches, to_device
+from trainables.noise_mask.batches import Batch, Batches
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.model import recalibrated
 from trainables.weights import groups

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from trainables.augment import to_device
 from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.noise_mask import health, judging, panels, probe, scoring
-from trainables.noise_mask.batches import Batch, Batches, to_device
+from trainables.noise_mask.batches import Batch, Batches
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load
 from trainables.noise_mask.heat import Heat, Progress, without_masks
@@ -144,16 +145,18 @@ class NoiseMask(Variant):
         """
         self._of(split)  # told before a copy is fine-tuned for it
         self._judged = self.probed(0) if self.progress.heated else self.classifier
-        found = self.figures(self._judged, split, "maskfree")
-        heated = found["accuracy_balanced_maskfree"]
+        found = self.figures(self._judged, split)
+        heated = found["accuracy_balanced"]
         if self.progress.heated and self.config.probe_steps:
             self._judged = self.probed(self.config.probe_steps)
-            found = self.figures(self._judged, split, "maskfree")
-        under = self.figures(self.classifier, split, "maskon", masked=self.config.objective != "none")
+            found = self.figures(self._judged, split)
+        under = found  # where there are no masks
+        if self.config.objective != "none":
+            under = self.figures(self.classifier, split, masked=True)
         return {
-            **found,
+            **{f"{key}_maskfree": value for key, value in found.items()},
             "accuracy_balanced_heated": heated,
-            **{key: under[key] for key in ("accuracy_maskon", "accuracy_balanced_maskon")},
+            **{f"{key}_maskon": under[key] for key in ("accuracy", "accuracy_balanced")},
             "classes": float(len(self.classes)),
             "health/policy_shift": self._shift(),
         }
@@ -165,13 +168,12 @@ class NoiseMask(Variant):
         probe.measure(made, self._batches)
         return made
 
-    def figures(self, net: nn.Module, split: Split, name: str, *, masked: bool = False) -> dict[str, float]:
-        """What `scoring.figures` says of a split, each process doing its share; `accuracy` → `accuracy_NAME`.
+    def figures(self, net: nn.Module, split: Split, *, masked: bool = False) -> dict[str, float]:
+        """What `scoring.figures` says of a split, each process doing its share.
 
         Args:
             net: a classifier; it is left in evaluation mode.
             split: one that the variant was built with.
-            name: of the figures.
             masked: whether the images are under masks.
 
         Raises:
@@ -180,7 +182,7 @@ class NoiseMask(Variant):
         pictures = self._of(split)
         masks = self._masks if masked else None
         said = judging.probabilities(net, pictures, self.device, self.processes, masks)
-        return {f"{key}_{name}": value for key, value in scoring.figures(said, pictures.labels).items()}
+        return scoring.figures(said, pictures.labels)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
@@ -10,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import split_by_group
+from trainables.images import rank, split_by_group
 from trainables.settings import UsageError
 from trainables.unet_selftrain import folder, synthetic
 from trainables.unet_selftrain.config import Config, Data
@@ -72,8 +71,7 @@ def _hiding(micrographs: Micrographs, data: Data) -> Micrographs:
 
 def _order(name: str, points: np.ndarray, seed: int) -> np.ndarray:
     """In which order a micrograph's particles become known, whatever their order in the file."""
-    digest = hashlib.sha256(f"{seed}:{name}".encode()).digest()
-    shuffled = np.random.default_rng(int.from_bytes(digest[:8], "big")).permutation(len(points))
+    shuffled = np.random.default_rng(int.from_bytes(rank(seed, name)[:8], "big")).permutation(len(points))
     order: np.ndarray = np.lexsort(points.T)[shuffled]
     return order
 
