@@ -22,11 +22,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.entropy_reg.config import CELL, Config
-from trainables.entropy_reg.normed import NormedConv, nearest
+from trainables.entropy_reg.normed import NormedConv, is_rounding, nearest
 from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.stimuli import Shape
 
 _HIDDEN, _HISTORY_CHANNELS = 128, 16
+_PRODUCTS = 512  # in a sum of a backbone; what they may be off by is 15 times less than a level of one pixel makes
 _LEAST_SIGMA = 0.05  # cells, added in squares: a blur below does nothing
 
 
@@ -89,7 +90,11 @@ class DeepGaze(nn.Module):
 
 
 class Readout(nn.Module):
-    """The spatial priority: a few 1 × 1 convolutions, each after a layer norm and before a softplus."""
+    """The spatial priority: a few 1 × 1 convolutions, each after a layer norm and before a softplus.
+
+    Where an image's features are the same in all cells, so is its priority. A convolution may round differently from
+    cell to cell, so this is made true rather than trusted to come out.
+    """
 
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
@@ -101,7 +106,7 @@ class Readout(nn.Module):
         maps = F.softplus(first.together(features, grid))
         for layer in others:
             maps = F.softplus(layer(maps))
-        return maps
+        return torch.where(_is_constant(features)[:, None, None, None], maps[:, :, :1, :1], maps)
 
 
 class Scanpath(nn.Module):
@@ -187,6 +192,16 @@ class Finaliser(nn.Module):
         kernel = torch.softmax(-0.5 * (distance / sigma).square(), dim=0)
         padded = F.pad(maps, (radius, radius, radius, radius), mode="replicate")
         return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+
+
+def _is_constant(features: Sequence[Tensor]) -> Tensor:
+    """Tell of each image whether every channel of its maps is one value over the cells up to rounding, `[B]`."""
+    constant = []
+    for maps in features:
+        low, high = maps.detach().float().flatten(2).aminmax(dim=2)
+        largest = torch.maximum(high, -low).amax(dim=1, keepdim=True)
+        constant.append(is_rounding(low, high, largest, _PRODUCTS).all(dim=1))
+    return torch.stack(constant).all(dim=0)
 
 
 def _middles(side: int, number: int) -> Tensor:

@@ -1,4 +1,8 @@
-"""A 1 × 1 convolution after a layer norm, on maps that stay as small as the backbone made them."""
+"""A 1 × 1 convolution after a layer norm, on maps that stay as small as the backbone made them.
+
+A map that is constant up to rounding is normalised to exactly 0. The layer norm's epsilon is so small that it would
+otherwise enlarge what is only rounding, by up to a million.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,15 @@ from torch.nn import functional as F
 from trainables.entropy_reg.stimuli import Shape
 
 _EPSILON = 1e-12
+_UNIT = torch.finfo(torch.float32).eps / 2  # a rounding moves a float32 by at most this share of it
+_PRODUCTS = 32  # in the longest sum that makes a map of one channel: the readout's last layer
 
 
 class NormedConv(nn.Module):
     """A 1 × 1 convolution after a layer norm over channels and space together, with a scale and a shift per channel.
 
-    Scale and shift are put into the convolution's weights, which is the same and saves a pass over the maps.
+    Scale and shift are put into the convolution's weights, which is the same and saves a pass over the maps. Of an
+    image whose maps are all one value up to rounding, every cell becomes what shift and bias come to.
 
     Source: Ba, Kiros and Hinton 2016, Layer Normalization; epsilon is that of DeepGaze III.
     """
@@ -61,11 +68,41 @@ def _within(maps: Tensor, grid: Shape) -> bool:
 
 
 def _normalised(maps: Sequence[Tensor], grid: Shape) -> list[Tensor]:
-    """The maps less their common mean, by their common deviation, over all channels and the cells of `grid`."""
+    """The maps less their common mean, by their common deviation, over all channels and the cells of `grid`.
+
+    Exactly 0 of an image whose values are one value up to rounding: neither its mean, which is rounded, too, nor its
+    deviation says anything of it.
+    """
     shares = [copies((each.shape[2], each.shape[3]), grid).to(each.device) for each in maps]
     centred = [each - _mean(maps, shares)[:, None, None, None] for each in maps]
     variance = _mean([each.square() for each in centred], shares)
-    return [each * torch.rsqrt(variance + _EPSILON)[:, None, None, None] for each in centred]
+    factor = torch.where(_is_one_value(maps), 0.0, torch.rsqrt(variance + _EPSILON))
+    return [each * factor[:, None, None, None] for each in centred]
+
+
+def is_rounding(low: Tensor, high: Tensor, largest: Tensor, products: int) -> Tensor:
+    """Tell where values from `low` to `high` differ by no more than float32 sums of so many products may by rounding.
+
+    Such a sum is off by at most `products` roundings of its largest parts, so two of them differ by twice that. The
+    extremes are compared, and not the variance: their difference is exact, and one cell that differs is enough.
+
+    Args:
+        low: the least of the values; any shape.
+        high: the greatest of them.
+        largest: magnitude of the values.
+        products: in each sum.
+
+    Source: Higham 2002, Accuracy and Stability of Numerical Algorithms, section 3.1.
+    """
+    return high - low <= 2 * products * _UNIT * largest
+
+
+def _is_one_value(maps: Sequence[Tensor]) -> Tensor:
+    """Tell of each image whether all its values, of all channels and cells, are the same up to rounding, `[B]`."""
+    extremes = [each.detach().flatten(1).aminmax(dim=1) for each in maps]
+    low = torch.stack([each.min for each in extremes]).amin(dim=0)
+    high = torch.stack([each.max for each in extremes]).amax(dim=0)
+    return is_rounding(low, high, torch.maximum(high, -low), _PRODUCTS)
 
 
 def _mean(maps: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
