@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.experiment import Experiment, load
-from trainables.commands import command
-from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
+from analysis.frames.experiment import Experiment, load
+from trainables.commands import command, command_help, parse_arguments
+from trainables.settings import Settings, UsageError, setting
 
 USAGE = """
 Rank the trials of a run by their best epoch.

@@ -12,17 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from analysis.arms import Arm, Pair, arms_of, pairs_of
-from analysis.experiment import load_all
+from analysis.frames.experiment import load_all
 from analysis.page.blocks import Answers, Block, Note, Page, Section
 from analysis.page.drawing import number
 from analysis.page.render import render
 from analysis.page.side_by_side import SERIES, anytime, mean, spent, standing
+from analysis.proof.arms import Arm, Pair, arms_of, pairs_of
+from analysis.proof.statistics import Interval
 from analysis.questions.answer import Answer
-from analysis.statistics import Interval
-from trainables.commands import command
+from trainables.commands import command, command_help, parse_arguments
 from trainables.files import replace_text
-from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
+from trainables.settings import Settings, UsageError, setting
 
 USAGE = """
 Set runs side by side at equal cost.

@@ -1,9 +1,9 @@
 """Export a model: `python -m analysis.export run=runs/NAME to=export/NAME`.
 
-Writes the folder that `trainables.artifact` describes. Of a run that has been proved (`analysis.retrain`) it is the
-winner's model, with the proof on its card; before that, the best trial's, or of several goals that of the chosen one.
-With `test=true` the exported model is scored on the test split, once: the look is entered in the run's ledger, and a
-second one asks for `again=true`.
+Writes the folder that `trainables.export.folder` describes. Of a run that has been proved (`analysis.retrain`) it is
+the winner's model, with the proof on its card; before that, the best trial's, or of several goals that of the chosen
+one. With `test=true` the exported model is scored on the test split, once: the look is entered in the run's ledger, and
+a second one asks for `again=true`.
 """
 
 from __future__ import annotations
@@ -14,16 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis import ledger
-from analysis.card import sections
-from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.proof import rows_by_trial
-from analysis.testing import built, check_weights, recipe_of, score
+from analysis.frames.experiment import CONFIRMATION, Experiment, load
+from analysis.proof import ledger
+from analysis.proof.card import sections
+from analysis.proof.judgement import rows_by_trial
+from analysis.proof.testing import built, check_weights, recipe_of, score
 from search.record import RunFolder
-from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
-from trainables.commands import command
-from trainables.files import BEST_WEIGHTS, trial_folder
-from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
+from trainables.commands import command, command_help, parse_arguments
+from trainables.export.folder import report_of, write_export
+from trainables.export.recipe import Recipe
+from trainables.files import BEST_WEIGHTS, CONFIG, trial_folder
+from trainables.settings import Settings, UsageError, setting
 
 USAGE = """
 Export the model of a run: the winner of its proof, or before there is one, of its best trial; of several goals, of the
@@ -94,7 +95,7 @@ def main(arguments: list[str]) -> int:
             tested = score(variant, [weights])[0]
             enter(tested)
     evidence = sections(search, proof, chosen.trial)
-    write_artifact(Path(export.to), recipe, weights, tested, variant.describe(), chosen.origin, evidence)
+    write_export(Path(export.to), recipe, weights, tested, variant.describe(), chosen.origin, evidence)
     print(_said(chosen, recipe, weights, tested, proof, Path(export.to)))
     return 0
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.experiment import Experiment, load
+from analysis.frames.experiment import Experiment, load
 from analysis.importance.estimates import EXPLAINED, NEEDED, Importances, importances, why_none
 from analysis.importance.interaction import Interaction, interaction
 from analysis.page import effects, figures, opening, ranking, tables, tradeoffs
@@ -25,9 +25,9 @@ from analysis.questions.answer import shown
 from analysis.questions.leading import chosen_words
 from analysis.questions.playbook import Answer, Headline, answers, headline
 from analysis.summary import markdown, summary, verdicts
-from trainables.commands import command
+from trainables.commands import command, command_help, parse_arguments
 from trainables.files import replace_text
-from trainables.settings import Settings, UsageError, command_help, one_line, parse_arguments, setting
+from trainables.settings import Settings, UsageError, one_line, setting
 
 USAGE = """
 Write a page about a run, and the same as JSON beside it: summary.json, or elsewhere the page's name with .json.
@@ -206,7 +206,7 @@ def _summary(found: Findings) -> dict[str, Any]:
 
 def _to_tensorboard(found: Findings) -> str:
     """Show the report as text in TensorBoard; a sentence where the run's folder cannot be written."""
-    from trainables.events import write_text  # noqa: PLC0415  (torch takes seconds; the page is there before)
+    from trainables.training.tensorboard import write_text  # noqa: PLC0415  (torch takes seconds; the page is there before)
 
     folder = found.experiment.path / EVENTS
     try:

@@ -13,16 +13,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from analysis import ledger
-from analysis.experiment import CONFIRMATION, Experiment, load
-from analysis.proof import Candidate, Proof, judge, tested_words, with_earlier_test
-from analysis.statistics import default_repeats, gain
-from analysis.testing import check_weights, tested
-from search.confirm import Proposal, Training, confirm
+from analysis.frames.experiment import CONFIRMATION, Experiment, load
+from analysis.proof import ledger
+from analysis.proof.judgement import Candidate, Proof, judge, tested_words, with_earlier_test
+from analysis.proof.statistics import default_repeats, gain
+from analysis.proof.testing import check_weights, tested
 from search.record import RunFolder
-from trainables.commands import command
+from search.retraining import Proposal, Training, confirm
+from trainables.commands import command, command_help, parse_arguments
 from trainables.objective import Goal
-from trainables.settings import Settings, UsageError, command_help, nearest, parse_arguments, setting
+from trainables.settings import Settings, UsageError, nearest, setting
 
 USAGE = """
 Train the best trials of a run and the default settings again, over fresh seeds, and say which is better.

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.pickers import laplacian_of_gaussian
-from trainables.matching import in_turn
+from trainables.measuring.matching import in_turn
 from trainables.seq_attention.framing import extent, in_pixels
 from trainables.seq_attention.pairs import Answers, Ask, Pairs
 from trainables.seq_attention.scenes import Scenes

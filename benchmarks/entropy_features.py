@@ -17,13 +17,12 @@ from typing import Any
 
 import torch
 
-from trainables import entry
-from trainables.arguments import parse
-from trainables.commands import command
+from trainables import registry
+from trainables.commands import command, parse
 from trainables.entropy_reg.config import Config, Data
-from trainables.loop import Loop
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 OBJECTIVE = Objective((Goal("val/information_gain_bits"),))
 USUAL: dict[str, Any] = {"image_size": 400, "backbone": "densenet201"}
@@ -45,7 +44,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as cache:
         data = Data.of({**given, "cache": cache}, where="data.")
         start = time.perf_counter()
-        entry.load("entropy_reg").prepare(config, data)
+        registry.load("entropy_reg").prepare(config, data)
         print(
             f"{config.backbone}: features computed once in {time.perf_counter() - start:.1f} s (all cores)", flush=True
         )
@@ -54,7 +53,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _compare(config: Config, data: Data) -> None:
-    variant = entry.load("entropy_reg")
+    variant = registry.load("entropy_reg")
     loops = {name: Loop(variant.build(config, replace(data, features=name)), OBJECTIVE) for name in ("cached", "live")}
     print(f"{len(loops['cached'].variant.stimuli['train'])} training images")  # type: ignore[attr-defined]
     for epoch in range(1, config.epochs + 1):

@@ -26,10 +26,8 @@ import torch
 from scipy import stats
 
 from benchmarks.seeds import over_seeds
-from trainables import entry
-from trainables.arguments import parse
-from trainables.artifact import Recipe
-from trainables.commands import command
+from trainables import registry
+from trainables.commands import command, parse
 from trainables.entropy_reg import synthetic
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
@@ -37,9 +35,10 @@ from trainables.entropy_reg.data import load
 from trainables.entropy_reg.prior import fitted
 from trainables.entropy_reg.stimuli import Stimuli
 from trainables.entropy_reg.variant import EntropyReg
-from trainables.loop import Loop
+from trainables.export.recipe import Recipe
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 SHOWN = ("information_gain_bits", "log_likelihood_bits", "auc", "nss")
 KINDS = ("uniform", "reflect", "texture", "scrambled")
@@ -79,7 +78,7 @@ class Result(NamedTuple):
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
     measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
-    variant = entry.load("entropy_reg")
+    variant = registry.load("entropy_reg")
     config = Config.of({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
     data = Data.of(parts["data"], where="data.")
     rows = {

@@ -28,15 +28,14 @@ import torch
 from PIL import Image
 
 from benchmarks.searching import first_and_best, search
-from trainables.arguments import parse
-from trainables.artifact import Recipe
-from trainables.commands import command
-from trainables.loop import Loop
+from trainables.commands import command, parse
+from trainables.export.recipe import Recipe
 from trainables.mask_st import data as mask_data
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Data
-from trainables.metrics import auroc
+from trainables.measuring.multilabel import auroc
 from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 THUMBNAIL = 32
 FIGURES = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")

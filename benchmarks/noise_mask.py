@@ -23,16 +23,15 @@ from sklearn.metrics import balanced_accuracy_score
 from torch.nn import functional as F
 
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables import entry
-from trainables.arguments import parse
-from trainables.artifact import Recipe
-from trainables.commands import command
+from trainables import registry
+from trainables.commands import command, parse
 from trainables.contract import Split
-from trainables.loop import Loop
+from trainables.export.recipe import Recipe
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, UsageError, setting
+from trainables.training.loop import Loop
 
 METRIC = "accuracy_balanced_maskfree"
 SMALL: Mapping[str, Any] = {
@@ -85,7 +84,7 @@ def main(arguments: list[str]) -> int:
     measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
     config = Config.of({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
     data = Data.of(parts["data"], where="data.")
-    variant = entry.load("noise_mask")
+    variant = registry.load("noise_mask")
     goal = Objective((Goal(f"val/{METRIC}"),))
     rows = {
         name: Recipe(variant, replace(config, **settings), data, goal, measurement.first_seed)

@@ -24,12 +24,11 @@ from scipy import stats
 
 from benchmarks.seeds import over_seeds
 from search.space import Space
-from trainables.arguments import parse
-from trainables.artifact import Recipe
-from trainables.commands import command
-from trainables.loop import Loop
+from trainables.commands import command, parse
+from trainables.export.recipe import Recipe
 from trainables.noise_mask.variant import NoiseMask
 from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 STEPS = (5, 20)
 AS_SCORED = "as trials are scored"

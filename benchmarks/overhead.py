@@ -17,8 +17,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.commands import command
-from trainables.settings import Settings, parse_arguments, setting
+from trainables.commands import command, parse_arguments
+from trainables.settings import Settings, setting
 
 SPACE = """
 variant: benchmarks.curves

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.statistics import best_gain, default_repeats
-from trainables.commands import command
-from trainables.settings import Settings, parse_arguments, setting
+from analysis.proof.statistics import best_gain, default_repeats
+from trainables.commands import command, parse_arguments
+from trainables.settings import Settings, setting
 
 GAIN = 2.0  # standard deviations of one training
 SETTINGS = ((1, 5), (3, 3), (3, 5), (5, 5), (3, 10))

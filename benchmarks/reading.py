@@ -21,16 +21,16 @@ import numpy as np
 import optuna
 from tqdm import tqdm
 
-from analysis.reading import FRAMES
+from analysis.frames.reading import FRAMES
 from search.record import FAILURES, TRIAL, RunFolder
 from search.space import Space
-from trainables.commands import command
+from trainables.commands import command, parse_arguments
 from trainables.files import RESULT, trial_folder
-from trainables.loop import Loop
-from trainables.settings import Settings, parse_arguments, setting
+from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 LOAD = (
-    "import time; from analysis.experiment import load; began = time.perf_counter(); load({run!r}); "
+    "import time; from analysis.frames.experiment import load; began = time.perf_counter(); load({run!r}); "
     "print(time.perf_counter() - began)"
 )
 

@@ -33,8 +33,8 @@ from search.board import Board
 from search.record import RunFolder, Status, TrialRecord
 from search.scheduler import should_stop
 from search.space import Space
-from trainables.commands import command
-from trainables.settings import Settings, parse_arguments, setting
+from trainables.commands import command, parse_arguments
+from trainables.settings import Settings, setting
 
 EPOCHS, WORKERS, RANDOM = 52, 8, 1500
 SKIPPED = ("#na#", "167083")

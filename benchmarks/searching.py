@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from analysis.experiment import load
-from analysis.testing import recipe_of
+from analysis.frames.experiment import load
+from analysis.proof.testing import recipe_of
 from search.record import RunFolder
-from trainables.artifact import Recipe
+from trainables.export.recipe import Recipe
 from trainables.settings import UsageError
 
 

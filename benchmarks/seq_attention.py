@@ -26,15 +26,14 @@ import torch
 from benchmarks.answerers import Blobs, MeanPosition
 from benchmarks.searching import first_and_best, search
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables.arguments import parse
-from trainables.artifact import Recipe
-from trainables.commands import command
-from trainables.loop import Loop
+from trainables.commands import command, parse
+from trainables.export.recipe import Recipe
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import counts, load
 from trainables.seq_attention.judging import Judge, limit
 from trainables.seq_attention.pairs import enumerated
 from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 SHOWN = (
     "hit",

@@ -19,14 +19,13 @@ import numpy as np
 import torch
 
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables.arguments import parse
-from trainables.commands import command
-from trainables.entry import load
-from trainables.loop import Loop
+from trainables.commands import command, parse
 from trainables.objective import Goal, Objective
+from trainables.registry import load
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import prepare
 from trainables.settings import Settings, setting
+from trainables.training.loop import Loop
 
 OBJECTIVE = Objective((Goal("val/rollout_f1"),))
 COMMON: Mapping[str, Any] = {"image_size": 128, "lr": 3e-3, "patience": 0}

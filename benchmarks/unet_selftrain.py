@@ -32,12 +32,11 @@ import torch
 
 from benchmarks import pickers
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables.arguments import parse
-from trainables.commands import command
-from trainables.entry import load
-from trainables.loop import Loop
+from trainables.commands import command, parse
 from trainables.objective import Goal, Objective
+from trainables.registry import load
 from trainables.settings import Settings, UsageError, setting, unknown
+from trainables.training.loop import Loop
 from trainables.unet_selftrain.config import Config, Data
 from trainables.unet_selftrain.data import load as micrographs
 from trainables.unet_selftrain.data import prepare

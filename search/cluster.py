@@ -16,13 +16,13 @@ from ray.tune import Callback
 from search.board import Board, Proposal
 from search.console import StatusLine
 from search.placement import Machine, Placement, place, this_machine
+from search.request import Run
 from search.scheduler import BoardScheduler, settle
 from search.searcher import BoardSearcher, propose
-from search.settings import Run
-from trainables.events import write_experiment
 from trainables.files import trial_folder
 from trainables.settings import UsageError, one_line
-from trainables.tune import Task, Trial
+from trainables.training.tensorboard import write_experiment
+from trainables.trials.trial import Task, Trial
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def search(
     task = _task(run, board, placement, processes)
     trainable, resources = Trial, {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
     if processes > 1:
-        from trainables.group import GroupTrial  # noqa: PLC0415  (ray.train takes seconds to import)
+        from trainables.trials.group import GroupTrial  # noqa: PLC0415  (ray.train takes seconds to import)
 
         trainable, resources = GroupTrial, {"memory": 1 << 20}  # its processes ask for CPUs and GPUs themselves
     tuner = tune.Tuner(

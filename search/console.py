@@ -14,7 +14,7 @@ import optuna
 
 from search.board import Board
 from search.record import RunFolder, TrialRecord
-from search.settings import Request, Run
+from search.request import Request, Run
 from search.space import Space
 from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from search.settings import Run
+from search.request import Run
 from trainables.settings import UsageError
 
 

@@ -5,7 +5,7 @@
     environment.json    commit, versions, devices, seed, command of the run's first session
     trial_0007/         one folder per trial:
       trial.json          parameters, where they came from, how the trial ended and why; written by the driver
-      result.json         one report per epoch and line; written by the trial (`trainables.checkpoint`)
+      result.json         one report per epoch and line; written by the trial (`trainables.training.folder`)
     failures.csv        number, reason and folder of every failed trial, once there is one
 
 A run is resumed from these files alone, so that a kill at any moment loses at most the epochs in flight.

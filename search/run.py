@@ -14,7 +14,7 @@ from search.console import StatusLine, card, interrupted, plan
 from search.placement import gpu_names, place, this_machine
 from search.ray_environment import quiet_ray
 from search.record import RunFolder
-from search.settings import Request, Run, help_page, read
+from search.request import Request, Run, help_page, read
 from trainables.commands import command
 
 

@@ -15,15 +15,15 @@ from typing import Any, Literal
 import optuna
 
 from search.dimensions import Dimension, in_order, read_dimension
-from search.goals import read_objective
+from search.objective import read_objective
 from search.overrides import KEYS, MAPPINGS, merged_with
-from trainables import entry as variants
+from trainables import registry as variants
 from trainables.contract import DataConfig, TrainingConfig
-from trainables.entry import Entry
 from trainables.files import read_yaml
-from trainables.initial import inherited
 from trainables.objective import Objective
+from trainables.registry import Entry
 from trainables.settings import Settings, UsageError, setting, unknown
+from trainables.training.init_from import inherited
 
 SPACES = Path(__file__).parent.parent / "spaces"
 

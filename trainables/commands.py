@@ -1,13 +1,21 @@
-"""What all commands of the project do with their result, with bad input, and with warnings."""
+"""The commands of the project: `key=value` words in, help pages out, and how bad input and warnings are told."""
 
 from __future__ import annotations
 
 import os
 import sys
+import typing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
-from trainables.settings import Notice, UsageError
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from trainables.settings import Notice, Settings, UsageError, one_line, unknown
+
+Keys = TypeVar("Keys", bound=Settings)
 
 _standard = warnings.formatwarning
 
@@ -37,3 +45,54 @@ def formatted(
     if issubclass(category, Notice):
         return f"warning: {message}\n"
     return _standard(message, category, filename, lineno, line)
+
+
+def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
+    """`key=value` words as a nested dictionary: `budget.trials=8` becomes `{"budget": {"trials": 8}}`.
+
+    Values are read as YAML by OmegaConf, so `1e-4` is a number and `[1, 2]` a list.
+
+    Raises:
+        UsageError: a word that is no `key=value`, or a value that is no YAML.
+    """
+    merged: Any = OmegaConf.create()
+    for word in arguments:
+        key, equals, _ = word.partition("=")
+        if not equals or not key:
+            raise UsageError(f"'{word}' is no setting: write key=value, for example seed=1.")
+        try:
+            merged = OmegaConf.merge(merged, OmegaConf.from_dotlist([word]))
+            OmegaConf.to_container(merged, resolve=True)
+        except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
+            raise UsageError(f"'{word}' cannot be read: {one_line(error)}.") from error
+    return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+
+
+def parse(arguments: Sequence[str], keys: type[Keys], parts: Sequence[str]) -> tuple[Keys, dict[str, dict[str, Any]]]:
+    """The command's own settings, and the values of each part, empty where it is not given.
+
+    Raises:
+        UsageError: a word that is no `key=value`, a key that there is not, or a part that is given as a value.
+    """
+    values = parse_arguments(arguments)
+    found = {name: values.pop(name, {}) for name in parts}
+    for key in values:
+        if key not in keys.names():
+            raise UsageError(unknown(key, [*keys.names(), *parts]))
+    for name, part in found.items():
+        if not isinstance(part, dict):
+            raise UsageError(f"{name}={part} is no part with settings of its own; write {name}.NAME=VALUE.")
+    return keys.of(values), found
+
+
+def command_help(usage: str, settings: type[Settings]) -> str:
+    """What `--help` prints: the usage, then every key with its default and one line."""
+    return f"{usage.strip()}\n\n{table(settings.help_lines())}"
+
+
+def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
+    """(key, default, help) rows, aligned."""
+    widths = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
+    return "\n".join(
+        f"{indent}{key:<{widths[0]}}  {default:<{widths[1]}}  {text}".rstrip() for key, default, text in lines
+    )

@@ -8,9 +8,9 @@ A variant is a folder under `trainables/` with:
     variant.py    build = the `Variant` subclass
     card.py       sections(folder, config, data, facts): what it adds to a model card; a variant need not have one
 
-Nothing else registers it: `trainables.entry` finds the folder by its name. A variant in a package of its own is loaded
-by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
-`trainables.loop.Loop` calls it.
+Nothing else registers it: `trainables.registry` finds the folder by its name. A variant in a package of its own is
+loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
+`trainables.training.loop.Loop` calls it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Settings: frozen dataclasses whose fields check themselves, and the `key=value` command line that fills them.
+"""Settings: frozen dataclasses whose fields check themselves.
 
 Every command of the project and every variant's Config is a `Settings`. A field is declared with `setting`, which
 holds its default, its one-line help and its bounds; types and choices come from the annotation.
@@ -14,10 +14,6 @@ import typing
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, Literal, Self, get_args, get_origin
-
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 
 class UsageError(ValueError):
@@ -88,40 +84,6 @@ class Settings:
     def as_dict(self) -> dict[str, Any]:
         """The fields as plain values, ready for YAML or JSON."""
         return dataclasses.asdict(self)
-
-
-def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
-    """`key=value` words as a nested dictionary: `budget.trials=8` becomes `{"budget": {"trials": 8}}`.
-
-    Values are read as YAML by OmegaConf, so `1e-4` is a number and `[1, 2]` a list.
-
-    Raises:
-        UsageError: a word that is no `key=value`, or a value that is no YAML.
-    """
-    merged: Any = OmegaConf.create()
-    for word in arguments:
-        key, equals, _ = word.partition("=")
-        if not equals or not key:
-            raise UsageError(f"'{word}' is no setting: write key=value, for example seed=1.")
-        try:
-            merged = OmegaConf.merge(merged, OmegaConf.from_dotlist([word]))
-            OmegaConf.to_container(merged, resolve=True)
-        except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
-            raise UsageError(f"'{word}' cannot be read: {one_line(error)}.") from error
-    return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
-
-
-def command_help(usage: str, settings: type[Settings]) -> str:
-    """What `--help` prints: the usage, then every key with its default and one line."""
-    return f"{usage.strip()}\n\n{table(settings.help_lines())}"
-
-
-def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
-    """(key, default, help) rows, aligned."""
-    widths = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
-    return "\n".join(
-        f"{indent}{key:<{widths[0]}}  {default:<{widths[1]}}  {text}".rstrip() for key, default, text in lines
-    )
 
 
 def one_line(error: Exception) -> str:

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from trainables.arguments import parse
-from trainables.artifact import CONFIG, Recipe, report_of, write_artifact
-from trainables.commands import command
-from trainables.files import BEST_WEIGHTS, LAST
-from trainables.settings import Settings, UsageError, command_help, setting
+from trainables.commands import command, command_help, parse
+from trainables.export.folder import report_of, write_export
+from trainables.export.recipe import Recipe
+from trainables.files import BEST_WEIGHTS, CONFIG, LAST
+from trainables.settings import Settings, UsageError, setting
 
 if TYPE_CHECKING:
-    from trainables.checkpoint import TrainingFolder
-    from trainables.loop import Loop
+    from trainables.training.folder import TrainingFolder
+    from trainables.training.loop import Loop
 
 USAGE = """
 Train one config in full.
@@ -68,9 +68,9 @@ def _read(arguments: list[str]) -> tuple[Training, Recipe]:
 
 def _train(recipe: Recipe, folder: Path, device: str) -> int:
     """Train to the end, or on to it, and write the folder; returns the exit code."""
-    from trainables.checkpoint import TrainingFolder  # noqa: PLC0415  (mistakes are told before torch loads)
-    from trainables.loop import DivergedError, Loop  # noqa: PLC0415
     from trainables.processes import Processes, pick  # noqa: PLC0415
+    from trainables.training.folder import TrainingFolder  # noqa: PLC0415  (mistakes are told before torch loads)
+    from trainables.training.loop import DivergedError, Loop  # noqa: PLC0415
 
     _check_same(folder, recipe)
     processes = Processes.from_environment()
@@ -126,7 +126,7 @@ def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
     report = report_of(folder / BEST_WEIGHTS)
     ended = f"; ended early: {loop.stop_reason}." if loop.stop_reason else "."
     origin = f"Trained in full for {loop.epoch_done} epochs{ended}"
-    write_artifact(folder, recipe, folder / BEST_WEIGHTS, {}, loop.variant.describe(), origin)
+    write_export(folder, recipe, folder / BEST_WEIGHTS, {}, loop.variant.describe(), origin)
     print(
         f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
     )

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 
 FENCE = 1.5
 """Interquartile ranges below the first quartile at which a bad value is held: Tukey's inner fence."""

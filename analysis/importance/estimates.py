@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.importance.design import Design, design
 from analysis.importance.forest import permutation_importances
 from analysis.importance.pedanova import divergences

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.importance.design import Design, design
 from analysis.importance.forest import surface
 

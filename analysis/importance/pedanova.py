@@ -13,7 +13,7 @@ import numpy as np
 import optuna
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.importance.design import Design
 
 BEST_SHARE = 0.1

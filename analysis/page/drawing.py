@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Key, Shape
 from analysis.questions.leading import SEARCHED, standing_out
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.importance.estimates import Importances
 from analysis.importance.interaction import Interaction
 from analysis.page import drawing

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Key, Plot, Shape
 from analysis.page.drawing import BEST, DEFAULT, FAILED, FAINT, MUTED, axis, number, rounded

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Block, Commands, Note
 from analysis.page.drawing import number
-from analysis.page.proven import proof_blocks
+from analysis.page.proof import proof_blocks
 from analysis.page.tables import proving
 from analysis.questions.answer import counted
 from analysis.questions.headline import Headline

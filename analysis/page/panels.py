@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Pictures
 from analysis.page.drawing import number
 from analysis.questions.leading import BEST as UNPROVED

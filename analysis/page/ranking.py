@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Table
 from analysis.page.drawing import aligned, number
 from analysis.page.tables import spelled

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis.arms import Arm, Cost, interval
 from analysis.page import drawing
 from analysis.page.blocks import Key, Plot, Table
 from analysis.page.drawing import axis, number, rounded
-from analysis.statistics import Interval
+from analysis.proof.arms import Arm, Cost, interval
+from analysis.proof.statistics import Interval
 
 SERIES = tuple(f"--series-{place}" for place in range(6))
 STEPS = 240  # points of a curve over several seeds

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Grid, Key, Plot
 from analysis.page.drawing import BAND, DEFAULT, INK, axis, number

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Commands, Facts, Table
 from analysis.page.drawing import number
 from analysis.questions.answer import like, quoted, retraining, shown

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from optuna.distributions import CategoricalDistribution
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Key, Plot
 from analysis.page.drawing import BEST, CHOSEN, DEFAULT, FAINT, INK, LIMIT, MUTED, SURFACE, axis, number

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.questions.answer import Said, figure, listed, quoted, shown
 from analysis.questions.evidence import TOP, Evidence
 from analysis.questions.leading import foremost

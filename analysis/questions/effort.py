@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.questions.answer import Said, counted, figure, like, listed, percent, shown
 from analysis.questions.evidence import TOP, Evidence
 from search.record import TRIAL

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 
 TOP = 5
 """Trials that count as the best ones: enough for a median that one odd trial does not move."""

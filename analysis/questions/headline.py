@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.questions.answer import counted, figure, percent
 from analysis.questions.leading import Proved, chosen_words, proved
 

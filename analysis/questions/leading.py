@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 
 WINNER, SEARCHED, BEST = "winner", "best in the search", "best"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.questions import courses, effort, judging, winner
 from analysis.questions.answer import Answer, Said, counted
 from analysis.questions.edges import edges

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.questions import proved
+from analysis.questions import proof
 from analysis.questions.answer import Said, counted, figure, listed, named, percent, retraining
 from analysis.questions.evidence import CLEAR, Evidence
 
@@ -21,7 +21,7 @@ def better(evidence: Evidence) -> Said:
     """Whether the best trial beats the default settings; without a proof never for certain."""
     experiment, best = evidence.experiment, evidence.top[0]
     if experiment.proof:
-        return proved.better(experiment.proof, experiment.path)
+        return proof.better(experiment.proof, experiment.path)
     if not evidence.kept(best):
         return "bad", _none_feasible(evidence)
     if experiment.default is None:
@@ -58,7 +58,7 @@ def _against_default(evidence: Evidence) -> Said:
 def noise(evidence: Evidence) -> Said:
     """Whether the best trials can be told from each other; without a proof over several seeds never for certain."""
     if evidence.experiment.proof:
-        return proved.apart(evidence.experiment.proof)
+        return proof.apart(evidence.experiment.proof)
     best, scatter = evidence.top[0], evidence.scatter
     rivals = [trial for trial in evidence.top[1:] if evidence.kept(trial) == evidence.kept(best)]
     if scatter is None or not rivals:

@@ -4,10 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from drawn import GOALS, searched
-from simulated import board, by_training, search
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
+from tests.support.drawn import GOALS, searched
+from tests.support.simulated import board, by_training, search
 
 
 @pytest.fixture(scope="session")

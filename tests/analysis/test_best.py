@@ -4,12 +4,12 @@ import pickle
 
 import pandas as pd
 import pytest
-from simulated import add, board
 
 from analysis.best import main, ranked
-from analysis.experiment import load
 from analysis.export import main as export
+from analysis.frames.experiment import load
 from search.record import RunFolder
+from tests.support.simulated import add, board
 from trainables.files import RESULT, read_lines
 from trainables.settings import UsageError
 

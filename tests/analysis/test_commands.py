@@ -4,13 +4,12 @@ import html
 import re
 import shlex
 
-from written import curve, trial, written
-
-from analysis.experiment import load
+from analysis.frames.experiment import load
 from analysis.page.render import with_commands
 from analysis.page.tables import commands
 from analysis.questions.answer import quoted, retraining, shown
 from analysis.questions.playbook import answers
+from tests.support.written import curve, trial, written
 
 
 def test_what_is_quoted_is_read_back_and_shown_as_one_command(tmp_path):

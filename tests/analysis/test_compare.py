@@ -6,13 +6,13 @@ import re
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from simulated import PARAMS, add, board, search
 
-from analysis.arms import arms_of, course, pairs_of, total_cost, value_at
 from analysis.compare import answers, families_of, main, page
-from analysis.experiment import load
+from analysis.frames.experiment import load
 from analysis.page.render import HERE, plots_of
-from analysis.statistics import gain
+from analysis.proof.arms import arms_of, course, pairs_of, total_cost, value_at
+from analysis.proof.statistics import gain
+from tests.support.simulated import PARAMS, add, board, search
 from trainables.files import RESULT, append_line, read_yaml, trial_folder, write_yaml
 from trainables.settings import UsageError
 

@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from written import answer, curve, trial, written
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page.slices import slices
 from analysis.questions.answer import Answer
 from analysis.questions.edges import found_edges
 from search.overrides import merged_with
 from search.space import Space
-from trainables.settings import parse_arguments
+from tests.support.written import answer, curve, trial, written
+from trainables.commands import parse_arguments
 
 
 def pressed(tmp_path: Path, spec: dict[str, Any], values: list[Any], name: str = "lr") -> tuple[Experiment, Answer]:

@@ -4,8 +4,6 @@ import json
 
 import numpy as np
 import pytest
-from drawn import found_importances
-from written import curve, trial, written
 
 from analysis import report
 from analysis.importance.estimates import EXPLAINED, Importances, importances, why_none
@@ -13,6 +11,8 @@ from analysis.page import effects
 from analysis.page.blocks import Note
 from analysis.page.render import plots_of
 from analysis.report import Findings, analysed, page
+from tests.support.drawn import found_importances
+from tests.support.written import curve, trial, written
 
 BUDGET = {"trials": 32, "max_epochs": 2, "grace_epochs": 1}
 

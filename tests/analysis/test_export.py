@@ -6,22 +6,23 @@ import re
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from simulated import add, board, by_training, reopened
 
 from analysis.best import ranked
-from analysis.experiment import load
 from analysis.export import main
-from analysis.ledger import LEDGER
+from analysis.frames.experiment import load
+from analysis.proof.ledger import LEDGER
 from benchmarks.curves import variant
 from search.record import RunFolder
 from search.scheduler import settle
+from tests.support.repository import ROOT
+from tests.support.simulated import add, board, by_training, reopened
 from trainables import train
-from trainables.artifact import CARD, CONFIG, METRICS, WEIGHTS, Recipe, report_of
-from trainables.files import BEST_WEIGHTS, RESULT, read_lines, trial_folder
+from trainables.export.folder import CARD, report_of
+from trainables.export.recipe import Recipe
+from trainables.files import BEST_WEIGHTS, CONFIG, METRICS, RESULT, WEIGHTS, read_lines, trial_folder
 from trainables.settings import UsageError
 
 X = {"x": 0.3, "y": 0.7}
@@ -79,7 +80,7 @@ def test_the_card_of_an_export_can_be_followed_from_anywhere(run, tmp_path, monk
     done = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path / "elsewhere",
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,

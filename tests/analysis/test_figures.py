@@ -5,14 +5,14 @@ import json
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from drawn import css_colors, found_importances, marks, trace, with_colors
-from simulated import add, board, search
 
-from analysis.experiment import load
+from analysis.frames.experiment import load
 from analysis.importance.interaction import Interaction
 from analysis.page import effects, figures, tradeoffs
 from analysis.page.render import HERE
 from analysis.page.slices import shared_rung, slices
+from tests.support.drawn import css_colors, found_importances, marks, trace, with_colors
+from tests.support.simulated import add, board, search
 
 
 def all_plots(experiment):

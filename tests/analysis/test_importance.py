@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from pandas.testing import assert_frame_equal
-from simulated import space
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.importance.estimates import NEEDED, Importances, importances
 from analysis.importance.interaction import interaction
 from search.record import RunFolder
+from tests.support.simulated import space
 
 NUMBERS = {"x": {"uniform": [0, 1]}, "y": {"uniform": [0, 1]}, "lr": {"loguniform": [1e-5, 1e-3]}}
 CONDITIONAL = {

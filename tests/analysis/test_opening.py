@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from written import answer, curve, trial, written
 
-from analysis.experiment import Experiment
+from analysis.frames.experiment import Experiment
 from analysis.page import figures, opening, tradeoffs
 from analysis.page.blocks import Commands
 from analysis.page.ranking import front_table, top_table
@@ -14,6 +13,7 @@ from analysis.page.slices import slices
 from analysis.questions.headline import headline
 from analysis.questions.leading import foremost, standing_out
 from analysis.report import analysed, page
+from tests.support.written import answer, curve, trial, written
 
 
 def with_proof(experiment: Experiment, winner: int | None, verdict: str = "better") -> Experiment:

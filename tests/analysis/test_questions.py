@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from written import answer, curve, healthy_trials, trial, written
 
-from analysis.experiment import Experiment, load
+from analysis.frames.experiment import Experiment, load
 from analysis.questions.evidence import gather
 from analysis.questions.judging import superiority
 from analysis.questions.playbook import answers, headline
+from tests.support.written import answer, curve, healthy_trials, trial, written
 from trainables.files import trial_folder
 
 

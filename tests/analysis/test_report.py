@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from PIL import Image
-from simulated import add, board, search
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from analysis import report
-from analysis.experiment import load
+from analysis.frames.experiment import load
 from analysis.importance.estimates import NEEDED
+from tests.support.simulated import add, board, search
 from trainables.files import RESULT, trial_folder
 from trainables.settings import UsageError
 

@@ -8,21 +8,21 @@ from collections import Counter
 from itertools import pairwise
 
 import pytest
-import simulated
-from simulated import PARAMS, add, board, by_training
 
-from analysis.experiment import CONFIRMATION, load
 from analysis.export import main as export
-from analysis.ledger import LEDGER
-from analysis.proof import judge
+from analysis.frames.experiment import CONFIRMATION, load
+from analysis.proof.judgement import judge
+from analysis.proof.ledger import LEDGER
+from analysis.proof.statistics import best_gain
 from analysis.retrain import FIRST_SEED, main, planned
-from analysis.statistics import best_gain
 from benchmarks.curves import variant
 from search import cluster
 from search.placement import Machine
 from search.record import RunFolder
-from trainables.artifact import CARD, WEIGHTS
-from trainables.files import BEST_WEIGHTS, read_lines, trial_folder
+from tests.support import simulated
+from tests.support.simulated import PARAMS, add, board, by_training
+from trainables.export.folder import CARD
+from trainables.files import BEST_WEIGHTS, WEIGHTS, read_lines, trial_folder
 from trainables.objective import Goal
 from trainables.settings import UsageError
 

@@ -1,10 +1,10 @@
 """The objective over single settings, and which of them mattered."""
 
 import pytest
-from drawn import found_importances, marks, searched
 
 from analysis.page import effects
 from analysis.page.slices import position, shared_rung, slices
+from tests.support.drawn import found_importances, marks, searched
 
 
 @pytest.fixture(scope="module")

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from drawn import GOALS, trace
-from written import trial, written
 
 from analysis.page import tradeoffs
 from analysis.page.slices import position, shared_rung
+from tests.support.drawn import GOALS, trace
+from tests.support.written import trial, written
 
 
 def test_parallel_lines_cross_every_setting_at_its_place(experiment):

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from written import NOISE, answer, curve, healthy_trials, trial, written
 
 from analysis.questions.playbook import answers
+from tests.support.written import NOISE, answer, curve, healthy_trials, trial, written
 
 
 def test_a_gain_within_the_noise_is_no_gain(tmp_path):

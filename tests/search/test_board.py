@@ -1,8 +1,8 @@
 """The board: what the driver knows, the same from memory and from disk."""
 
 import pytest
-from simulated import PARAMS, add, board, by_formula, known, reopened, report, search
 
+from tests.support.simulated import PARAMS, add, board, by_formula, known, reopened, report, search
 from trainables.files import RESULT, append_line, trial_folder
 
 X = {"x": 0.3, "y": 0.7}

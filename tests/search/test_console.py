@@ -5,11 +5,11 @@ import time
 from pathlib import Path
 
 import pytest
-from simulated import add, board, search, source, space
 
 from search.console import StatusLine, card, interrupted, plan, tensorboard_command
 from search.placement import Placement
-from search.settings import Request, Run
+from search.request import Request, Run
+from tests.support.simulated import add, board, search, source, space
 from trainables.files import RESULT, append_line, trial_folder
 
 NEAR, FAR = {"x": 0.3, "y": 0.7}, {"x": 0.9, "y": 0.1}

@@ -5,7 +5,7 @@ from fractions import Fraction
 import pytest
 
 from search.placement import Machine, place, this_machine
-from search.settings import Run
+from search.request import Run
 from trainables.settings import UsageError
 
 

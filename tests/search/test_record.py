@@ -7,15 +7,15 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from simulated import add, board, known, reopened, report, search, space
 
 from search.record import RunFolder, environment
+from search.request import read
 from search.scheduler import settle
-from search.settings import read
 from search.space import Space, with_trials
+from tests.support.repository import ROOT
+from tests.support.simulated import add, board, known, reopened, report, search, space
 from trainables.files import RESULT, append_line, trial_folder
 from trainables.settings import UsageError
 
@@ -146,13 +146,13 @@ def test_what_a_newer_version_recorded_of_a_trial_is_left_out(tmp_path):
 ENDLESS = """
 import sys
 from pathlib import Path
-from simulated import board, search
+from tests.support.simulated import board, search
 search(board(Path(sys.argv[1]), budget={"trials": 100000}, searcher={"kind": "random"}), concurrent=4)
 """
 
 
 def test_a_run_that_is_killed_can_be_read_and_goes_on(tmp_path):
-    path = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    path = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     process = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(tmp_path / "run")], env={**os.environ, "PYTHONPATH": os.pathsep.join(path)}
     )

@@ -7,10 +7,10 @@ from types import SimpleNamespace
 
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
-from simulated import add, board, by_formula, known, reopened, report, search, space
 
 from search.scheduler import BoardScheduler, asha, median, settle, should_stop
 from search.searcher import BoardSearcher, propose
+from tests.support.simulated import add, board, by_formula, known, reopened, report, search, space
 from trainables.files import ERROR, RESULT, append_line, trial_folder
 
 X = {"x": 0.3, "y": 0.7}

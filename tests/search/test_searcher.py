@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from optuna.trial import TrialState
-from simulated import PARAMS, add, board, by_formula, known, reopened, report, search
 
 from search.scheduler import settle
 from search.searcher import BoardSearcher, observations, propose
+from tests.support.simulated import PARAMS, add, board, by_formula, known, reopened, report, search
 
 CONDITIONAL = {
     **PARAMS,

@@ -3,10 +3,11 @@
 import optuna
 import pytest
 from optuna.samplers import RandomSampler
-from simulated import YAML, source, space
 
 from search.space import Budget, Space, available, with_trials
-from trainables.settings import UsageError, parse_arguments
+from tests.support.simulated import YAML, source, space
+from trainables.commands import parse_arguments
+from trainables.settings import UsageError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from class_folders import numbered, write
+
+from tests.support.class_folders import numbered, write
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from trainables import entry as variants
+from trainables import registry as variants
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.settings import UsageError
 
@@ -26,7 +26,7 @@ def test_a_variant_has_a_title_and_settings_that_are_their_own_defaults(name):
 
 def test_settings_and_plans_need_neither_torch_nor_ray():
     loads = "; ".join(f"variants.load('{name}')" for name in variants.names())
-    check = f"import sys, search.settings; from trainables import entry as variants; {loads}; " + (
+    check = f"import sys, search.request; from trainables import entry as variants; {loads}; " + (
         "print([name for name in ('torch', 'ray') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from group import run_group
-from linear import figures, linear_loop
 
-from trainables.checkpoint import TrainingFolder
+from tests.support.group import run_group
+from tests.support.linear import figures, linear_loop
 from trainables.files import RESULT, read_lines
 from trainables.processes import Processes
+from trainables.training.folder import TrainingFolder
 
 
 def sharing(processes: Processes, _folder: Path) -> dict:

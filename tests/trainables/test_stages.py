@@ -4,11 +4,11 @@ import itertools
 
 import pytest
 import torch
-from linear import learning_rates, linear_loop
-from loops import through_a_file, timeless
 
-from trainables.loop import Loop
+from tests.support.linear import learning_rates, linear_loop
+from tests.support.loops import through_a_file, timeless
 from trainables.stages import Stage
+from trainables.training.loop import Loop
 
 
 def three_parts(**flags):

@@ -4,16 +4,17 @@ import json
 
 import pytest
 import torch
-from loops import timeless
 from safetensors.torch import load_file
 
-from trainables import entry as variants
+from tests.support.loops import timeless
+from trainables import registry as variants
 from trainables import train
-from trainables.artifact import CARD, CONFIG, METRICS, WEIGHTS, Recipe
-from trainables.checkpoint import TrainingFolder
-from trainables.files import RESULT, read_lines
+from trainables.export.folder import CARD
+from trainables.export.recipe import Recipe
+from trainables.files import CONFIG, METRICS, RESULT, WEIGHTS, read_lines
 from trainables.objective import Goal, Objective
 from trainables.settings import UsageError
+from trainables.training.folder import TrainingFolder
 
 SCORE = Goal("val/score")
 

@@ -9,10 +9,10 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from trainables.artifact import Recipe
 from trainables.contract import DataConfig
 from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.criteria import CENTRE_BIASES, Arm
+from trainables.export.recipe import Recipe
 from trainables.files import LAST
 
 ARMS = ("twin", "regularised")
@@ -40,8 +40,8 @@ def judged(
 
 def _judge(folder: Path, recipe: Recipe, ood: DataConfig, device: str) -> dict[str, Any]:
     """One training on the test splits, with the weights of its last epoch."""
-    from trainables.checkpoint import load_state  # noqa: PLC0415
-    from trainables.loop import Loop  # noqa: PLC0415
+    from trainables.training.folder import load_state  # noqa: PLC0415
+    from trainables.training.loop import Loop  # noqa: PLC0415
 
     home, away = (_built(recipe, data, device) for data in (recipe.data, ood))
     load_state(folder / LAST, Loop(home, recipe.objective))

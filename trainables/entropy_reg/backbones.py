@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.entropy_reg.config import Config
-from trainables.pretrained import timm_arguments
+from trainables.networks.pretrained import timm_arguments
 from trainables.settings import UsageError, one_line
 
 TINY = "tiny"

@@ -21,8 +21,8 @@ from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.features import Features
 from trainables.entropy_reg.scoring import cell_of
 from trainables.entropy_reg.stimuli import Shape, Stimuli, cells
-from trainables.generators import seeded
 from trainables.processes import Processes
+from trainables.training.generators import seeded
 
 _CPU = torch.device("cpu")
 _KEPT_BYTES = 2**28

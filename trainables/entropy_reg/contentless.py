@@ -20,8 +20,8 @@ from trainables.entropy_reg.losses import entropy
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.stimuli import Stimuli, cells
-from trainables.generators import seeded
 from trainables.processes import Processes
+from trainables.training.generators import seeded
 
 POOL = 64  # colours of which a computation draws its own; their features are kept
 MARGIN = 64  # pixels, of the image that the backbone sees, by which `reflect` continues an image

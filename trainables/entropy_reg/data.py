@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainables.cache import Picture, Stored, decode_files
 from trainables.contract import Split
 from trainables.entropy_reg import folder, mit1003, pysaliency, synthetic
 from trainables.entropy_reg.config import CELL, Config, Data
 from trainables.entropy_reg.scanpaths import Fixations, Listed, fixations
 from trainables.entropy_reg.stimuli import Shape, Stimuli
-from trainables.images import DAMAGED, eight_bits, rank, reason
+from trainables.images.cache import Picture, Stored, decode_files
+from trainables.images.squares import DAMAGED, eight_bits, rank, reason
 from trainables.settings import Notice, UsageError
 
 _METHOD = "rgb bilinear to a shape 1"  # part of the key: change it whenever the same file would give other pixels

@@ -20,11 +20,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.cache import built_once, in_threads
 from trainables.entropy_reg import backbones
 from trainables.entropy_reg.backbones import Backbone, exactly
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.stimuli import Stimuli
+from trainables.images.cache import built_once, in_threads
 from trainables.processes import pick
 from trainables.settings import Notice, UsageError
 

@@ -22,16 +22,15 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from trainables.arguments import parse
-from trainables.artifact import Recipe
-from trainables.commands import command
+from trainables.commands import command, command_help, parse
 from trainables.contract import DataConfig
 from trainables.entropy_reg.arms import ARMS, judged
 from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.criteria import RESAMPLES, Arm, Thresholds, Verdict, decide, diverged
 from trainables.entropy_reg.verdict_page import render
+from trainables.export.recipe import Recipe
 from trainables.files import CONFIG, RESULT, append_line, read_lines, read_yaml, replace_text, write_yaml
-from trainables.settings import Settings, UsageError, command_help, setting
+from trainables.settings import Settings, UsageError, setting
 
 USAGE = """
 Decide whether a regularised config may take the place of its twin: the same one with regulariser=none.
@@ -164,8 +163,8 @@ def _command(arguments: list[str], judging: Judging, folder: Path) -> str:
 
 
 def _work(folder: Path, plan: Plan, judging: Judging, again: str) -> None:
-    from trainables.loop import DivergedError  # noqa: PLC0415  (mistakes are told before torch loads)
     from trainables.processes import pick  # noqa: PLC0415
+    from trainables.training.loop import DivergedError  # noqa: PLC0415  (mistakes are told before torch loads)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_yaml(folder / PLAN, plan.as_dict())
@@ -192,8 +191,8 @@ def _work(folder: Path, plan: Plan, judging: Judging, again: str) -> None:
 
 def _train(folder: Path, recipe: Recipe, device: str, name: str) -> None:
     """Train to the end, or on to it; what is at its end already stays as it is."""
-    from trainables.checkpoint import TrainingFolder  # noqa: PLC0415
-    from trainables.loop import Loop  # noqa: PLC0415
+    from trainables.training.folder import TrainingFolder  # noqa: PLC0415
+    from trainables.training.loop import Loop  # noqa: PLC0415
 
     reports = read_lines(folder / RESULT)
     if reports and reports[-1]["epoch"] >= recipe.config.epochs:

@@ -17,8 +17,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
-from trainables.cache import decode_file
 from trainables.entropy_reg import backbones
 from trainables.entropy_reg.backbones import exactly
 from trainables.entropy_reg.config import Config
@@ -27,8 +25,11 @@ from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.prior import Prior
 from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.stimuli import Shape, cells
+from trainables.export.recipe import Recipe
+from trainables.files import CONFIG, METRICS, WEIGHTS
+from trainables.images.cache import decode_file
 from trainables.settings import UsageError
-from trainables.weights import load_modules
+from trainables.training.weights import load_modules
 
 
 class Gaze:

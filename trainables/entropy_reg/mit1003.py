@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.scanpaths import Listed
-from trainables.images import DAMAGED
+from trainables.images.squares import DAMAGED
 from trainables.settings import UsageError, a_few
 
 _STIMULI, _DATA = "ALLSTIMULI", "DATA"

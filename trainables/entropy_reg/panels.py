@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from trainables.entropy_reg.contentless import Bias
 from trainables.entropy_reg.judging import Judge
 from trainables.entropy_reg.model import DeepGaze
-from trainables.pictures import grid, headed, rgb
+from trainables.images.sheets import grid, headed, rgb
 
 COUNT = 4
 WIDTH = 256  # pixels of a picture

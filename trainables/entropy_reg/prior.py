@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.cache import built_once
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.stimuli import Shape, Stimuli
+from trainables.images.cache import built_once
 
 _METHOD = "leaving one image out 1"  # part of the key: change it whenever the same fixations would be fitted otherwise
 _EXPORTED = (192, 256)  # cells, as of an image of 768 × 1024; shares of height and width, whatever the image's shape

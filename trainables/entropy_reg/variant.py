@@ -24,7 +24,7 @@ from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.prior import Prior, fitted
 from trainables.entropy_reg.stimuli import Stimuli
 from trainables.stages import Stage
-from trainables.weights import groups
+from trainables.training.weights import groups
 
 _RESTING = 2  # layers of the readout that rest while the scanpath network is trained, as published
 

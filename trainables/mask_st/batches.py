@@ -13,14 +13,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.augment import crop, draw_crops, to_device
-from trainables.generators import seeded
+from trainables.images.augment import crop, draw_crops, to_device
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.model import draw_depth
 from trainables.mask_st.policy import Rollout
 from trainables.processes import Processes
+from trainables.training.generators import seeded
 
 SMALLEST_CROP = 0.8  # of the area
 LARGEST_TURN = math.radians(7)

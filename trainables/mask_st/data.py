@@ -13,7 +13,7 @@ from typing import get_args
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import split_by_group
+from trainables.images.squares import split_by_group
 from trainables.mask_st import nih
 from trainables.mask_st.config import Config, Data
 from trainables.mask_st.examples import Examples

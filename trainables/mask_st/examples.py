@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from trainables.fingerprint import fingerprint
-from trainables.image_set import ImageSet
+from trainables.images.fingerprint import fingerprint
+from trainables.images.image_set import ImageSet
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

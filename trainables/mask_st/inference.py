@@ -15,14 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
-from trainables.augment import normalised
-from trainables.images import read_image
+from trainables.export.recipe import Recipe
+from trainables.files import CONFIG, METRICS, WEIGHTS
+from trainables.images.augment import normalised
+from trainables.images.squares import read_image
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
 from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import networks, trained
-from trainables.weights import load_modules
+from trainables.training.weights import load_modules
 
 
 class Found(NamedTuple):

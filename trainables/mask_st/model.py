@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.mask_st.config import Config
-from trainables.pretrained import timm_arguments
+from trainables.networks.pretrained import timm_arguments
 from trainables.settings import UsageError
 
 STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import decode_once, split_by_group
+from trainables.images.squares import decode_once, split_by_group
 from trainables.mask_st.config import Data
 from trainables.mask_st.examples import Examples
 from trainables.settings import Notice, UsageError

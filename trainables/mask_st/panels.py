@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
+from trainables.images.sheets import bar, headed, magnified, rgb
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.views import blurred
-from trainables.pictures import bar, headed, magnified, rgb
 
 COUNT = 6
 SIDE = 192  # pixels of a picture, at least

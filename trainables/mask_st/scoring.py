@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainables import metrics
 from trainables.mask_st.config import Config
 from trainables.mask_st.examples import Examples
 from trainables.mask_st.localisation import IOU_LEVELS, overlap, pointing_game
+from trainables.measuring import multilabel
 
 COLLAPSED = 0.01
 SATURATED = 0.5
@@ -42,8 +42,8 @@ def figures(found: Predictions, examples: Examples, thresholds: np.ndarray, conf
     values["health/coverage_error"] = 0.0
     if found.keep is None or found.drop is None or found.masks is None or found.saliency is None:
         return values
-    values["auroc_keep"] = metrics.auroc(examples.labels, found.keep).macro
-    values["auroc_drop"] = metrics.auroc(examples.labels, found.drop).macro
+    values["auroc_keep"] = multilabel.auroc(examples.labels, found.keep).macro
+    values["auroc_drop"] = multilabel.auroc(examples.labels, found.drop).macro
     values["sufficiency_gap"] = values["auroc_macro"] - values["auroc_keep"]
     values["necessity_gap"] = values["auroc_macro"] - values["auroc_drop"]
     values["coverage"] = float(found.masks.mean())
@@ -57,13 +57,13 @@ def figures(found: Predictions, examples: Examples, thresholds: np.ndarray, conf
 
 def _classification(scores: np.ndarray, examples: Examples, thresholds: np.ndarray) -> dict[str, float]:
     labels, judged = examples.labels, ~examples.calibration
-    auroc = metrics.auroc(labels, scores)
+    auroc = multilabel.auroc(labels, scores)
     return {
         "loss_full": _cross_entropy(labels, scores),
         "auroc_macro": auroc.macro,
         "auroc_micro": auroc.micro,
         "classes_scored": float(auroc.classes),
-        "f1_macro": metrics.f1(labels[judged], scores[judged], thresholds).macro,
+        "f1_macro": multilabel.f1(labels[judged], scores[judged], thresholds).macro,
     }
 
 

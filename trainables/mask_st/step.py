@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.baseline import Baseline
 from trainables.contract import Step
 from trainables.mask_st import losses, policy
 from trainables.mask_st.batches import Batch
@@ -23,6 +22,7 @@ from trainables.mask_st.sampling import Mask
 from trainables.mask_st.views import three_views
 from trainables.mask_st.weighting import GradNorm, Group
 from trainables.processes import Processes
+from trainables.training.reward_baseline import Baseline
 
 
 class MaskStep:

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables import metrics
-from trainables.augment import to_device
 from trainables.contract import Context, Finding, Split, Step, Variant
+from trainables.images.augment import to_device
 from trainables.mask_st import health, losses, panels, sampling, scoring
 from trainables.mask_st.batches import Batch, Batches
 from trainables.mask_st.config import Config, Data
@@ -22,8 +21,9 @@ from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import networks, trained
 from trainables.mask_st.step import MaskStep
 from trainables.mask_st.views import three_views
+from trainables.measuring import multilabel
 from trainables.stages import Stage
-from trainables.weights import groups
+from trainables.training.weights import groups
 
 EVALUATION_BATCH = 128
 EVALUATION_SEED = 20171121  # of the masks that mask_kind=random is scored with, in every epoch and every trial
@@ -113,7 +113,7 @@ class MaskST(Variant):
         examples, val = self.examples[split], self.examples["val"]
         found = self._predictions(examples)
         chosen = found.full[val.calibration] if split == "val" else self._predictions(val.only(val.calibration)).full
-        thresholds = metrics.choose_thresholds(val.labels[val.calibration], chosen)
+        thresholds = multilabel.choose_thresholds(val.labels[val.calibration], chosen)
         return scoring.figures(found, examples, thresholds, self.config)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.augment import crop, draw_crops, draw_erasures, erase, to_device
-from trainables.generators import seeded
+from trainables.images.augment import crop, draw_crops, draw_erasures, erase, to_device
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.labelled import Labelled
 from trainables.processes import Processes
+from trainables.training.generators import seeded
 
 SMALLEST_CROP = 0.25  # of the area
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trainables.cache import built_once, in_threads
-from trainables.contents import Content, content
 from trainables.contract import Split
+from trainables.images.cache import built_once, in_threads
+from trainables.images.same_content import Content, content
 
 _ORDER: tuple[Split, ...] = ("test", "val", "train")  # what is in an earlier one must not be in a later one
 _FOUND = "copies.json"

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, cast
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import decode_once, rank
+from trainables.images.squares import decode_once, rank
 from trainables.noise_mask.config import Data
 from trainables.noise_mask.copies import across
 from trainables.noise_mask.labelled import Labelled, first_of_each

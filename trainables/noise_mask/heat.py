@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from torch.distributions import Beta
 from torch.nn import functional as F
 
-from trainables.baseline import Baseline, others_mean
 from trainables.contract import Step
-from trainables.generators import drawing
 from trainables.noise_mask import losses
 from trainables.noise_mask.batches import Batch
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.masks import to_mask
 from trainables.noise_mask.policy import Policy, draw
 from trainables.processes import Processes
+from trainables.training.generators import drawing
+from trainables.training.reward_baseline import Baseline, others_mean
 
 _ENDS = 0.05  # a cell's value nearer to 0 or 1 is counted as at its end
 _MASKS = 2  # stream of random numbers, beside those of `batches`

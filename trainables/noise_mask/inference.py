@@ -17,12 +17,13 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
-from trainables.images import read_image, square
+from trainables.export.recipe import Recipe
+from trainables.files import CONFIG, METRICS, WEIGHTS
+from trainables.images.squares import read_image, square
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.model import Standard, classifier
 from trainables.settings import UsageError
-from trainables.weights import load_modules
+from trainables.training.weights import load_modules
 
 
 class Classifier:

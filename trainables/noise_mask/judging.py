@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.augment import to_device
+from trainables.images.augment import to_device
 from trainables.noise_mask.labelled import Labelled
 from trainables.processes import Processes
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
+from trainables.networks.pretrained import timm_arguments
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.policy import Policy
-from trainables.pretrained import timm_arguments
 from trainables.processes import Processes
 from trainables.settings import UsageError
 

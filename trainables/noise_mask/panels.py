@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.pictures import bar, headed, magnified, stacked
+from trainables.images.sheets import bar, headed, magnified, stacked
 
 SIDE = 192  # pixels of a picture, at least
 COLUMNS = 3  # image, mask, and their product

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.augment import to_device
-from trainables.generators import drawing
+from trainables.images.augment import to_device
 from trainables.noise_mask.batches import Batch, Batches
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.model import recalibrated
-from trainables.weights import groups
+from trainables.training.generators import drawing
+from trainables.training.weights import groups
 
 _SEED = 20240621  # of the batches: the same in every epoch of every trial
 _RECALIBRATION = 1024  # training images that batch norms are measured on

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.augment import to_device
 from trainables.contract import Context, Finding, Split, Step, Variant
+from trainables.images.augment import to_device
+from trainables.networks.synced_norm import synchronised
 from trainables.noise_mask import health, judging, panels, probe, scoring
 from trainables.noise_mask.batches import Batch, Batches
 from trainables.noise_mask.config import Config, Data
@@ -24,8 +25,7 @@ from trainables.noise_mask.model import Standard, classifier
 from trainables.noise_mask.policy import Policy
 from trainables.settings import UsageError
 from trainables.stages import Stage
-from trainables.synced_norm import synchronised
-from trainables.weights import groups
+from trainables.training.weights import groups
 
 _EVALUATION_SEED = 20240620  # of the masks under which images are scored and shown, in every epoch of every trial
 _SHOWN = 4  # images of a panel

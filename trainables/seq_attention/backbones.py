@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.pretrained import timm_arguments
+from trainables.networks.pretrained import timm_arguments
 from trainables.seq_attention.config import Config
 from trainables.settings import UsageError
 

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from trainables.commands import command
+from trainables.commands import command, parse_arguments, table
 from trainables.contract import Split
 from trainables.seq_attention import sampling
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import all_counts, within
-from trainables.settings import UsageError, parse_arguments, table, unknown
+from trainables.settings import UsageError, unknown
 
 USAGE = """
 Count objects, and say how many of the pairs (image, k) are done, in validation and in training.

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.generators import seeded
 from trainables.processes import Processes
 from trainables.seq_attention import sampling
 from trainables.seq_attention.config import Config
@@ -24,6 +23,7 @@ from trainables.seq_attention.framing import extent, filled, normalised
 from trainables.seq_attention.markers import seen
 from trainables.seq_attention.orders import arranged
 from trainables.seq_attention.scenes import Scenes
+from trainables.training.generators import seeded
 
 CPU = torch.device("cpu")
 COLOUR = 0.2  # augment=light: largest change of brightness and of contrast

@@ -19,7 +19,7 @@ from typing import Any, get_args
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import split_by_group
+from trainables.images.squares import split_by_group
 from trainables.seq_attention.annotations import check_apart, check_inside, chosen, read_json
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.scenes import Listed

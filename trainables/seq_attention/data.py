@@ -8,9 +8,9 @@ from functools import lru_cache, partial
 
 import numpy as np
 
-from trainables.cache import decode_files
 from trainables.contract import Split
-from trainables.images import split_by_group
+from trainables.images.cache import decode_files
+from trainables.images.squares import split_by_group
 from trainables.seq_attention import coco, framing, fsc147, synthetic
 from trainables.seq_attention.annotations import check_inside
 from trainables.seq_attention.backbones import check

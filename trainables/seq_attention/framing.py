@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from trainables.cache import Picture
-from trainables.images import DAMAGED, eight_bits, reason
+from trainables.images.cache import Picture
+from trainables.images.squares import DAMAGED, eight_bits, reason
 
 METHOD = "fitted bilinear 2"
 """Part of the cache's key: changed whenever the same file would give other pixels."""

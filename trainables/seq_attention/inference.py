@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
-from trainables.cache import decode_file
+from trainables.export.recipe import Recipe
+from trainables.files import CONFIG, METRICS, WEIGHTS
+from trainables.images.cache import decode_file
 from trainables.seq_attention.asking import Asker
 from trainables.seq_attention.config import Config
 from trainables.seq_attention.framing import decode
 from trainables.seq_attention.model import Network
 from trainables.seq_attention.rollout import roll_out
-from trainables.weights import load_modules
+from trainables.training.weights import load_modules
 
 
 class Objects(NamedTuple):

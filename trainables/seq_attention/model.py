@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.pretrained import timm_arguments
+from trainables.networks.pretrained import timm_arguments
 from trainables.seq_attention import heatmap
 from trainables.seq_attention.backbones import SMALL, check
 from trainables.seq_attention.config import Config

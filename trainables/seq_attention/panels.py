@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from trainables.pictures import HEADER, stacked
+from trainables.images.sheets import HEADER, stacked
 from trainables.seq_attention.framing import filled
 
 COUNT = 4  # images

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.spatial import cKDTree
 
-from trainables.fingerprint import fingerprint
+from trainables.images.fingerprint import fingerprint
 
 
 class Listed(NamedTuple):

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainables import metrics
-from trainables.calibration import Platt, fit_weighted, scaled
-from trainables.matching import in_turn, near
+from trainables.measuring import multilabel
+from trainables.measuring.calibration import Platt, fit_weighted, scaled
+from trainables.measuring.matching import in_turn, near
 from trainables.seq_attention.framing import normalised
 from trainables.seq_attention.pairs import Answers, Pairs
 from trainables.seq_attention.rollout import Path
@@ -60,7 +60,7 @@ def done_threshold(pairs: Pairs, answers: Answers) -> float:
 
     It lies half-way to the next lower signal, because another image's weakest yes may be a little weaker.
     """
-    threshold = float(metrics.choose_thresholds(pairs.done[:, None], answers.done[:, None])[0])
+    threshold = float(multilabel.choose_thresholds(pairs.done[:, None], answers.done[:, None])[0])
     below = answers.done[answers.done < threshold]
     return (threshold + float(below.max())) / 2 if pairs.done.any() and len(below) else threshold
 
@@ -181,7 +181,7 @@ def _done(pairs: Pairs, answers: Answers, thresholds: Thresholds) -> dict[str, f
 
 
 def _average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
-    return metrics.average_precision(labels[:, None], scores[:, None]).micro
+    return multilabel.average_precision(labels[:, None], scores[:, None]).micro
 
 
 def _counting(counts: np.ndarray, wanted: np.ndarray, scale: Scale) -> dict[str, float]:

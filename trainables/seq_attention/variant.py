@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor, nn
 
 from trainables.contract import Context, Finding, Split, Step, Variant
-from trainables.matching import in_turn
-from trainables.pictures import grid
+from trainables.images.sheets import grid
+from trainables.measuring.matching import in_turn
 from trainables.processes import Processes
 from trainables.seq_attention import health, heatmap, losses, panels, sampling, scoring
 from trainables.seq_attention.asking import Asker
@@ -23,7 +23,7 @@ from trainables.seq_attention.model import Network, Prediction
 from trainables.seq_attention.orders import arranged
 from trainables.seq_attention.rollout import Path
 from trainables.seq_attention.scenes import Scenes
-from trainables.weights import groups
+from trainables.training.weights import groups
 
 
 class SeqAttention(Variant):

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.generators import seeded
 from trainables.processes import Processes
+from trainables.training.generators import seeded
 from trainables.unet_selftrain import augment
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.micrographs import Micrographs, z_score

@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images import rank, split_by_group
+from trainables.images.squares import rank, split_by_group
 from trainables.settings import UsageError
 from trainables.unet_selftrain import folder, synthetic
 from trainables.unet_selftrain.config import Config, Data

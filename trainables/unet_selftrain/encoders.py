@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainables.pretrained import timm_arguments
+from trainables.networks.pretrained import timm_arguments
 from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config
 

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from trainables.cache import decode_files
 from trainables.contract import Split
-from trainables.images import split_by_group
+from trainables.images.cache import decode_files
+from trainables.images.squares import split_by_group
 from trainables.settings import Notice, UsageError, a_few
 from trainables.unet_selftrain.config import Data
 from trainables.unet_selftrain.micrographs import Micrographs

@@ -14,14 +14,15 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
-from trainables.artifact import CONFIG, METRICS, WEIGHTS, Recipe
+from trainables.export.recipe import Recipe
+from trainables.files import CONFIG, METRICS, WEIGHTS
+from trainables.training.weights import load_modules
 from trainables.unet_selftrain import scoring
 from trainables.unet_selftrain.config import Config, Data
 from trainables.unet_selftrain.micrographs import stored, z_score
 from trainables.unet_selftrain.model import network, stride
 from trainables.unet_selftrain.reading import read_micrograph
 from trainables.unet_selftrain.tiling import probabilities
-from trainables.weights import load_modules
 
 
 class Particles(NamedTuple):

@@ -16,8 +16,8 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from trainables import metrics
-from trainables.matching import in_turn, near
+from trainables.measuring import multilabel
+from trainables.measuring.matching import in_turn, near
 from trainables.unet_selftrain.picking import Picks
 
 
@@ -124,7 +124,7 @@ def average_precision(hits: Sequence[np.ndarray], scores: Sequence[np.ndarray], 
     found = np.concatenate([np.zeros(0, dtype=bool), *hits])
     if not found.any():
         return 0.0
-    ranked = metrics.average_precision(found[:, None], np.concatenate(list(scores))[:, None]).micro
+    ranked = multilabel.average_precision(found[:, None], np.concatenate(list(scores))[:, None]).micro
     return ranked * int(found.sum()) / truths  # recall there is relative to the particles that are found at all
 
 

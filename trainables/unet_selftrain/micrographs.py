@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial import cKDTree
 
-from trainables.fingerprint import fingerprint
+from trainables.images.fingerprint import fingerprint
 
 CLIP = 5.0
 """Standard deviations from the mean beyond which a micrograph's pixels are cut off."""

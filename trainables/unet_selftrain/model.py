@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.pretrained import timm_arguments
+from trainables.networks.pretrained import timm_arguments
 from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.encoders import check

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from trainables.pictures import grid, headed, rgb
+from trainables.images.sheets import grid, headed, rgb
 from trainables.unet_selftrain import matching
 from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.scoring import Scored

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from trainables.commands import command
+from trainables.commands import command, command_help, parse_arguments
 from trainables.files import CONFIG, replace_text
-from trainables.settings import Settings, UsageError, command_help, parse_arguments, setting
+from trainables.settings import Settings, UsageError, setting
 from trainables.unet_selftrain.reading import SUFFIXES
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import mrcfile
 import numpy as np
 from PIL import Image
 
-from trainables.cache import Picture, decode_file
-from trainables.images import DAMAGED, reason
+from trainables.images.cache import Picture, decode_file
+from trainables.images.squares import DAMAGED, reason
 from trainables.unet_selftrain.micrographs import standardised
 
 MRC = (".mrc", ".mrcs")

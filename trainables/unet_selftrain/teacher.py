@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.calibration import Platt, scaled
+from trainables.measuring.calibration import Platt, scaled
 from trainables.processes import Processes
 from trainables.unet_selftrain import pseudo, targets
 from trainables.unet_selftrain.config import Config

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.calibration import Platt, fit_platt
 from trainables.contract import Context, Finding, Split, Step, Variant
+from trainables.measuring.calibration import Platt, fit_platt
 from trainables.processes import Processes
 from trainables.stages import Stage
+from trainables.training.weights import groups
 from trainables.unet_selftrain import health, losses, panels, scoring, teacher
 from trainables.unet_selftrain.batches import Batch, Batches
 from trainables.unet_selftrain.config import Config, Data, stage_ends
@@ -23,7 +24,6 @@ from trainables.unet_selftrain.scoring import Scored
 from trainables.unet_selftrain.targets import HALF
 from trainables.unet_selftrain.teacher import Lesson, Teacher
 from trainables.unet_selftrain.tiling import probabilities
-from trainables.weights import groups
 
 
 class UNetSelfTrain(Variant):

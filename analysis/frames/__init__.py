@@ -1,0 +1,1 @@
+"""A run read back as frames: reports, trials and Pareto fronts."""

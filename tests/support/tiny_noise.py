@@ -1,0 +1,37 @@
+"""A noise_mask that trains an epoch in a fraction of a second."""
+
+from __future__ import annotations
+
+from trainables.noise_mask.config import Config, Data
+from trainables.noise_mask.variant import NoiseMask
+from trainables.processes import Processes
+from trainables.registry import load
+
+SETTINGS = {
+    "epochs": 4,
+    "batch_size": 6,
+    "lr": 3e-3,
+    "ft_lr": 1e-3,
+    "heat_share": 0.5,
+    "warmup_epochs": 0.5,
+    "image_size": 32,
+    "augment": "crop_flip",
+    "backbone": "test_resnet",
+    "policy_backbone": "test_resnet",
+    "policy_width": 8,
+    "policy_lr_ratio": 1.0,
+    "mix": 0.5,
+    "grid": 4,
+    "sigma": 1.0,
+    "probe_steps": 2,
+}
+
+
+def config(**values) -> Config:
+    return Config(**{**SETTINGS, **values})
+
+
+def build(seed: int = 0, processes: Processes | None = None, splits=("train", "val"), **values) -> NoiseMask:
+    """On 24 synthetic training images and 12 validation ones."""
+    data = Data(train_size=24, val_size=12)
+    return load("noise_mask").build(config(**values), data, seed=seed, splits=splits, processes=processes)

@@ -1,0 +1,266 @@
+"""Training batches: every image once, whatever came before, on however many processes, and none with its own answer."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.tiny_gaze import config, data, stimuli
+from trainables.entropy_reg.batches import Batch, Batches
+from trainables.entropy_reg.centre_bias import CentreBias
+from trainables.entropy_reg.stimuli import Stimuli
+from trainables.processes import Processes
+
+CPU = torch.device("cpu")
+WIDE, TALL = (48, 64), (64, 48)
+SHAPES = (WIDE, TALL, WIDE, WIDE, TALL, WIDE, WIDE, TALL, WIDE, WIDE)  # seven and three
+
+
+def numbered(places):
+    """Maps that say of which image they are."""
+    return [torch.tensor(list(places), dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 2, 3, 4)]
+
+
+def pictures(shapes=SHAPES) -> Stimuli:
+    """With 4, 5, … fixations."""
+    found = stimuli(shapes, viewers=2, length=8)
+    few = [each.only(np.arange(4 + place)) for place, each in enumerate(found.fixations)]
+    return Stimuli(found.key, found.names, found.pixels, few)
+
+
+def prior_of(seen: Stimuli) -> CentreBias:
+    fixations = [(each.points, shape) for each, shape in zip(seen.fixations, seen.shapes, strict=True)]
+    return CentreBias.fitted(fixations, bandwidth=0.1, uniform_share=0.05)
+
+
+def batches(tmp_path, processes=None, seed=0, shapes=SHAPES, features=numbered, where=None, **values) -> Batches:
+    seen = pictures(shapes)
+    settings, asked = config(**values), data(tmp_path, **(where or {}))
+    return Batches(settings, asked, seen, features, prior_of(seen), CPU, seed, processes or Processes())
+
+
+def places(batch: Batch) -> list[int]:
+    """Of the images that a batch shows."""
+    return batch.features[0][:, 0, 0, 0].long().tolist()
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    pairs = zip(flat(one), flat(other), strict=True)
+    return all(torch.equal(torch.as_tensor(a).nan_to_num(-1), torch.as_tensor(b).nan_to_num(-1)) for a, b in pairs)
+
+
+def flat(batch: Batch) -> list:
+    rest = [each for name, each in batch._asdict().items() if name not in ("features", "history", "shape")]
+    history = [] if batch.history is None else [batch.history]
+    return [*rest, *batch.features, *history, torch.tensor(batch.shape)]
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 10])
+@pytest.mark.parametrize("conditional", [True, False])
+def test_an_epoch_shows_every_image_once_whatever_the_batch_s_size(tmp_path, size, conditional):
+    of = batches(tmp_path, batch_size=size)
+    counted: Counter[int] = Counter()
+    found = list(of.of_epoch(2, conditional=conditional))
+    for batch in found:
+        assert set(batch.weights.tolist()) <= {0.0, 1.0}
+        assert batch.images == batch.weights.sum() > 0
+        assert len(places(batch)) == len(batch.weights) == len(batch.centre_bias) == len(batch.cells) == size
+        counted.update(place for place, weight in zip(places(batch), batch.weights, strict=True) if weight)
+    assert counted == dict.fromkeys(range(10), 1)
+    assert len(found) == of.steps == -(-7 // size) + -(-3 // size)
+
+
+def test_a_batch_has_images_of_one_shape(tmp_path):
+    for batch in batches(tmp_path).of_epoch(0, conditional=False):
+        assert {SHAPES[place] for place in places(batch)} == {batch.shape}
+        assert batch.centre_bias.shape[1:] == (batch.shape[0] // 4, batch.shape[1] // 4)
+
+
+def test_batches_of_both_shapes_take_turns(tmp_path):
+    of = batches(tmp_path, batch_size=1)
+    orders = {tuple(batch.shape for batch in of.of_epoch(epoch, conditional=False)) for epoch in range(20)}
+    assert len(orders) > 15
+
+
+def test_steps_are_counted_over_all_epochs(tmp_path):
+    of = batches(tmp_path)
+    assert [batch.step for epoch in range(3) for batch in of.of_epoch(epoch, conditional=False)] == list(range(9))
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_an_epoch_is_the_same_whatever_came_before(tmp_path, conditional):
+    values = {"regulariser": "dropout", "centre_bias_dropout": 0.5}
+    one, other = batches(tmp_path, **values), batches(tmp_path, **values)
+    for epoch in range(3):
+        list(one.of_epoch(epoch, conditional=not conditional))
+    torch.rand(7)
+    pairs = list(zip(one.of_epoch(3, conditional=conditional), other.of_epoch(3, conditional=conditional), strict=True))
+    assert all(equal(*pair) for pair in pairs)
+    assert not all(map(equal, one.of_epoch(3, conditional=conditional), one.of_epoch(4, conditional=conditional)))
+
+
+def test_another_seed_has_another_order(tmp_path):
+    first, second = (batches(tmp_path, seed=seed).of_epoch(0, conditional=False) for seed in (0, 1))
+    assert [places(batch) for batch in first] != [places(batch) for batch in second]
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+@pytest.mark.parametrize("world", [2, 4])
+def test_the_processes_rows_put_together_are_one_process_s_batch(tmp_path, conditional, world):
+    values = {"regulariser": "dropout", "centre_bias_dropout": 0.5}
+    whole = batches(tmp_path, **values).of_epoch(1, conditional=conditional)
+    parts = [
+        batches(tmp_path, Processes(rank, world), **values).of_epoch(1, conditional=conditional)
+        for rank in range(world)
+    ]
+    for batch, *mine in zip(whole, *parts, strict=True):
+        for rank, part in enumerate(mine):
+            rows = slice(rank, None, world)
+            assert places(part) == places(batch)[rows]
+            for name in ("centre_bias", "weights"):
+                assert torch.equal(getattr(part, name), getattr(batch, name)[rows])
+            wide = part.cells.shape[1]  # only as many as its own images need
+            assert torch.equal(part.cells, batch.cells[rows, :wide])
+            assert torch.equal(part.shares, batch.shares[rows, :wide])
+            assert not batch.shares[rows, wide:].any()
+            if conditional:
+                assert torch.equal(part.history.nan_to_num(-1), batch.history[rows].nan_to_num(-1))
+            assert (part.step, part.shape) == (batch.step, batch.shape)
+        assert {part.images for part in mine} == {batch.images / world}
+
+
+# -- targets -----------------------------------------------------------------------------------------------------------
+
+
+def test_targets_are_the_cells_of_all_fixations_with_equal_shares(tmp_path):
+    seen = pictures()
+    for batch in batches(tmp_path).of_epoch(0, conditional=False):
+        assert batch.history is None
+        for row, place in enumerate(places(batch)):
+            points = seen.fixations[place].points
+            across = batch.shape[1] // 4
+            wanted = [int(y // 4) * across + int(x // 4) for x, y in points.tolist()]
+            assert batch.cells[row, : len(points)].tolist() == wanted
+            assert batch.shares[row, : len(points)].tolist() == pytest.approx([1 / len(points)] * len(points))
+            assert not batch.shares[row, len(points) :].any()
+        torch.testing.assert_close(batch.shares.sum(dim=1), torch.ones(len(batch.shares)))
+
+
+def test_drawn_targets_have_the_history_that_they_were_recorded_with(tmp_path):
+    seen, found = pictures(), Counter()
+    for epoch in range(40):
+        for batch in batches(tmp_path).of_epoch(epoch, conditional=True):
+            assert batch.cells.shape == (4, 3)
+            assert batch.history.shape == (4, 3, 4, 2)
+            assert batch.shares.tolist() == pytest.approx(np.full((4, 3), 1 / 3))
+            for row, place in enumerate(places(batch)):
+                fixations, across = seen.fixations[place], batch.shape[1] // 4
+                for cell, history in zip(batch.cells[row].tolist(), batch.history[row].numpy(), strict=True):
+                    same = (np.nan_to_num(fixations.history, nan=-1) == np.nan_to_num(history, nan=-1)).all(axis=(1, 2))
+                    at = {int(y // 4) * across + int(x // 4) for x, y in fixations.points[same].tolist()}
+                    assert cell in at
+                    found[place, cell] += 1
+    every = {place: {cell for at, cell in found if at == place} for place in range(10)}
+    for place, each in enumerate(seen.fixations):
+        across = SHAPES[place][1] // 4
+        assert every[place] == {int(y // 4) * across + int(x // 4) for x, y in each.points.tolist()}
+
+
+def test_the_image_s_history_reaches_back_four_fixations(tmp_path):
+    """Viewers have eight fixations: a slot is empty only among the first four."""
+    empty = [
+        batch.history.isnan().all(dim=3).sum(dim=2)
+        for epoch in range(10)
+        for batch in batches(tmp_path).of_epoch(epoch, conditional=True)
+    ]
+    assert set(torch.cat(empty).flatten().tolist()) == {0, 1, 2, 3, 4}
+
+
+# -- centre bias -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("regulariser", ["none", "entropy"])
+def test_the_centre_bias_of_an_image_leaves_its_own_fixations_out(tmp_path, regulariser):
+    seen = pictures()
+    whole = prior_of(seen)
+    of = batches(tmp_path, regulariser=regulariser, centre_bias_dropout=0.9)
+    for epoch in range(2):  # the second time some of it may have been kept
+        for batch in of.of_epoch(epoch, conditional=False):
+            for place, found in zip(places(batch), batch.centre_bias, strict=True):
+                others = [
+                    (each.points, shape)
+                    for number, (each, shape) in enumerate(zip(seen.fixations, seen.shapes, strict=True))
+                    if number != place
+                ]
+                refitted = CentreBias.fitted(others, whole.bandwidth, whole.uniform_share)
+                np.testing.assert_allclose(found.numpy(), refitted.log_density(found.shape), atol=1e-4)
+                assert np.abs(found.numpy() - whole.log_density(found.shape)).max() > 0.01
+
+
+@pytest.mark.parametrize("regulariser", ["none", "entropy"])
+def test_with_a_uniform_one_there_is_none(tmp_path, regulariser):
+    for batch in batches(tmp_path, centre_bias="uniform", regulariser=regulariser).of_epoch(0, conditional=False):
+        assert not batch.centre_bias.any()
+
+
+def left_out(of: Batches, epochs=60) -> list[bool]:
+    """Whether the centre bias of each image that counts was left out."""
+    return [
+        not found.any()
+        for epoch in range(epochs)
+        for batch in of.of_epoch(epoch, conditional=False)
+        for found, weight in zip(batch.centre_bias, batch.weights, strict=True)
+        if weight
+    ]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.2, 0.7, 1.0])
+def test_dropout_leaves_out_its_share(tmp_path, share):
+    found = left_out(batches(tmp_path, regulariser="dropout", centre_bias_dropout=share))
+    deviation = (share * (1 - share) / len(found)) ** 0.5
+    assert abs(np.mean(found) - share) <= 4 * deviation
+
+
+def test_dropout_draws_for_every_image_of_every_step_anew(tmp_path):
+    of = batches(tmp_path, regulariser="dropout", centre_bias_dropout=0.5)
+    rows = [
+        tuple((found == 0).all().item() for found in batch.centre_bias)
+        for epoch in range(20)
+        for batch in of.of_epoch(epoch, conditional=False)
+    ]
+    assert len(set(rows)) == 16
+
+
+@pytest.mark.parametrize("regulariser", ["none", "entropy"])
+def test_without_dropout_none_is_left_out(tmp_path, regulariser):
+    assert not any(left_out(batches(tmp_path, regulariser=regulariser, centre_bias_dropout=1.0), 3))
+
+
+@pytest.mark.parametrize("conditional", [True, False])
+def test_order_and_fixations_are_the_same_for_all_regularisers(tmp_path, conditional):
+    kinds = [
+        {"regulariser": "none"},
+        {"regulariser": "entropy", "lambda_eff": 3.0},
+        {"regulariser": "dropout", "centre_bias_dropout": 0.0},
+        {"regulariser": "dropout", "centre_bias_dropout": 0.9},
+    ]
+    epochs = [list(batches(tmp_path, **values).of_epoch(1, conditional=conditional)) for values in kinds]
+    for first, second, third, last in zip(*epochs, strict=True):
+        assert equal(first, second)
+        assert equal(first, third)
+        assert equal(first, last._replace(centre_bias=first.centre_bias))
+
+
+def test_features_are_asked_for_once_for_each_batch_and_in_its_order(tmp_path):
+    asked = []
+
+    def features(given):
+        asked.append(list(given))
+        return numbered(given)
+
+    found = list(batches(tmp_path, features=features).of_epoch(0, conditional=False))
+    assert asked == [places(batch) for batch in found]

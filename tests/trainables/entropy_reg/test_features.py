@@ -1,0 +1,384 @@
+"""The frozen backbone and its kept maps: the same numbers whoever computes them, once, and for the right pixels."""
+
+import json
+import math
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.support.tiny_gaze import config, data, stimuli
+from trainables.entropy_reg import backbones, features
+from trainables.entropy_reg.backbones import Backbone, exactly
+from trainables.entropy_reg.stimuli import Stimuli
+from trainables.settings import UsageError
+
+CPU = torch.device("cpu")
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])  # ImageNet's, for values of 0 to 1
+PUBLISHED = (1888, 128, 32)
+
+
+def tiny(layers: str = "auto", downsample: float = 1.0) -> Backbone:
+    return Backbone("tiny", "none", layers, downsample)
+
+
+@pytest.fixture(scope="module")
+def densenet() -> Backbone:
+    return backbones.backbone("densenet201", "none", "auto", 1.0)
+
+
+@pytest.fixture
+def images() -> Stimuli:
+    return stimuli(((48, 64),) * 5)
+
+
+def numbered(seed: int = 0, shape=(48, 64)) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (*shape, 3), dtype=np.uint8)
+
+
+def same(one: list[Tensor], other: list[Tensor]) -> bool:
+    return len(one) == len(other) and all(map(torch.equal, one, other))
+
+
+def folders(cache: Path) -> set[str]:
+    return {each.name for each in cache.glob("features-*") if each.is_dir()}
+
+
+def seen_by_the_first_layer(backbone: Backbone, image: np.ndarray, margin: int = 0) -> Tensor:
+    """What goes into the network, `[C, H, W]`."""
+    found = []
+    handle = backbone._network[0].register_forward_pre_hook(lambda _, values: found.append(values[0][0]))
+    backbone(image, CPU, margin)
+    handle.remove()
+    return found[0]
+
+
+# -- what the network sees ---------------------------------------------------------------------------------------------
+
+
+def test_pixels_are_divided_by_255_and_normalised_once():
+    """Twice, all images were next to the same dark one."""
+    image = numbered()
+    wanted = ((image / 255 - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(seen_by_the_first_layer(tiny(), image).numpy(), wanted, atol=1e-5)
+
+
+@pytest.mark.parametrize(("level", "low", "high"), [(0, -2.2, -1.7), (255, 2.2, 2.7)])
+def test_black_and_white_are_far_apart(level, low, high):
+    found = seen_by_the_first_layer(tiny(), np.full((48, 64, 3), level, np.uint8))
+    assert low < found.min() <= found.max() < high
+
+
+@pytest.mark.parametrize(("downsample", "shape"), [(2.0, (24, 32)), (1.5, (32, 42)), (4.0, (12, 16))])
+def test_the_image_is_made_smaller_by_taking_every_so_many_th_pixel(downsample, shape):
+    image = numbered()
+    found = seen_by_the_first_layer(tiny(downsample=downsample), image)
+    assert found.shape == (3, *shape)
+    rows, columns = (np.arange(n) * side // n for n, side in zip(shape, image.shape, strict=False))
+    wanted = ((image[rows][:, columns] / 255 - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
+
+
+def test_the_margin_mirrors_the_image():
+    image = numbered()
+    wide = np.pad(image, ((20, 20), (20, 20), (0, 0)), mode="reflect")
+    wanted = ((wide / 255 - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(seen_by_the_first_layer(tiny(), image, 20).numpy(), wanted, atol=1e-5)
+
+
+def test_a_margin_wider_than_the_image_is_mirrored_again():
+    image = numbered(shape=(16, 20))
+    found = seen_by_the_first_layer(tiny(), image, 40)
+    assert found.shape == (3, 96, 100)
+    middle = found[:, 40:56, 40:60].numpy()
+    np.testing.assert_allclose(middle, ((image / 255 - MEAN) / STD).transpose(2, 0, 1), atol=1e-5)
+
+
+@pytest.mark.parametrize("downsample", [1.0, 2.0])
+def test_with_a_margin_the_maps_of_a_uniform_image_are_constant_and_without_they_are_not(downsample):
+    image = np.full((48, 64, 3), 200, np.uint8)
+    plain, wide = (tiny(downsample=downsample)(image, CPU, margin) for margin in (0, 64))
+    assert [each.shape for each in plain] == [each.shape for each in wide]
+    for one, other in zip(plain, wide, strict=True):
+        assert one.flatten(1).std(dim=1).max() > 1e-3
+        assert other.flatten(1).std(dim=1).max() < 1e-6
+
+
+def test_the_margin_s_part_of_the_maps_is_cut_off():
+    """What is left is of the image: far from the borders the maps are those without a margin."""
+    image = numbered(shape=(128, 160))
+    plain, wide = (tiny("1")(image, CPU, margin)[0] for margin in (0, 64))
+    torch.testing.assert_close(plain[:, 4:-4, 4:-4], wide[:, 4:-4, 4:-4], atol=1e-5, rtol=1e-5)
+
+
+# -- layers ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_published_layers_have_their_channels_and_the_first_is_before_the_rectifier(densenet):
+    maps = densenet(numbered(shape=(64, 64)), CPU)
+    assert [each.shape for each in maps] == [(channels, 2, 2) for channels in PUBLISHED]
+    assert all(each.dtype == torch.float32 for each in maps)
+    assert (maps[0] < 0).float().mean() > 0.1
+
+
+def test_the_published_layers_are_those_of_the_network_run_step_by_step(densenet):
+    network, image = densenet._network, numbered(shape=(64, 64))
+    values = torch.from_numpy(((image / 255 - MEAN) / STD).transpose(2, 0, 1)[None]).float()
+    with torch.no_grad():
+        for name, part in network.features.named_children():
+            if name == "denseblock4":
+                break
+            values = part(values)
+        kept = [values]
+        for number in range(1, 33):
+            layer = part[f"denselayer{number}"]
+            norm = layer.norm1
+            before = torch.cat(kept, dim=1)
+            rest = F.batch_norm(before, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+            inner = layer.conv1(F.relu(rest))
+            kept.append(layer.conv2(layer.norm2(inner)))
+    for found, wanted in zip(densenet(image, CPU), (rest[0], inner[0], kept[-2][0]), strict=True):
+        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+
+
+def test_a_layer_s_maps_are_kept_as_they_were_when_it_was_done(monkeypatch):
+    """What follows may work in place."""
+    network = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(inplace=True))
+    monkeypatch.setattr(backbones, "_tiny", lambda: network)
+    assert (tiny("0")(numbered(), CPU)[0] < 0).any()
+
+
+def test_layers_come_in_the_order_asked_for():
+    one, other = tiny("1, 3")(numbered(), CPU), tiny("3,1")(numbered(), CPU)
+    assert same(one, other[::-1])
+    assert one[0].shape != other[0].shape
+
+
+def test_the_backbone_rests():
+    found = tiny()
+    assert not found._network.training
+    assert not any(each.requires_grad for each in found._network.parameters())
+    assert not any(each.requires_grad for each in found(numbered(), CPU))
+
+
+def test_random_weights_are_always_the_same_and_draw_nothing_from_training():
+    torch.manual_seed(5)
+    wanted = torch.rand(3)
+    torch.manual_seed(5)
+    first = tiny()
+    assert torch.equal(torch.rand(3), wanted)
+    assert first.digest == tiny().digest
+    assert same(first(numbered(), CPU), tiny()(numbered(), CPU))
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"backbone": "resnet19", "layers": "a"}, "backbone=resnet19 is no model of timm"),
+        ({"layers": "1,9"}, "backbone=tiny has no module 9; at its top are 0, 1, 2, 3"),
+        ({"backbone": "resnet10t", "layers": "layer9"}, "backbone=resnet10t has no module layer9; .* layer1"),
+        (
+            {"backbone": "resnet10t", "layers": "layer3", "weights": "/no/such.safetensors"},
+            "such.safetensors is no file",
+        ),
+    ],
+)
+def test_a_backbone_that_there_is_not_is_refused_in_one_sentence(tmp_path, images, values, words):
+    with pytest.raises(UsageError, match=words) as caught:
+        features.prepare_features(config(**values), data(tmp_path), [images])
+    assert str(caught.value).endswith(".")
+    assert "\n" not in str(caught.value)
+    assert not folders(tmp_path)
+
+
+# -- the same numbers --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+@pytest.mark.parametrize("downsample", [1.0, 2.0])
+def test_kept_maps_are_the_live_ones_bit_for_bit(tmp_path, images, threads, downsample):
+    settings = config(downsample=downsample)
+    torch.set_num_threads(threads)
+    kept = features.features(settings, data(tmp_path), images, CPU)
+    torch.set_num_threads(5 - threads)
+    live = features.features(settings, data(tmp_path, features="live"), images, CPU)
+    for places in ([0, 1, 2, 3, 4], [4, 2, 2], [3], [1, 0]):
+        assert same(kept(places), live(places))
+    assert torch.get_num_threads() == 5 - threads
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_those_of_densenet201_are_too(tmp_path, threads):
+    settings, pictures = config(backbone="densenet201"), stimuli(((64, 64),) * 3)
+    torch.set_num_threads(threads)
+    kept = features.features(settings, data(tmp_path), pictures, CPU)
+    torch.set_num_threads(3 - threads)
+    live = features.features(settings, data(tmp_path, features="live"), pictures, CPU)
+    found = kept([2, 0, 1])
+    assert [each.shape for each in found] == [(3, channels, 2, 2) for channels in PUBLISHED]
+    assert same(found, live([2, 0, 1]))
+    for row, place in enumerate([2, 0, 1]):
+        assert same([each[row : row + 1] for each in found], live([place]))
+
+
+def test_images_of_several_shapes_have_their_own_maps(tmp_path):
+    pictures = stimuli(((48, 64), (64, 48), (48, 64), (32, 64)))
+    kept = features.features(config(), data(tmp_path), pictures, CPU)
+    for place, image in enumerate(pictures.pixels):
+        assert same([each[0] for each in kept([place])], tiny()(image, CPU))
+
+
+def test_threads_that_look_at_several_images_at_once_do_not_mix_them_up():
+    backbone, pictures = tiny(), [numbered(seed) for seed in range(8)]
+    wanted = [backbone(each, CPU) for each in pictures]
+    wrong = []
+
+    def work(place: int) -> None:
+        for _ in range(20):
+            if not same(backbone(pictures[place], CPU), wanted[place]):
+                wrong.append(place)
+
+    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert not wrong
+
+
+def test_exact_arithmetic_is_on_one_thread_and_gives_the_others_back():
+    torch.set_num_threads(3)
+    with exactly():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 3
+    with pytest.raises(KeyError), exactly():
+        raise KeyError
+    assert torch.get_num_threads() == 3
+
+
+# -- once --------------------------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_computed_twice(tmp_path, images, monkeypatch):
+    first = features.features(config(), data(tmp_path), images, CPU)([0, 1, 2, 3, 4])
+
+    def fail(*_: object) -> None:
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(Backbone, "__call__", fail)
+    again = features.features(config(epochs=7, readout="16-32"), data(tmp_path, viewers=2), images, CPU)
+    assert same(first, again([0, 1, 2, 3, 4]))
+    with pytest.raises(AssertionError, match="computed again"):
+        features.features(config(), data(tmp_path), stimuli(seed=1), CPU)
+
+
+def test_other_pixels_weights_sizes_layers_or_margins_have_another_folder(tmp_path, images, monkeypatch):
+    def ask(settings=None, pictures=images, margin=0) -> int:
+        features.features_of(settings or config(), data(tmp_path), pictures.key, pictures.pixels, CPU, margin)
+        return len(folders(tmp_path))
+
+    assert ask() == 1
+    assert ask() == 1
+    assert ask(config(downsample=2.0)) == 2
+    assert ask(config(layers="1,2")) == 3
+    assert ask(config(layers="2,1")) == 4
+    assert ask(margin=8) == 5
+    assert ask(pictures=stimuli(((48, 64),) * 5, seed=9)) == 6
+    monkeypatch.setattr(backbones, "SEED", 1)
+    backbones.backbone.cache_clear()
+    assert ask() == 7
+    backbones.backbone.cache_clear()  # of the other seed
+    monkeypatch.undo()
+    assert ask() == 7
+
+
+def test_what_the_published_layers_are_called_does_not_matter(tmp_path, images):
+    """auto is one of the ways to write them."""
+    assert tiny("1, 2,3").digest == tiny().digest
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"backbone": "resnet10t", "layers": "layer3,fc"}, r"layers: fc of backbone=resnet10t gives \[1000\]"),
+        ({"backbone": "resnet10t", "layers": "bn1,layer4", "image_size": 32, "downsample": 4.0}, None),
+        (
+            {"backbone": "densenet201", "image_size": 32, "downsample": 4.0},
+            "gives no maps of an image of 32×24 pix",
+        ),
+    ],
+)
+def test_a_layer_without_maps_is_told_of_before_any_are_computed(values, words):
+    size = values.get("image_size", 64)
+    image = numbered(shape=(size * 3 // 4, size))
+    if words is None:
+        backbones.check(config(**values), image)
+        return
+    with pytest.raises(UsageError, match=words):
+        backbones.check(config(**values), image)
+
+
+def test_live_maps_leave_no_folder(tmp_path, images):
+    settings = data(tmp_path, features="live")
+    features.prepare_features(config(), settings, [images])
+    features.features(config(), settings, images, CPU)([0])
+    assert not folders(tmp_path)
+
+
+def kept_values(cache: Path, pictures: Stimuli) -> tuple[np.memmap, int, int]:
+    """The file of the maps, and where those of the image that is checked begin and end."""
+    (folder,) = (cache / name for name in folders(cache))
+    shapes = json.loads((folder / "manifest.json").read_text())
+    ends = np.cumsum([0, *(sum(math.prod(layer) for layer in image) for image in shapes)])
+    place = len(pictures) // 2
+    return np.memmap(folder / "maps.bin", np.float32, mode="r+"), int(ends[place]), int(ends[place + 1])
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("value", [1e3, math.nan])
+def test_a_folder_that_holds_other_values_is_refused(tmp_path, images, value, place):
+    features.prepare_features(config(), data(tmp_path), [images])
+    values, first, end = kept_values(tmp_path, images)
+    values[first if place == 0 else end - 1] = value
+    values.flush()
+    with pytest.raises(UsageError, match=r"features-.* holds other features .*: remove it"):
+        features.prepare_features(config(), data(tmp_path), [images])
+
+
+def test_a_folder_of_a_little_other_values_is_told_of(tmp_path, images):
+    features.prepare_features(config(), data(tmp_path), [images])
+    values, first, end = kept_values(tmp_path, images)
+    values[first:end] *= 1 + 1e-5
+    values.flush()
+    with pytest.warns(UserWarning, match="another kind of machine: its features differ by up to 1.0e-05"):
+        features.prepare_features(config(), data(tmp_path), [images])
+
+
+def test_a_folder_of_the_same_machine_is_taken_without_a_word(tmp_path, images):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for _ in range(2):
+            features.prepare_features(config(), data(tmp_path), [images, stimuli(((64, 48),), seed=4)])
+    assert len(folders(tmp_path)) == 2
+
+
+def test_an_interrupted_computation_leaves_nothing_that_is_taken_for_maps(tmp_path, images, monkeypatch):
+    call, calls = Backbone.__call__, []
+
+    def fail_at_the_third(self, *given):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return call(self, *given)
+
+    monkeypatch.setattr(Backbone, "__call__", fail_at_the_third)
+    with pytest.raises(KeyboardInterrupt):
+        features.features(config(), data(tmp_path), images, CPU)
+    monkeypatch.undo()
+    kept = features.features(config(), data(tmp_path), images, CPU)
+    assert same([each[0] for each in kept([4])], tiny()(images.pixels[4], CPU))

@@ -1,0 +1,114 @@
+"""The centre bias that an export carries, and the one that is fitted to the training split."""
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.tiny_gaze import config, data
+from trainables.entropy_reg import prior
+from trainables.entropy_reg.centre_bias import CentreBias
+from trainables.entropy_reg.config import Config, Data
+from trainables.entropy_reg.data import load
+from trainables.entropy_reg.prior import Prior, fitted
+
+SIZES = [(96, 128), (192, 256), (256, 192), (12, 16), (75, 100), (64, 128)]
+
+
+def centre_bias(bandwidth=0.08) -> CentreBias:
+    """Of fixations around a point left of and above the middle."""
+    rng = np.random.default_rng(0)
+    seen = [(np.clip(rng.normal((40, 30), (15, 8), (20, 2)), 0, (99, 99)), (100, 100)) for _ in range(5)]
+    return CentreBias.fitted(seen, bandwidth, 0.01)
+
+
+@pytest.mark.parametrize("cells", SIZES)
+def test_it_sums_to_one_on_any_cells(cells):
+    found = Prior(centre_bias()).on(cells)
+    assert found.shape == cells
+    assert found.dtype == torch.float32
+    assert found.double().exp().sum().item() == pytest.approx(1, abs=1e-4)  # of float32
+
+
+@pytest.mark.parametrize("cells", SIZES)
+def test_it_is_next_to_the_fitted_one_on_the_same_cells(cells):
+    known = centre_bias()
+    wanted = known.log_density(cells)
+    found = Prior(known).on(cells).double().numpy()
+    assert (np.exp(wanted) * (wanted - found)).sum() / np.log(2) < 2e-3  # bits that are lost
+    assert np.abs(np.exp(wanted) - np.exp(found)).sum() < 0.05
+
+
+def test_on_its_own_cells_it_is_the_fitted_one():
+    known = centre_bias()
+    np.testing.assert_allclose(Prior(known).on((96, 128)).numpy(), known.log_density((96, 128)), atol=1e-5)
+
+
+def test_where_people_look_is_the_same_share_of_height_and_width_on_all_cells():
+    for cells in SIZES:
+        found = Prior(centre_bias()).on(cells).exp()
+        down, across = (float((found.sum(dim=1 - axis) * torch.arange(cells[axis])).sum() + 0.5) for axis in (0, 1))
+        assert down / cells[0] == pytest.approx(0.3, abs=0.02)
+        assert across / cells[1] == pytest.approx(0.4, abs=0.03)
+
+
+def test_without_a_centre_bias_it_is_uniform():
+    found = Prior().on((12, 16))
+    torch.testing.assert_close(found, torch.full((12, 16), -float(np.log(192))))
+
+
+def test_it_travels_with_the_weights():
+    first, second = Prior(centre_bias()), Prior()
+    assert not list(first.parameters())
+    second.load_state_dict(first.state_dict())
+    assert torch.equal(first.on((12, 16)), second.on((12, 16)))
+
+
+def of(settings: Config, where: Data) -> CentreBias:
+    return fitted(load(settings, where, "train"), where)
+
+
+def test_it_is_fitted_to_the_training_split_at_the_network_s_size(tmp_path):
+    where, settings = data(tmp_path), config()
+    train = load(settings, where, "train")
+    seen = [(each.points, shape) for each, shape in zip(train.fixations, train.shapes, strict=True)]
+    wanted, found = CentreBias.fitted(seen, where.bandwidth), fitted(train, where)
+    assert len(found.relative) == len(train)
+    assert (found.bandwidth, found.uniform_share, found.bits) == (wanted.bandwidth, wanted.uniform_share, wanted.bits)
+    np.testing.assert_array_equal(found.log_density((12, 16), without=3), wanted.log_density((12, 16), without=3))
+    np.testing.assert_array_equal(found.log_density((12, 16)), wanted.log_density((12, 16)))
+
+
+def test_bandwidth_and_share_that_are_given_are_taken(tmp_path):
+    found = of(config(), data(tmp_path, bandwidth=0.07, uniform_share=0.02))
+    assert (found.bandwidth, found.uniform_share) == (0.07, 0.02)
+
+
+def test_what_was_chosen_is_kept_for_other_processes(tmp_path, monkeypatch):
+    where = data(tmp_path, bandwidth=None)
+    first = of(config(), where)
+    fitted.cache_clear()
+    monkeypatch.setattr(prior.CentreBias, "fitted", lambda *_: pytest.fail("fitted again"))
+    kept = of(config(), where)
+    assert kept is not first
+    chosen = [(each.bandwidth, each.uniform_share, each.bits, each.at_end) for each in (first, kept)]
+    assert chosen[0] == chosen[1]
+    np.testing.assert_array_equal(kept.log_density((12, 16), without=2), first.log_density((12, 16), without=2))
+
+
+def test_other_fixations_or_settings_are_fitted_anew(tmp_path):
+    fits = [data(tmp_path, **each) for each in ({}, {"viewers": 4}, {"bandwidth": 0.2}, {"uniform_share": 0.5})]
+    bits = {of(config(), where).bits for where in fits}
+    assert len(bits) == len(list(tmp_path.glob("centre-bias-*/fit.json"))) == 4
+
+
+def test_it_is_fitted_once_for_trials_that_differ_in_other_things(tmp_path, monkeypatch):
+    where = data(tmp_path)
+    first = of(config(), where)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("fitted again")
+
+    monkeypatch.setattr(prior.CentreBias, "fitted", fail)
+    assert of(config(lr=0.1, regulariser="entropy", lambda_eff=2.0, history="real", downsample=2.0), where) is first
+    with pytest.raises(AssertionError, match="fitted again"):
+        of(config(), data(tmp_path, split_seed=4))

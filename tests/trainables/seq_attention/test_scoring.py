@@ -1,0 +1,443 @@
+"""From answers to figures: against loops and scikit-learn, and on answerers whose figures are known."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import special
+from sklearn import metrics as oracle
+
+from trainables.measuring.calibration import Platt
+from trainables.seq_attention.pairs import Answers, Pairs, answered, enumerated
+from trainables.seq_attention.rollout import Path, roll_out
+from trainables.seq_attention.scenes import Scenes
+from trainables.seq_attention.scoring import (
+    Scale,
+    Thresholds,
+    done_scaling,
+    done_threshold,
+    figures,
+    rollout_threshold,
+)
+
+SIZE = np.array([300.0, 200.0])
+RADIUS, LIMIT = 5.0, 30
+
+
+def scenes(*counts: int, seed: int = 0) -> Scenes:
+    """Objects on a jittered grid, 30 pixels apart, so that none lies within the radius of another."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(np.arange(20, 290, 30), np.arange(20, 190, 30)), -1).reshape(-1, 2)
+    return Scenes(
+        images=np.zeros((len(counts), 32, 32, 3), np.uint8),
+        sizes=np.tile(SIZE.astype(int), (len(counts), 1)),
+        points=[(rng.permutation(grid)[:n] + rng.uniform(-5, 5, (n, 2))).astype(np.float32) for n in counts],
+        names=[str(place) for place in range(len(counts))],
+        calibration=np.zeros(len(counts), bool),
+    )
+
+
+MANY = scenes(12, 1, 5, 9, 20, 3, 2, 8)
+
+
+class Answerer:
+    """Knows the truth of some scenes, and says what a subclass makes of it."""
+
+    def __init__(self, some: Scenes) -> None:
+        self.ordered = enumerated(some, "reading", 30.0).ordered
+
+    def __call__(self, places, marked) -> Answers:
+        each = [self.one(self.ordered[place], list(points)) for place, points in zip(places, marked, strict=True)]
+        return Answers(np.array([point for point, _ in each], dtype=np.float64), np.array([done for _, done in each]))
+
+    def one(self, objects: np.ndarray, marked: list) -> tuple[np.ndarray, float]:
+        left = [each for each in objects if all(np.hypot(*(each - other)) > 1 for other in marked)]
+        return self.says(left, marked, float(not left))
+
+    def says(self, left: list, marked: list, done: float):
+        return (left[0] if left else np.zeros(2)), done
+
+
+class Noisy(Answerer):
+    """Often near the next object, sometimes near another, with a signal of many ties that is worth something."""
+
+    def says(self, left, marked, done):
+        rng = np.random.default_rng([len(left), len(marked), int(1000 * sum(map(float, left[0]))) if left else 0])
+        near = left[rng.integers(len(left))] if left and rng.random() < 0.5 else super().says(left, marked, done)[0]
+        return near + rng.normal(0, 4, 2), np.round(np.clip(0.3 * done + 0.7 * rng.random(), 0, 1), 1)
+
+
+def scale(radius: float, spacing: float, done=0.5, rollout=0.5, limit=LIMIT, platt=Platt(1.0, 0.0)) -> Scale:  # noqa: B008
+    return Scale(radius, spacing, Thresholds(done, rollout, platt), limit)
+
+
+def judged(kind: type[Answerer], some: Scenes = MANY, radius: float = RADIUS, **thresholds) -> dict[str, float]:
+    """Figures, with thresholds of half unless they are given."""
+    pairs = enumerated(some, "reading", 30.0)
+    ask = kind(some)
+    answers = answered(ask, pairs, range(len(pairs)), 7)
+    paths = roll_out(ask, range(len(some)), LIMIT, 3)
+    return figures(pairs, answers, some.sizes, paths, some.points, scale(radius, some.spacing(), **thresholds))
+
+
+# -- oracles ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("radius", [3.0, 5.0, 40.0])
+def test_figures_of_the_location_are_those_of_a_loop(radius):
+    got, spacing = judged(Noisy, radius=radius), MANY.spacing()
+    errors, nearest = [], []
+    pairs = enumerated(MANY, "reading", 30.0)
+    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 1)
+    for (x, y), image, k in zip(answers.points, pairs.image, pairs.k, strict=True):
+        apart = [math.hypot(x - a, y - b) for a, b in pairs.ordered[image][k:]]
+        errors += apart[:1]
+        nearest += [min(apart)] if apart else []
+    assert got["pixel_error_mean_px"] == pytest.approx(sum(errors) / len(errors))
+    assert got["pixel_error_median_px"] == pytest.approx(np.median(errors))
+    assert got["pixel_error_spacing"] == pytest.approx(np.median(errors) / spacing)
+    assert got["pixel_error_p90_px"] == pytest.approx(np.percentile(errors, 90))
+    for name, values, within in (
+        ("hit", errors, radius),
+        ("hit_any", nearest, radius),
+        ("hit_half_spacing", errors, spacing / 2),
+        ("hit_any_half_spacing", nearest, spacing / 2),
+    ):
+        assert got[name] == pytest.approx(sum(value < within for value in values) / len(values))
+    assert got["order_gap"] == pytest.approx(got["hit_any"] - got["hit"])
+    assert 0 < got["hit"] < got["hit_any"]
+
+
+@pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
+def test_figures_of_the_done_signal_are_those_of_scikit_learn(threshold):
+    pairs = enumerated(MANY, "reading", 30.0)
+    signal = answered(Noisy(MANY), pairs, range(len(pairs)), 5).done
+    done, border = pairs.done, pairs.k >= pairs.count - 1
+    got = judged(Noisy, done=threshold, rollout=0.6)
+    assert got["done_stops"] == pytest.approx(oracle.recall_score(done, signal >= 0.6))
+    assert got["done_ap"] == pytest.approx(oracle.average_precision_score(done, signal))
+    assert got["done_ap_border"] == pytest.approx(oracle.average_precision_score(done[border], signal[border]))
+    as_in_a_roll_out = [  # of N + 1 questions about an image one is done, and its other pairs stand for the rest
+        1 / (n + 1) if k == n else n / (n + 1) / sum(other < n for other in pairs.k[pairs.image == image])
+        for image, k, n in zip(pairs.image, pairs.k, pairs.count, strict=True)
+    ]
+    assert got["done_brier"] == pytest.approx(oracle.brier_score_loss(done, signal, sample_weight=as_in_a_roll_out))
+    assert got["done_f1"] == pytest.approx(oracle.f1_score(done, signal >= threshold))
+    assert got["done_precision"] == pytest.approx(oracle.precision_score(done, signal >= threshold))
+    assert got["done_recall"] == pytest.approx(oracle.recall_score(done, signal >= threshold))
+    table = oracle.confusion_matrix(done, signal >= 0.5, normalize="true")
+    assert (got["done_not_wanted"], got["done_at_half"]) == pytest.approx((table[0, 1], table[1, 1]))
+    assert got["done_prevalence"] == pytest.approx(8 / len(pairs))
+    assert got["done_prevalence_border"] == 0.5  # every image has objects
+    assert got["done_ap_border"] != pytest.approx(got["done_ap"])
+
+
+def test_figures_of_the_roll_outs_are_those_of_a_loop():
+    got = judged(Noisy, rollout=0.9, radius=8.0)
+    errors, scores, visits, matched, again, endless = [], [], 0, 0, 0, 0
+    for path, objects in zip(roll_out(Noisy(MANY), range(8), LIMIT, 8, until=0.9), MANY.points, strict=True):
+        errors.append(len(path.points) - len(objects))
+        scores.append(1 - min(1, abs(errors[-1]) / len(objects)))
+        visits += len(path.points)
+        endless += len(path.done) == len(path.points)
+        taken: set[int] = set()
+        for point in path.points:
+            within = [place for place in range(len(objects)) if math.dist(objects[place], point) < 8]
+            free = [place for place in within if place not in taken]
+            taken |= set(sorted(free, key=lambda place: math.dist(objects[place], point))[:1])
+            matched += bool(free)
+            again += bool(within) and not free
+    assert got["count_error"] == pytest.approx(np.mean(np.abs(errors)))
+    assert got["count_rmse"] == pytest.approx(np.mean(np.square(errors)) ** 0.5)
+    assert got["count_bias"] == pytest.approx(np.mean(errors))
+    assert got["count_score"] == pytest.approx(np.mean(scores))
+    assert got["rollout_precision"] == pytest.approx(matched / visits)
+    assert got["rollout_recall"] == pytest.approx(matched / 60)
+    assert got["rollout_f1"] == pytest.approx(2 / (visits / matched + 60 / matched))
+    assert got["rollout_duplicates"] == pytest.approx(again / visits)
+    assert got["rollout_endless"] == endless / 8
+    assert min(matched, again) > 0
+
+
+def worth(paths, truths, threshold: float) -> tuple[float, float]:
+    """F1 of the visits until a threshold, by hand, and how far counts are off."""
+    matched = visits = off = 0
+    for path, objects in zip(paths, truths, strict=True):
+        points, free = path.points[: path.count(threshold)], list(map(tuple, objects.tolist()))
+        for x, y in points.tolist():
+            near = [each for each in free if math.dist(each, (x, y)) < RADIUS]
+            if near:
+                free.remove(min(near, key=lambda each: math.dist(each, (x, y))))
+                matched += 1
+        visits, off = visits + len(points), off + abs(len(points) - len(objects))
+    return 2 * matched / max(visits + sum(map(len, truths)), 1), -off
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_no_threshold_is_better_than_the_chosen_one_and_none_as_good_has_more_room(seed):
+    rng = np.random.default_rng(seed)
+    truths = [rng.uniform(0, 40, (n, 2)) for n in rng.integers(0, 9, 5)]
+    levels = (10, 1000)[seed % 2]
+    paths = [Path(rng.uniform(0, 40, (12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in truths]
+    chosen = rollout_threshold(paths, truths, RADIUS)
+    signals = np.unique(np.concatenate([path.done for path in paths]))
+    tried = {value: worth(paths, truths, value) for value in [*signals, 2.0]}  # each stands for all down to the next
+    best = max(tried.values())
+    assert worth(paths, truths, chosen) == best
+    changes = [low for low in signals if any(low in np.maximum.accumulate(path.done) for path in paths)]
+    rooms = {(low, high): high - low for low, high in itertools.pairwise(changes) if tried[high] == best}
+    if rooms:
+        widest = max(rooms.values())
+        assert chosen in [(low + high) / 2 for (low, high), room in rooms.items() if room == pytest.approx(widest)]
+
+
+def far(count: int) -> np.ndarray:
+    """Objects that nobody hits, so that only counts tell thresholds apart."""
+    return np.full((count, 2), 1e3)
+
+
+@pytest.mark.parametrize("signal", [0.0, 0.02, 1.0])
+@pytest.mark.parametrize(("counts", "ends"), [([0, 0], True), ([12, 12], False), ([1, 2], True), ([10, 11], False)])
+def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(signal, counts, ends):
+    paths = [Path(np.zeros((12, 2)), np.full(12, signal))] * 2
+    threshold = rollout_threshold(paths, [far(count) for count in counts], RADIUS)
+    assert math.isfinite(threshold)
+    assert [path.count(threshold) for path in paths] == [0 if ends else 12] * 2
+
+
+def test_a_hit_is_worth_more_than_a_count_that_is_less_wrong():
+    """By the count alone a young network, which would run on, ends every roll-out at once, and all figures are 0."""
+    path = Path(np.zeros((12, 2)), np.full(12, 0.02))
+    assert path.count(rollout_threshold([path], [np.zeros((1, 2))], RADIUS)) == 12
+
+
+@pytest.mark.parametrize(("signal", "count", "tied"), [([0.1, 0.1, 0.5], 1, 0.1), ([0.1, 0.5, 0.2], 2, 0.6)])
+def test_on_a_tie_neither_all_nor_none_is_ended(signal, count, tied):
+    path, truths = Path(np.zeros((3, 2)), np.array(signal)), [far(count)]
+    assert worth([path], truths, tied) == worth([path], truths, 0.3) == (0, -1)
+    assert rollout_threshold([path], truths, RADIUS) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize("low", [0.3, np.nextafter(0.3, 1)])  # half-way is rounded up, and down
+def test_between_neighbouring_numbers_the_threshold_is_above_the_lower_one(low):
+    path = Path(np.zeros((4, 2)), np.array([low, low, np.nextafter(low, 1), 0.9]))
+    assert path.count(rollout_threshold([path], [far(2)], RADIUS)) == 2
+
+
+def test_how_training_balances_done_does_not_change_the_brier_score():
+    """A weight or a share of the done pairs moves and stretches the signal's logit, and calibration undoes that."""
+    pairs = enumerated(MANY, "reading", 30.0)
+    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 5)
+    logits = special.logit(np.clip(answers.done, 0.02, 0.98))
+    scores = []
+    for slope, offset in ((1.0, 0.0), (0.5, 2.0), (1.5, -3.0)):
+        said = Answers(answers.points, special.expit(slope * logits + offset))
+        platt = done_scaling(pairs, said)
+        got = figures(pairs, said, MANY.sizes, [], [], scale(RADIUS, 30.0, platt=platt))
+        scores.append(got["done_brier"])
+    assert scores[1:] == pytest.approx(scores[:1] * 2, abs=1e-4)
+    share = np.average(pairs.done, weights=pairs.weight)
+    assert 0 < scores[0] < share * (1 - share)  # better than always saying the share
+
+
+def test_a_question_s_threshold_has_room_on_both_sides():
+    pairs = enumerated(scenes(3, 3), "reading", 30.0)
+    signal = np.where(pairs.done, np.linspace(0.9, 0.99, len(pairs)), 0.1)
+    weakest = signal[pairs.done].min()
+    assert done_threshold(pairs, Answers(np.zeros((len(pairs), 2)), signal)) == pytest.approx((weakest + 0.1) / 2)
+    nobody = Pairs(pairs.image[:2], pairs.k[:2], pairs.ordered)  # nothing done: just above all, so that all is no
+    assert done_threshold(nobody, Answers(np.zeros((2, 2)), np.array([0.2, 0.7]))) > 0.7
+
+
+# -- answerers whose figures are known -------------------------------------------------------------------------------
+
+
+def test_of_perfect_answers_all_figures_are_perfect():
+    got = judged(Answerer)
+    ones = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "done_ap", "done_ap_border", "done_f1")
+    ones += ("done_at_half", "done_stops", "count_score", "rollout_precision", "rollout_recall", "rollout_f1")
+    zeros = ("pixel_error_mean_px", "pixel_error_p90_px", "order_gap", "done_brier", "done_not_wanted", "count_error")
+    zeros += ("count_rmse", "count_bias", "rollout_duplicates", "rollout_endless", "rollout_empty")
+    assert {name: got[name] for name in ones} == dict.fromkeys(ones, 1.0)
+    assert {name: got[name] for name in zeros} == dict.fromkeys(zeros, 0.0)
+    assert got["prediction_spread"] == pytest.approx(1)
+
+
+class Never(Answerer):
+    def says(self, left, marked, done):
+        return super().says(left, marked, done)[0], 0.02
+
+
+def test_who_never_says_done_is_right_on_most_pairs_and_yet_gets_nothing_for_it():
+    counts = [len(each) for each in MANY.points]
+    every = [k == n for n in counts for k in range(n + 1)]  # k uniform, as the notes have it
+    assert 1 - np.mean(every) > 0.88
+    got = judged(Never)
+    assert got["done_recall"] == got["done_at_half"] == got["done_f1"] == 0
+    assert got["done_ap"] == pytest.approx(got["done_prevalence"])
+    assert got["done_ap_border"] == pytest.approx(got["done_prevalence_border"])
+    assert got["rollout_endless"] == 1
+    assert got["count_bias"] == pytest.approx(LIMIT - np.mean(counts))
+
+
+def test_a_chosen_threshold_hides_it_from_recall_but_not_from_the_rest():
+    pairs = enumerated(MANY, "reading", 30.0)
+    threshold = done_threshold(pairs, answered(Never(MANY), pairs, range(len(pairs)), 9))
+    got = judged(Never, done=threshold)
+    assert got["done_recall"] == 1
+    assert (got["done_at_half"], got["done_ap"]) == (0, pytest.approx(got["done_prevalence"]))
+
+
+class LastAgain(Answerer):
+    """Always names the last object of the order, whether it was visited or not, and knows how many there are."""
+
+    def one(self, objects, marked):
+        return objects[-1] if len(objects) else np.zeros(2), float(len(marked) >= len(objects))
+
+
+def test_who_counts_right_and_always_hits_one_object_that_is_left_does_not_win():
+    """Single questions and counts, which know nothing of each other, would call this perfect."""
+    got = judged(LastAgain)
+    assert got["hit_any"] == got["count_score"] == 1
+    assert got["rollout_f1"] < 0.3
+    assert got["rollout_duplicates"] > 0.7
+
+
+class Always(Answerer):
+    def says(self, left, marked, done):
+        return super().says(left, marked, done)[0], 0.9
+
+
+def test_who_always_says_done_visits_nothing():
+    got = judged(Always)
+    assert got["rollout_empty"] == got["done_not_wanted"] == got["done_recall"] == 1
+    assert got["count_score"] == got["rollout_f1"] == got["rollout_duplicates"] == 0
+    assert got["hit"] == 1
+
+
+def test_an_image_without_objects_is_rightly_left_at_once():
+    assert judged(Answerer, scenes(0, 3))["rollout_empty"] == 0
+    assert judged(Always, scenes(0, 0, 3))["rollout_empty"] == 1
+    assert judged(Always, scenes(0, 0, 3))["count_score"] == pytest.approx(2 / 3)
+
+
+class Repeating(Answerer):
+    """Right as long as what is marked is the truth; its own mark, half a pixel off, it does not see."""
+
+    def says(self, left, marked, done):
+        return left[0] + np.array([0.5, 0.0]) if left else np.zeros(2), done
+
+    def one(self, objects, marked):
+        left = [each for each in objects if all(np.hypot(*(each - other)) > 0.4 for other in marked)]
+        return self.says(left, marked, float(not left))
+
+
+def test_a_roll_out_that_repeats_a_point_shows_where_hits_are_perfect():
+    got = judged(Repeating)
+    assert got["hit"] == got["done_ap"] == 1
+    assert got["rollout_recall"] == pytest.approx(8 / 60)  # one in each image
+    assert got["rollout_duplicates"] == pytest.approx(1 - 1 / LIMIT)
+    assert got["rollout_precision"] == pytest.approx(1 / LIMIT)
+
+
+class Last(Answerer):
+    def says(self, left, marked, done):
+        return (left[-1] if left else np.zeros(2)), done
+
+
+def test_who_names_another_object_that_is_left_hits_in_no_order():
+    got = judged(Last, scenes(12, 9, 7))
+    last = 3 / 15  # of the pairs with objects left, those with one
+    assert got["hit"] == pytest.approx(last)
+    assert got["hit_any"] == got["rollout_f1"] == 1
+    assert got["order_gap"] == pytest.approx(1 - last)
+
+
+class Marked(Answerer):
+    def says(self, left, marked, done):
+        return (marked[0] if marked else np.full(2, -50.0)), done
+
+
+def test_an_object_that_is_marked_is_no_hit():
+    assert judged(Marked)["hit_any"] == 0
+
+
+class Middle(Answerer):
+    def says(self, left, marked, done):
+        return SIZE / 2, done
+
+
+def test_who_always_names_one_point_has_no_spread():
+    got = judged(Middle)
+    assert got["prediction_spread"] == 0
+    assert 0.9 < judged(Noisy)["prediction_spread"] < 1.2
+
+
+def test_spread_counts_a_large_image_as_a_small_one():
+    pairs = enumerated(MANY, "reading", 30.0)
+    larger = [each * (1 + 9 * (place % 2)) for place, each in enumerate(pairs.ordered)]
+    answers, spread = answered(Noisy(MANY), pairs, range(len(pairs)), 9), []
+    for factor, ordered in ((np.ones(8), pairs.ordered), (1 + 9 * (np.arange(8) % 2), larger)):
+        said = Answers(answers.points * factor[pairs.image][:, None], answers.done)
+        asked = Pairs(pairs.image, pairs.k, ordered)
+        got = figures(asked, said, MANY.sizes * factor[:, None], [], [], scale(5.0, 30.0))
+        spread.append(got["prediction_spread"])
+    assert spread[0] == pytest.approx(spread[1])
+
+
+# -- what holds of any answers ---------------------------------------------------------------------------------------
+
+
+def test_at_the_radius_there_is_no_hit():
+    pairs = Pairs(np.zeros(1, int), np.zeros(1, int), [np.array([[10.0, 10.0]])])
+    path = Path(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
+
+    def at(radius: float, spacing: float) -> dict[str, float]:
+        answers = Answers(path.points, np.zeros(1))
+        return figures(pairs, answers, SIZE[None], [path], pairs.ordered, scale(radius, spacing, limit=3))
+
+    names = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "rollout_precision", "rollout_recall")
+    assert [at(5.0, 10.0)[name] for name in names] == [0] * 6
+    assert [at(5.001, 10.002)[name] for name in names] == [1] * 6
+
+
+def test_the_order_of_the_images_changes_nothing():
+    before = judged(Noisy)
+    turned = MANY.only(np.array([3, 7, 0, 5, 1, 6, 2, 4]))
+    assert judged(Noisy, turned) == pytest.approx(before)
+
+
+def test_roll_outs_that_ended_at_the_threshold_have_the_figures_of_whole_ones():
+    pairs, ask = enumerated(MANY, "reading", 30.0), Noisy(MANY)
+    answers = answered(ask, pairs, range(len(pairs)), 7)
+    ended = roll_out(ask, range(8), LIMIT, 8, until=0.9)
+    same = scale(RADIUS, MANY.spacing(), rollout=0.9)
+    assert figures(pairs, answers, MANY.sizes, ended, MANY.points, same) == judged(Noisy, rollout=0.9)
+
+
+@pytest.mark.parametrize("counts", [(0,), (0, 0), (1,), (2,), (0, 1, 2), (1, 1)])
+@pytest.mark.parametrize("kind", [Answerer, Noisy, Never, Always, Middle])
+def test_whatever_there_is_the_figures_are_the_same_ones_and_finite(counts, kind):
+    some = scenes(*counts)
+    got = judged(kind, some)
+    assert list(got) == list(judged(Answerer))
+    assert all(type(value) is float and math.isfinite(value) for value in got.values())
+
+
+@pytest.mark.parametrize("place", [0.1, 33.3, 77.7, 123.4])  # their means are not always they, to the last digit
+def test_objects_that_are_all_in_one_place_ask_for_no_spread(place):
+    ordered = [np.full((1, 2), place, np.float32)] * 7
+    pairs = Pairs(np.arange(7), np.zeros(7, int), ordered)
+    answers = Answers(np.arange(14.0).reshape(7, 2), np.zeros(7))
+    got = figures(pairs, answers, np.tile(SIZE, (7, 1)), [], [], scale(5.0, 0.0))
+    assert got["prediction_spread"] == 1
+
+
+def test_the_done_threshold_is_the_best_on_its_pairs():
+    pairs = enumerated(MANY, "reading", 30.0)
+    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 9)
+    best = max(oracle.f1_score(pairs.done, answers.done >= level) for level in np.unique(answers.done))
+    assert oracle.f1_score(pairs.done, answers.done >= done_threshold(pairs, answers)) == best

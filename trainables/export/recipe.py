@@ -1,0 +1,61 @@
+"""Everything that decides a training, as `config.yaml` holds it: the input of `python -m trainables.train`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainables.contract import DataConfig, TrainingConfig
+from trainables.files import read_yaml, write_yaml
+from trainables.objective import Objective
+from trainables.registry import Entry, load
+from trainables.settings import UsageError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training.
+
+    Attributes:
+        config: the variant's Config, with every field; data: its Data.
+    """
+
+    entry: Entry
+    config: TrainingConfig
+    data: DataConfig
+    objective: Objective
+    seed: int
+
+    def write(self, path: Path) -> None:
+        """Save it as `config.yaml`."""
+        values = {
+            "variant": self.entry.name,
+            "seed": self.seed,
+            "config": self.config.as_dict(),
+            "data": self.data.as_dict(),
+            "objective": self.objective.as_dict(),
+        }
+        write_yaml(path, values)
+
+    @classmethod
+    def read(cls, path: Path, config: Mapping[str, Any], data: Mapping[str, Any], seed: int | None = None) -> Recipe:
+        """Read it back, with some fields of config and data replaced.
+
+        Raises:
+            UsageError: no such file, or something in it or in the replacements that cannot be used.
+        """
+        if not path.is_file():
+            raise UsageError(f"config={path} is no file; `python -m analysis.export` writes one.")
+        values = read_yaml(path)
+        if not {"variant", "config", "data", "objective"} <= set(values):
+            raise UsageError(f"{path} is no exported config; it lacks variant, config, data or objective.")
+        entry = load(values["variant"])
+        return cls(
+            entry,
+            entry.Config.of({**values["config"], **config}, where="config."),
+            entry.Data.of({**values["data"], **data}, where="data."),
+            Objective.of(values["objective"]),
+            int(values.get("seed", 0)) if seed is None else seed,
+        )

@@ -1,0 +1,1 @@
+"""Metrics and calibration on arrays; no torch, no settings."""

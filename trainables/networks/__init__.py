@@ -1,0 +1,1 @@
+"""What variants share of networks: pretrained weights, and batch norms over several processes."""

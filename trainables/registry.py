@@ -1,0 +1,110 @@
+"""How a variant is found by its name, and what can be done with it before anything of torch is imported."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from trainables.contract import Context, DataConfig, Split, TrainingConfig
+from trainables.settings import UsageError, unknown
+from trainables.training import init_from
+
+if TYPE_CHECKING:
+    import torch
+
+    from trainables.contract import Variant
+    from trainables.processes import Processes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A variant as found by name; nothing of torch is imported until `build` or `prepare` is called."""
+
+    name: str
+    title: str
+    package: str
+    Config: type[TrainingConfig]
+    Data: type[DataConfig]
+
+    def check(self, config: TrainingConfig, data: DataConfig) -> None:
+        """See, in no time, that what a training begins with is there: its data, and the export of `init_from`.
+
+        Raises:
+            UsageError: it is not, or does not fit.
+        """
+        data.check_root()
+        init_from.check(self.name, config, data)
+
+    def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
+        """Decode the images of some splits once, with a progress bar, before any trial needs them.
+
+        Raises:
+            UsageError: data that are missing or unreadable, named.
+        """
+        data.check_root()
+        importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
+
+    def card_sections(
+        self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]
+    ) -> dict[str, str]:
+        """What the variant adds to the model card of an exported `folder`: title → Markdown.
+
+        Args:
+            facts: what `Variant.describe` said when the folder was written.
+        """
+        if importlib.util.find_spec(f"{self.package}.card") is None:
+            return {}
+        sections: dict[str, str] = importlib.import_module(f"{self.package}.card").sections(folder, config, data, facts)
+        return sections
+
+    def load(self) -> ModuleType:
+        """Import the variant and all that it needs, torch first, which takes seconds in a new process."""
+        return importlib.import_module(f"{self.package}.variant")
+
+    def build(
+        self,
+        config: TrainingConfig,
+        data: DataConfig,
+        *,
+        device: str | torch.device = "cpu",
+        seed: int = 0,
+        splits: Sequence[Split] = ("train", "val"),
+        processes: Processes | None = None,
+    ) -> Variant:
+        """The variant itself. A search asks for train and val, so that it holds no test image at all."""
+        import torch  # noqa: PLC0415  (settings are checked without it)
+
+        from trainables.processes import Processes  # noqa: PLC0415
+
+        module = self.load()
+        torch.manual_seed(seed)  # of first weights and stochastic depth, which use torch's own generator
+        context = Context(torch.device(device), seed, tuple(splits), processes or Processes())
+        variant: Variant = module.build(config, data, context)
+        return variant
+
+
+def names() -> list[str]:
+    """The variants that are there: every folder of this package with a `variant.py`."""
+    return sorted(found.parent.name for found in Path(__file__).parent.glob("*/variant.py"))
+
+
+def load(name: str) -> Entry:
+    """The variant of that name, or of that dotted package.
+
+    Raises:
+        UsageError: there is none; the sentence says which there are.
+    """
+    package = name if "." in name else f"trainables.{name}"
+    if (package == f"trainables.{name}" and name not in names()) or name.startswith("."):
+        raise UsageError(unknown(name, names(), what="variant"))
+    try:
+        config = importlib.import_module(f"{package}.config")
+    except ModuleNotFoundError as error:
+        raise UsageError(f"variant {name}: {error}; it must be importable where trials run.") from error
+    return Entry(name, sys.modules[package].TITLE, package, config.Config, config.Data)

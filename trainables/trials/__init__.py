@@ -1,0 +1,1 @@
+"""The only room that knows Ray: a trial in one process, and one in several."""
