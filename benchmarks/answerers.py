@@ -84,7 +84,7 @@ class Blobs:
     @classmethod
     def tuned(cls, train: Scenes) -> Blobs:
         """With the numbers that find the training objects best, by F1 within the radius."""
-        some = train.only(np.linspace(0, len(train) - 1, min(TUNED_ON, len(train))).astype(int))
+        some = train.select(np.linspace(0, len(train) - 1, min(TUNED_ON, len(train))).astype(int))
         longer = some.sizes.max(axis=1)
         radius = some.spacing() / 2 / float(np.median(longer))
         tried = [

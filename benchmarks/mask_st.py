@@ -116,7 +116,7 @@ def _train(recipe: Recipe, broken: bool) -> Mapping[str, Any]:
     with inverted_straight_through() if broken else nullcontext():
         while not loop.finished:
             loop.epoch()
-    return loop.best or {}
+    return loop.monitor.best or {}
 
 
 @contextmanager

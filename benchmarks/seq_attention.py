@@ -85,7 +85,7 @@ def train(recipe: Recipe, seed: int) -> dict[str, float]:
     best: dict[str, Any] = {}
     while not loop.finished:
         loop.epoch()
-        if loop.improved:
+        if loop.monitor.improved:
             best = {name: {key: value.clone() for key, value in each.state_dict().items()}
                     for name, each in variant.modules().items()}  # fmt: skip
     for name, module in variant.modules().items():
@@ -125,7 +125,7 @@ def _print_answerers(recipe: Recipe) -> None:
     print(f"blobs: {', '.join(f'{key} {value}' for key, value in blobs.numbers._asdict().items())}")
     for name, answerer, order in (("mean position", mean, config.order), ("blobs, nearest first", blobs, "nearest")):
         judge = Judge(data, order, limit(counts(data, "train")))
-        thresholds = judge.thresholds(answerer, val.only(val.calibration))
+        thresholds = judge.thresholds(answerer, val.select(val.calibration))
         _print_row(name, [judge.figures(answerer, test, thresholds)])
 
 

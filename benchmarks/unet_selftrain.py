@@ -123,7 +123,7 @@ def _arms(fixed: Mapping[str, Any], measurement: Measurement) -> Iterator[tuple[
 def _print_picker(name: str, config: Config, data: Data) -> None:
     numbers, _ = pickers.tuned(name, micrographs(config, data, "train"))
     val = micrographs(config, data, "val")
-    judged = pickers.judged(name, numbers, val.only(val.calibration), micrographs(config, data, "test"))
+    judged = pickers.judged(name, numbers, val.select(val.calibration), micrographs(config, data, "test"))
     words = " ".join(f"{key} {value:g}" for key, value in numbers.items())
     print(f"{name:<44}" + "".join(f"{value:>12.4f}" for value in judged) + f"   ({words})", flush=True)
 

@@ -91,7 +91,6 @@ def read(arguments: Sequence[str], now: str) -> Request:
         raise UsageError(f"space= says what to search; there is {', '.join(available())}.")
     _check_storage(run.storage)
     space = Space.load(run.space, overrides)
-    space.data.check_root()
     storage = Path(run.storage).expanduser()
     name = run.name or _free_name(storage, f"{space.name}-{now}")
     return Request(replace(run, name=name), space, (storage / name).resolve())

@@ -58,7 +58,7 @@ def confirm(where: Mapping[str, Any], space: Space, folder: Path, plan: Sequence
 
     space = without_stopping(space, training.epochs)
     config = space.config(space.default_params())
-    space.entry.check(config, space.data)
+    space.check_start()
     space.entry.prepare(config, space.data)
     there = _open(folder, run, space)
     with there.claimed():

@@ -25,7 +25,7 @@ def main(arguments: list[str]) -> int:
         return 0
     request = read(arguments, now=time.strftime("%m%d-%H%M"))
     space = request.space
-    space.entry.check(space.config(space.default_params()), space.data)
+    space.check_start()
     quiet_ray()
     placement = place(request.run, this_machine(request.run)) if not request.run.address else None
     if request.run.dry_run or not request.run.quiet:

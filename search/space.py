@@ -23,7 +23,6 @@ from trainables.files import read_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry
 from trainables.settings import Settings, UsageError, setting, unknown
-from trainables.training.init_from import inherited
 
 SPACES = Path(__file__).parent.parent / "spaces"
 
@@ -124,9 +123,7 @@ class Space:
         entry = variants.load(str(source["variant"]))
         budget = Budget.of(source.get("budget") or {}, where="budget.")
         params, fixed = _split_params(source)
-        if isinstance(fixed.get("init_from"), str):  # what the export was trained with goes on unless it is changed
-            begun = inherited(entry.name, entry.Config, fixed["init_from"])
-            fixed = {**{name: value for name, value in begun.items() if name not in params}, **fixed}
+        fixed = entry.inherit(fixed, searched=params)
         space = cls(
             name=name,
             entry=entry,
@@ -172,6 +169,19 @@ class Space:
             if dimension.active(params, self._value_without):
                 params[dimension.name] = getattr(config, dimension.name)
         return params
+
+    def check_start(self) -> None:
+        """See that what trials begin with is there: data, every network that is named, an export.
+
+        Raises:
+            UsageError: something is not there, or does not fit.
+        """
+        choices = {
+            each.name: each.distribution.choices
+            for each in self.dimensions
+            if isinstance(each.distribution, optuna.distributions.CategoricalDistribution)
+        }
+        self.entry.check(self.config(self.default_params()), self.data, choices)
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
         """The dimensions whose value lies outside what is searched."""

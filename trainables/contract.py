@@ -1,6 +1,6 @@
 """What a training variant provides.
 
-A variant is a folder under `trainables/` with:
+A variant is a folder under `trainables/`. These files the project needs:
 
     __init__.py   TITLE, one line for people
     config.py     Config (a `TrainingConfig`) and Data (a `DataConfig`); imports no torch, so that settings check fast
@@ -8,8 +8,9 @@ A variant is a folder under `trainables/` with:
     variant.py    build = the `Variant` subclass
     card.py       sections(folder, config, data, facts): what it adds to a model card; a variant need not have one
 
-Nothing else registers it: `trainables.registry` finds the folder by its name. A variant in a package of its own is
-loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
+The five variants that come with the project have, besides, the same files for the same roles (CONTRIBUTING.md lists
+them). Nothing else registers a variant: `trainables.registry` finds the folder by its name. A variant in a package of
+its own is loaded by its dotted name (`variant: my_lab.my_variant`). A variant knows nothing of Ray and owns no loop:
 `trainables.training.loop.Loop` calls it.
 """
 
@@ -19,6 +20,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from trainables.settings import Settings, UsageError, nearest, setting
@@ -34,12 +36,31 @@ if TYPE_CHECKING:
 Split = Literal["train", "val", "test"]
 
 
+class NetworkField(NamedTuple):
+    """A field of a Config that names a network of timm, or one of the variant's own.
+
+    Attributes:
+        name: of the field.
+        own: networks that are not timm's.
+        family: with which the names of timm's must begin; empty: any will do.
+        weights: field with the first weights (`none`, `timm`, or a path); None: they are random.
+    """
+
+    name: str
+    own: tuple[str, ...] = ()
+    family: str = ""
+    weights: str | None = "weights"
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig(Settings):
     """The settings that the one loop reads; every variant's Config adds its own to them."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ()
     """The fields that decide which weights there are; `init_from` needs them to be as they were."""
+
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = ()
+    """The fields that name networks; whether there are such is asked before a search begins."""
 
     PATHS: ClassVar[tuple[str, ...]] = ("init_from", "weights")
     """Fields, where there are such, that may hold a path: made absolute, for a trial runs in another folder."""
@@ -97,14 +118,17 @@ class DataConfig(Settings):
         if self.root is not None:  # made absolute, for a trial does not run in the folder where it was asked for
             object.__setattr__(self, "root", str(Path(self.root).expanduser().resolve()))
 
-    def check_root(self) -> None:
-        """See that the data are there; a run can be read back without them.
+    @property
+    def folder(self) -> Path:
+        """The folder of the data, as a path; a run can be read back without it.
 
         Raises:
             UsageError: the root is no folder.
         """
-        if self.root is not None and not Path(self.root).is_dir():
+        folder = Path(str(self.root))
+        if not folder.is_dir():
             raise UsageError(f"data.root={self.root} is no folder; give the one that holds the data.")
+        return folder
 
 
 @dataclass(frozen=True)
@@ -161,6 +185,8 @@ class Variant(ABC):
     config: TrainingConfig
     device: torch.device
     processes: Processes
+    splits: Mapping[Split, Any] = MappingProxyType({})
+    """The splits that it was built with, by name; a variant without examples has none."""
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -237,5 +263,19 @@ class Variant(ABC):
         return None
 
     def describe(self) -> dict[str, Any]:
-        """Facts about data and model for cards and the record: sizes of splits, classes, parameters."""
-        return {}
+        """Describe data and model for cards and the record: every split, and the parameters of every network."""
+        networks = self.watched() or self.modules()
+        return {
+            "splits": {name: split.describe() for name, split in self.splits.items()},
+            "parameters": {name: sum(each.numel() for each in net.parameters()) for name, net in networks.items()},
+        }
+
+    def require_splits(self, *names: Split) -> None:
+        """See that the variant was built with some splits.
+
+        Raises:
+            ValueError: it was not; the first one that is missing is named.
+        """
+        for name in names:
+            if name not in self.splits:
+                raise ValueError(f"to evaluate {names[0]}, build the variant with the {name} split too")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from trainables.contract import Context, DataConfig, Split, TrainingConfig
+from trainables.networks import pretrained
 from trainables.settings import UsageError, unknown
 from trainables.training import init_from
 
@@ -32,14 +33,38 @@ class Entry:
     Config: type[TrainingConfig]
     Data: type[DataConfig]
 
-    def check(self, config: TrainingConfig, data: DataConfig) -> None:
-        """See, in no time, that what a training begins with is there: its data, and the export of `init_from`.
+    def check(
+        self, config: TrainingConfig, data: DataConfig, alternatives: Mapping[str, Sequence[Any]] | None = None
+    ) -> None:
+        """See, without building anything, that what a training begins with is there: data, networks, an export.
+
+        Args:
+            config: of the training.
+            data: where its data come from.
+            alternatives: other values that a search gives to fields of the config.
 
         Raises:
-            UsageError: it is not, or does not fit.
+            UsageError: something is not there, or does not fit.
         """
-        data.check_root()
+        if data.root is not None:
+            _ = data.folder
+        pretrained.check_networks(config)
+        for field in config.NETWORKS:
+            for name in (alternatives or {}).get(field.name, ()):
+                pretrained.check_network(field, name)
         init_from.check(self.name, config, data)
+
+    def inherit(self, fixed: Mapping[str, Any], searched: Collection[str]) -> dict[str, Any]:
+        """Add to fixed fields those of the export that training begins with, but for what is fixed or searched.
+
+        Args:
+            fixed: fields of the Config, `init_from` among them or not.
+            searched: names of the fields that a search varies.
+        """
+        if not isinstance(fixed.get("init_from"), str):
+            return dict(fixed)
+        before = init_from.changed_settings(self.name, self.Config, fixed["init_from"])
+        return {**{name: value for name, value in before.items() if name not in searched}, **fixed}
 
     def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
         """Decode the images of some splits once, with a progress bar, before any trial needs them.
@@ -47,7 +72,6 @@ class Entry:
         Raises:
             UsageError: data that are missing or unreadable, named.
         """
-        data.check_root()
         importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
 
     def card_sections(

@@ -70,7 +70,8 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
     """Train to the end, or on to it, and write the folder; returns the exit code."""
     from trainables.processes import Processes, pick  # noqa: PLC0415
     from trainables.training.folder import TrainingFolder  # noqa: PLC0415  (mistakes are told before torch loads)
-    from trainables.training.loop import DivergedError, Loop  # noqa: PLC0415
+    from trainables.training.loop import Loop  # noqa: PLC0415
+    from trainables.training.monitor import DivergedError  # noqa: PLC0415
 
     _check_same(folder, recipe)
     processes = Processes.from_environment()
@@ -124,7 +125,7 @@ def _epoch(training: TrainingFolder, *, show: bool) -> None:
 
 def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
     report = report_of(folder / BEST_WEIGHTS)
-    ended = f"; ended early: {loop.stop_reason}." if loop.stop_reason else "."
+    ended = f"; ended early: {loop.monitor.stop_reason}." if loop.monitor.stop_reason else "."
     origin = f"Trained in full for {loop.epoch_done} epochs{ended}"
     write_export(folder, recipe, folder / BEST_WEIGHTS, {}, loop.variant.describe(), origin)
     print(
@@ -134,9 +135,9 @@ def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
 
 def _line(loop: Loop, report: dict[str, Any]) -> str:
     left = report["time/total_s"] / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
-    metric = loop.objective.first.metric
-    figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}{' *' if loop.improved else ''}"
-    findings = "".join(f" · {finding.message}" for finding in loop.findings)
+    metric = loop.monitor.objective.first.metric
+    figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}{' *' if loop.monitor.improved else ''}"
+    findings = "".join(f" · {finding.message}" for finding in loop.monitor.findings)
     return f"  epoch {loop.epoch_done}/{loop.config.epochs} · {figures} · {left:.0f} s left{findings}"
 
 

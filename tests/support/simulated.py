@@ -18,7 +18,8 @@ from search.searcher import BoardSearcher, propose
 from search.space import Space
 from trainables.files import RESULT, append_line, trial_folder
 from trainables.training.folder import TrainingFolder
-from trainables.training.loop import DivergedError, Loop
+from trainables.training.loop import Loop
+from trainables.training.monitor import DivergedError
 
 PARAMS = {"x": {"uniform": [0.0, 1.0]}, "y": {"uniform": [0.0, 1.0]}}
 YAML = """\
@@ -89,7 +90,7 @@ def by_training(on: Board, config: Mapping[str, Any]) -> Results:
     try:
         while not folder.loop.finished:
             made = folder.epoch()
-            yield {**made, "done": folder.loop.finished, "stop_reason": folder.loop.stop_reason}
+            yield {**made, "done": folder.loop.finished, "stop_reason": folder.loop.monitor.stop_reason}
     except (DivergedError, RuntimeError) as error:
         yield {"epoch": folder.loop.epoch_done, "failed": True, "done": True, "stop_reason": str(error)}
     finally:

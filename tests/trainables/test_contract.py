@@ -26,7 +26,7 @@ def test_a_variant_has_a_title_and_settings_that_are_their_own_defaults(name):
 
 def test_settings_and_plans_need_neither_torch_nor_ray():
     loads = "; ".join(f"variants.load('{name}')" for name in variants.names())
-    check = f"import sys, search.request; from trainables import entry as variants; {loads}; " + (
+    check = f"import sys, search.request; from trainables import registry as variants; {loads}; " + (
         "print([name for name in ('torch', 'ray') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
@@ -85,7 +85,7 @@ def test_a_seed_gives_the_same_variant_whatever_was_drawn_before():
 def test_a_root_that_is_not_there_is_named_when_the_data_are_needed():
     missing = Files.of({"source": "nih", "root": "/no/such"}, where="data.")  # a run is read back without its data
     with pytest.raises(UsageError, match=r"data\.root=/no/such is no folder"):
-        missing.check_root()
+        _ = missing.folder
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,7 @@ def test_the_weights_that_training_began_with_are_all_of_the_modules_state():
     loop = linear_loop(epochs=6, parts=three_parts(first_weights=True))
     module = loop.variant.model
     module.register_buffer("counter", torch.zeros(()))
-    loop = Loop(loop.variant, loop.objective)
+    loop = Loop(loop.variant, loop.monitor.objective)
     loop.epoch()
     loop.epoch()
     module.counter += 5

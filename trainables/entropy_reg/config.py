@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.contract import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 CELL = 4
@@ -25,6 +25,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one entropy_reg training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "layers", "readout", "history")
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", own=("tiny",)),)
 
     epochs: int = setting(25, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(4, "images per forward pass, over all processes; all of one shape", low=1)

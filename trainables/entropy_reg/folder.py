@@ -28,7 +28,7 @@ def listed(data: Data) -> list[Listed]:
     Raises:
         UsageError: folder or table are missing or broken, lack columns, images or numbers, or say something twice.
     """
-    root = Path(str(data.root))
+    root = data.folder
     table = _table(root / _TABLE)
     images = _images(root, table)
     subjects = pd.factorize(table["subject"], sort=True)[0]

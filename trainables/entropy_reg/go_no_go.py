@@ -164,7 +164,7 @@ def _command(arguments: list[str], judging: Judging, folder: Path) -> str:
 
 def _work(folder: Path, plan: Plan, judging: Judging, again: str) -> None:
     from trainables.processes import pick  # noqa: PLC0415
-    from trainables.training.loop import DivergedError  # noqa: PLC0415  (mistakes are told before torch loads)
+    from trainables.training.monitor import DivergedError  # noqa: PLC0415  (mistakes are told before torch loads)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_yaml(folder / PLAN, plan.as_dict())
@@ -205,7 +205,7 @@ def _train(folder: Path, recipe: Recipe, device: str, name: str) -> None:
         with tqdm(total=loop.steps_per_epoch, desc=f"  {name}", leave=False, disable=None) as bar:
             report = training.epoch(bar.update)
         left = loop.seconds / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
-        metric = loop.objective.first.metric
+        metric = loop.monitor.objective.first.metric
         figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f} · {left:.0f} s left"
         print(f"  {name} · epoch {loop.epoch_done}/{loop.config.epochs} · {figures}", flush=True)
     training.close()

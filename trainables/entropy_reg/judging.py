@@ -83,7 +83,7 @@ class Judge:
         number = self.data.scored_fixations or len(every.points)
         if not self.conditional or number >= len(every.points):
             return every
-        return every.only(np.linspace(0, len(every.points) - 1, number).astype(np.int64))
+        return every.select(np.linspace(0, len(every.points) - 1, number).astype(np.int64))
 
     @torch.no_grad()
     def _log_densities(self, net: DeepGaze, place: int, scored: Fixations) -> Iterator[np.ndarray]:

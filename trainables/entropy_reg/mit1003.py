@@ -58,7 +58,7 @@ def listed(data: Data) -> list[Listed]:
     Raises:
         UsageError: folders or files are missing or broken, or gaze is of an image that is not there.
     """
-    root = Path(str(data.root))
+    root = data.folder
     files = {file.stem: file for file in sorted((root / _STIMULI).glob("*.jpeg")) if not file.name.startswith(".")}
     if not files:
         raise UsageError(

@@ -45,7 +45,7 @@ def listed(data: Data) -> list[Listed]:
         UsageError: files are missing, broken or at odds, an image is not there or comes twice, or fixations make no
             whole scanpaths.
     """
-    root = Path(str(data.root))
+    root = data.folder
     with opened(_fixations_file(root)) as source:
         recorded = _recorded(source, data.forced)
         where = source.filename

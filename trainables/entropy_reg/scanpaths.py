@@ -41,7 +41,7 @@ class Fixations(NamedTuple):
     points: np.ndarray
     history: np.ndarray
 
-    def only(self, places: np.ndarray) -> Fixations:
+    def select(self, places: np.ndarray) -> Fixations:
         """Some of them."""
         return Fixations(self.points[places], self.history[places])
 

@@ -102,7 +102,7 @@ def _inside(fixations: Fixations, window: list[int]) -> Fixations:
     moved = np.array([left, top], np.float32)
     points = fixations.points - moved
     inside = np.all((points >= 0) & (points < (width, height)), axis=1)
-    return Fixations(points, fixations.history - moved).only(inside)
+    return Fixations(points, fixations.history - moved).select(inside)
 
 
 def _cut(array: np.ndarray, window: list[int]) -> np.ndarray:

@@ -24,7 +24,7 @@ from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.prior import Prior, fitted
 from trainables.entropy_reg.stimuli import Stimuli
 from trainables.stages import Stage
-from trainables.training.weights import groups
+from trainables.training.weights import parameter_groups
 
 _RESTING = 2  # layers of the readout that rest while the scanpath network is trained, as published
 
@@ -81,7 +81,7 @@ class EntropyReg(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights and, without decay, biases, norms, the blur and the centre bias's weight."""
-        return groups(self.net, self.config.lr, self.config.weight_decay)
+        return parameter_groups({"network": self.net}, self.config)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""

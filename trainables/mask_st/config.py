@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.contract import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, plain, setting
 
 DEFAULT_STRIDE: Literal[8] = 8
@@ -20,6 +20,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one mask_st training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "mask_kind", "mask_arch", "mask_stride")
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", own=("micro",), family="convnext"),)
 
     # images
     image_size: int = setting(224, "side of the square input in pixels", low=16)

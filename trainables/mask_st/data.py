@@ -47,7 +47,7 @@ def _loaded(size: int, data: Data, split: Split) -> Examples:
     if split == "val":
         chosen = split_by_group(examples.patients, data.calibration_share, data.split_seed)
         examples = replace(examples, calibration=chosen)
-    return examples.measured() if split == "train" else examples.measured_as(_loaded(size, data, "train"))
+    return examples.standardise() if split == "train" else examples.standardise_like(_loaded(size, data, "train"))
 
 
 def _synthetic(size: int, data: Data, split: Split) -> Examples:

@@ -22,7 +22,7 @@ class Examples(ImageSet):
         calibration: bool `[N]`, the examples on which thresholds are chosen; all false but in validation.
     """
 
-    OF_EACH = (*ImageSet.OF_EACH, "boxes", "findings", "patients", "calibration")
+    PER_EXAMPLE_FIELDS = (*ImageSet.PER_EXAMPLE_FIELDS, "boxes", "findings", "patients", "calibration")
 
     boxes: list[np.ndarray]
     findings: list[tuple[str, ...]]

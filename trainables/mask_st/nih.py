@@ -31,13 +31,13 @@ def load(size: int, data: Data, split: Split) -> Examples:
         return _listed(size, data, _TEST)
     listed = _listed(size, data, _TRAIN_VAL)
     validation = split_by_group(listed.patients, data.val_share, data.split_seed)
-    return listed.only(validation == (split == "val"))
+    return listed.select(validation == (split == "val"))
 
 
 @lru_cache(maxsize=4)
 def _listed(size: int, data: Data, list_name: str) -> Examples:
     """The readable images of one of the two official lists."""
-    root = Path(str(data.root))
+    root = data.folder
     entries = _entries(root)
     lists = _lists(root, entries)
     classes, unknown = _classes(entries, lists)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -23,7 +22,7 @@ from trainables.mask_st.step import MaskStep
 from trainables.mask_st.views import three_views
 from trainables.measuring import multilabel
 from trainables.stages import Stage
-from trainables.training.weights import groups
+from trainables.training.weights import parameter_groups
 
 EVALUATION_BATCH = 128
 EVALUATION_SEED = 20171121  # of the masks that mask_kind=random is scored with, in every epoch and every trial
@@ -73,12 +72,7 @@ class MaskST(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights of each network and, without decay, its biases and norms; the generator at its own rate."""
-        factors = {"classifier": 1.0, "generator": self.config.mask_lr_mult}
-        each = (
-            groups(module, self.config.lr * factors[name], self.config.weight_decay)
-            for name, module in self.modules().items()
-        )
-        return list(itertools.chain.from_iterable(each))
+        return parameter_groups(self.modules(), self.config, {"generator": self.config.mask_lr_mult})
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""
@@ -112,7 +106,7 @@ class MaskST(Variant):
                 raise ValueError(f"to evaluate {split}, build the variant with the {needed} split too")
         examples, val = self.examples[split], self.examples["val"]
         found = self._predictions(examples)
-        chosen = found.full[val.calibration] if split == "val" else self._predictions(val.only(val.calibration)).full
+        chosen = found.full[val.calibration] if split == "val" else self._predictions(val.select(val.calibration)).full
         thresholds = multilabel.choose_thresholds(val.labels[val.calibration], chosen)
         return scoring.figures(found, examples, thresholds, self.config)
 

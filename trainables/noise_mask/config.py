@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.contract import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 
@@ -25,6 +25,10 @@ class Config(TrainingConfig):
     ARCHITECTURE: ClassVar[tuple[str, ...]] = (
         "backbone", "channels", "objective", "policy_backbone", "policy_width", "grid",
     )  # fmt: skip
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (
+        NetworkField("backbone"),
+        NetworkField("policy_backbone", weights=None),
+    )
 
     epochs: int = setting(100, "full budget in epochs, heat and fine-tuning; every schedule is a function of it", low=2)
     batch_size: int = setting(256, "images per forward pass, over all processes", low=2)

@@ -37,4 +37,8 @@ def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
 def _loaded(size: int, channels: int, data: Data, split: Split) -> Labelled:
     source = synthetic if data.source == "synthetic" else folder
     labelled = source.load(size, channels, data, split)
-    return labelled.measured() if split == "train" else labelled.measured_as(_loaded(size, channels, data, "train"))
+    return (
+        labelled.standardise()
+        if split == "train"
+        else labelled.standardise_like(_loaded(size, channels, data, "train"))
+    )

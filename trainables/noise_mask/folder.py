@@ -98,7 +98,7 @@ def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
 @lru_cache(maxsize=2)
 def _splits(data: Data) -> _Splits:
     """The images of all splits, once they are known to be at one with each other."""
-    root = Path(str(data.root))
+    root = data.folder
     splits = _found(root)
     classes = tuple(sorted({image.label for image in splits["train"]}))
     if len(classes) < 2:
@@ -221,7 +221,7 @@ def _without_copies(
 ) -> tuple[dict[Split, list[_Image]], dict[Split, tuple[tuple[str, str], ...]]]:
     """Splits that share no image byte by byte, and what was left out for it."""
     names = {split: [image.name for image in images] for split, images in splits.items()}
-    copies = across(Path(str(data.root)), names, data.cache)
+    copies = across(data.folder, names, data.cache)
     kept = {split: [image for image in images if image.name not in copies] for split, images in splits.items()}
     for split, later in _LATER.items():
         lost = {image.label for image in splits[split]} - {image.label for image in kept[split]}

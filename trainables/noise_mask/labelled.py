@@ -22,7 +22,7 @@ class Labelled(ImageSet):
         modality: of synthetic images int64 `[N]`, 0 or 1; else None.
     """
 
-    OF_EACH = (*ImageSet.OF_EACH, "cue", "modality")
+    PER_EXAMPLE_FIELDS = (*ImageSet.PER_EXAMPLE_FIELDS, "cue", "modality")
 
     cue: np.ndarray | None = None
     modality: np.ndarray | None = None

@@ -18,7 +18,7 @@ from trainables.noise_mask.batches import Batch, Batches
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.model import recalibrated
 from trainables.training.generators import drawing
-from trainables.training.weights import groups
+from trainables.training.weights import decay_groups
 
 _SEED = 20240621  # of the batches: the same in every epoch of every trial
 _RECALIBRATION = 1024  # training images that batch norms are measured on
@@ -38,7 +38,7 @@ def fine_tune(made: nn.Module, batches: Batches, config: Config, steps: int) -> 
 
     A function of its weights alone. With several processes all of them must call it.
     """
-    optimizer = torch.optim.AdamW(groups(made, config.ft_lr, config.weight_decay))
+    optimizer = torch.optim.AdamW(decay_groups(made, config.ft_lr, config.weight_decay))
     made.train()
     with drawing(batches.device, _SEED, batches.processes.rank):
         for index, batch in enumerate(itertools.islice(_endless(batches), steps)):

@@ -89,7 +89,7 @@ def load(size: int, channels: int, data: Data, split: Split) -> Labelled:
     )
     if split != "train" or data.train_per_class is None:
         return labelled
-    return labelled.only(first_of_each(labelled.labels, data.train_per_class, CLASSES))
+    return labelled.select(first_of_each(labelled.labels, data.train_per_class, CLASSES))
 
 
 def layout(data: Data, split: Split) -> Layout:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -25,7 +24,7 @@ from trainables.noise_mask.model import Standard, classifier
 from trainables.noise_mask.policy import Policy
 from trainables.settings import UsageError
 from trainables.stages import Stage
-from trainables.training.weights import groups
+from trainables.training.weights import parameter_groups
 
 _EVALUATION_SEED = 20240620  # of the masks under which images are scored and shown, in every epoch of every trial
 _SHOWN = 4  # images of a panel
@@ -89,12 +88,7 @@ class NoiseMask(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights of each network and, without decay, its biases and norms; the policy at its own rate."""
-        factors = {"classifier": 1.0, "policy": self.config.policy_lr_ratio}
-        each = (
-            groups(module, self.config.lr * factors[name], self.config.weight_decay)
-            for name, module in self.watched().items()
-        )
-        return list(itertools.chain.from_iterable(each))
+        return parameter_groups(self.watched(), self.config, {"policy": self.config.policy_lr_ratio})
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""

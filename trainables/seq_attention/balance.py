@@ -116,7 +116,6 @@ def _read(arguments: list[str]) -> tuple[Config, Data]:
         if not isinstance(part, dict):
             raise UsageError(f"{name}={part} is no setting: write {name}.NAME=VALUE.")
     data = Data.of(parts["data"], where="data.")
-    data.check_root()
     return Config.of(parts["config"], where="config."), data
 
 

@@ -38,7 +38,7 @@ def listed(data: Data, split: Split) -> list[Listed]:
         UsageError: files that are missing, broken or at odds with themselves, a category that there is not, or an
             image in two splits, whichever split is asked for.
     """
-    return _splits(Path(str(data.root)), data.categories, data.test_share, data.split_seed)[split]
+    return _splits(data.folder, data.categories, data.test_share, data.split_seed)[split]
 
 
 @lru_cache(maxsize=2)

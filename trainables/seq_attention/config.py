@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.contract import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 SYNTHETIC_RADIUS = 5.0
@@ -25,6 +25,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one seq_attention training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "width", "head", "glimpses", "marker_channel")
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", own=("small",)),)
 
     epochs: int = setting(30, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(16, "(image, k) pairs per forward pass, over all processes", low=1)

@@ -82,7 +82,7 @@ def _loaded(side: int, data: Data, split: Split) -> Scenes:
     if data.source == "synthetic":
         every = synthetic.load(side, data, split)
         taken = _taken(every.counts, data, split)
-        scenes = every if taken.all() else every.only(taken)
+        scenes = every if taken.all() else every.select(taken)
     else:
         scenes = _decoded(side, data, split)
     if split == "val":

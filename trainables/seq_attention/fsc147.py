@@ -35,7 +35,7 @@ def listed(data: Data, split: Split) -> list[Listed]:
         UsageError: files that are missing, broken or at odds with themselves, a class that there is not, or an image in
             two splits, whichever split is asked for.
     """
-    return _splits(Path(str(data.root)), data.categories)[split]
+    return _splits(data.folder, data.categories)[split]
 
 
 @lru_cache(maxsize=2)

@@ -83,4 +83,4 @@ def some(scenes: Scenes, most: int) -> Scenes:
     """At most so many of the images, evenly spaced; all for 0."""
     if most == 0 or len(scenes) <= most:
         return scenes
-    return scenes.only(np.linspace(0, len(scenes) - 1, most).astype(int))
+    return scenes.select(np.linspace(0, len(scenes) - 1, most).astype(int))

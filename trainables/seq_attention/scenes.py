@@ -73,7 +73,7 @@ class Scenes:
         nearest = [cKDTree(each).query(each, k=2)[0][:, 1] for each in self.points if len(each) > 1]
         return float(np.median(np.concatenate(nearest))) if nearest else 0.0
 
-    def only(self, kept: np.ndarray) -> Scenes:
+    def select(self, kept: np.ndarray) -> Scenes:
         """The images at some places: bool `[N]`, or increasing indices. Pixels stay shared."""
         places = (np.flatnonzero(kept) if kept.dtype == bool else kept).tolist()
         return replace(

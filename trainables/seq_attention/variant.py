@@ -23,7 +23,7 @@ from trainables.seq_attention.model import Network, Prediction
 from trainables.seq_attention.orders import arranged
 from trainables.seq_attention.rollout import Path
 from trainables.seq_attention.scenes import Scenes
-from trainables.training.weights import groups
+from trainables.training.weights import parameter_groups
 
 
 class SeqAttention(Variant):
@@ -57,7 +57,7 @@ class SeqAttention(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights and, without decay, biases and norms."""
-        return groups(self.net, self.config.lr, self.config.weight_decay)
+        return parameter_groups({"network": self.net}, self.config)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches."""
@@ -85,8 +85,8 @@ class SeqAttention(Variant):
                 raise ValueError(f"to evaluate {split}, build the variant with the {needed} split too")
         val, judged = self.scenes["val"], self.scenes[split]
         self.processes.average_buffers([self.net])
-        self._thresholds = self.judge.thresholds(self._asker, val.only(val.calibration))
-        figures = self.judge.figures(self._asker, judged.only(~judged.calibration), self._thresholds)
+        self._thresholds = self.judge.thresholds(self._asker, val.select(val.calibration))
+        figures = self.judge.figures(self._asker, judged.select(~judged.calibration), self._thresholds)
         return {**figures, "health/done_missed": 1 - figures["done_stops"]}
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
@@ -99,8 +99,8 @@ class SeqAttention(Variant):
             return {}
         val = self.scenes["val"]
         judge = replace(self.judge, processes=Processes())  # pictures are drawn by one process
-        thresholds = self._thresholds or judge.thresholds(self._asker, val.only(val.calibration))
-        shown = some(val.only(~val.calibration), panels.COUNT)
+        thresholds = self._thresholds or judge.thresholds(self._asker, val.select(val.calibration))
+        shown = some(val.select(~val.calibration), panels.COUNT)
         paths = judge.paths(self._asker, shown, thresholds.rollout)
         return {
             f"image_{place + 1}": self._sheet(shown, place, paths[place], thresholds) for place in range(len(shown))

@@ -56,16 +56,16 @@ class TrainingFolder:
             self._complete_record()
             self._events = Events(path, settings, first_epoch=loop.epoch_done + 1)
 
-    def epoch(self, each_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
-        """Train one epoch and record it; returns its report. `each_step` is called after every optimiser step.
+    def epoch(self, on_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
+        """Train one epoch and record it; returns its report. `on_step` is called after every optimiser step.
 
         Raises:
             DivergedError: as the loop does; the record stays as it was after the epoch before.
         """
-        report = self.loop.epoch(each_step)
+        report = self.loop.epoch(on_step)
         if self._events is None:
             return report
-        if self.loop.improved:
+        if self.loop.monitor.improved:
             self._keep_weights(self.path / BEST_WEIGHTS, report)
         stage = self.loop.stage_over
         kept = self.path / stage.name if stage is not None and stage.kept else None
@@ -76,7 +76,7 @@ class TrainingFolder:
         self._events.report(report)
         if kept is not None:  # pictures last: one that cannot be drawn must cost nothing else
             self._show_stage(kept)
-        if self.loop.improved:
+        if self.loop.monitor.improved:
             self._show(self.loop.variant.panels())
         return report
 

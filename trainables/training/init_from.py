@@ -1,9 +1,8 @@
-"""First weights of a training from an earlier one: `init_from=export/NAME`, which every variant honours.
+"""A training that begins with an earlier one: `init_from=export/NAME`, which every variant honours.
 
 The export must be one of the same variant, with the same settings where they decide which weights there are
 (`Config.ARCHITECTURE`), and on data that were split in the same way (`Data.SPLITTING`). This is checked from its
-`config.yaml` before a search begins, without torch. The loop then puts the weights in place
-(`trainables.training.weights`).
+`config.yaml` before a search begins, without torch; the loop then loads the weights.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from trainables.files import CONFIG, WEIGHTS, read_yaml
 from trainables.settings import UsageError, plain
 
 if TYPE_CHECKING:
-    from trainables.contract import DataConfig, TrainingConfig
+    from trainables.contract import DataConfig, TrainingConfig, Variant
 
 
 def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:
@@ -32,10 +31,10 @@ def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:
     for name in (CONFIG, WEIGHTS):
         if not (folder / name).is_file():
             raise UsageError(f"init_from={folder} has no {name}; `python -m analysis.export` writes such a folder.")
-    begun = read_yaml(folder / CONFIG)
-    if begun.get("variant") != variant:
-        raise UsageError(f"init_from={folder} is of the variant {begun.get('variant')}; give an export of {variant}.")
-    settings = begun.get("config")
+    recipe = read_yaml(folder / CONFIG)
+    if recipe.get("variant") != variant:
+        raise UsageError(f"init_from={folder} is of the variant {recipe.get('variant')}; give an export of {variant}.")
+    settings = recipe.get("config")
     if not isinstance(settings, Mapping):
         raise UsageError(
             f"init_from={folder} has no settings in its {CONFIG}; `python -m analysis.export` writes such a folder."
@@ -47,23 +46,45 @@ def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:
                 f"init_from={folder} was trained with {name}={plain(before)}, and here it is {plain(now)}: "
                 f"give fixed.{name}={plain(before)}."
             )
-    _check_split(folder, begun.get("data") or {}, data)
+    _check_split(folder, recipe.get("data") or {}, data)
 
 
-def inherited(variant: str, config: type[TrainingConfig], init_from: str) -> dict[str, Any]:
-    """The settings that a training from an export goes on with unless it is told otherwise: all that are not defaults.
+def changed_settings(variant: str, config: type[TrainingConfig], folder: str) -> dict[str, Any]:
+    """Return the settings of an export that are not the default: a training from it goes on with them.
 
-    Nothing where there is no such export of that variant; `check` says so.
+    Empty where there is no such export of that variant; `check` says so.
     """
-    if not (Path(init_from) / CONFIG).is_file():
+    if not (Path(folder) / CONFIG).is_file():
         return {}
-    begun = read_yaml(Path(init_from) / CONFIG)
-    settings = begun.get("config")
-    if begun.get("variant") != variant or not isinstance(settings, Mapping):
+    recipe = read_yaml(Path(folder) / CONFIG)
+    settings = recipe.get("config")
+    if recipe.get("variant") != variant or not isinstance(settings, Mapping):
         return {}
     default = config()
     names = [name for name in config.names() if name not in ("epochs", "init_from") and name in settings]
     return {name: settings[name] for name in names if settings[name] != getattr(default, name)}
+
+
+def load_initial_weights(variant: Variant) -> None:
+    """Give a variant the weights of `config.init_from`; without it, it keeps its own random ones.
+
+    Raises:
+        UsageError: they are not there, or not those of such a model.
+    """
+    if variant.config.init_from is None:
+        return
+    from safetensors import SafetensorError  # noqa: PLC0415  (the checks above need none of it)
+
+    from trainables.training.weights import load_weights  # noqa: PLC0415
+
+    path = Path(variant.config.init_from) / WEIGHTS
+    try:
+        load_weights(path, variant)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise UsageError(
+            f"init_from: {path} does not give the weights of this model: {reason}; give an export of the same one."
+        ) from error
 
 
 def _check_split(folder: Path, before: Mapping[str, Any], data: DataConfig) -> None:

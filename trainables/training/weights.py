@@ -1,4 +1,4 @@
-"""Weights: as safetensors into the modules of a variant, as the first ones of a training, and as AdamW's groups."""
+"""Weights: from safetensors into the modules of a variant, and as the parameter groups of AdamW."""
 
 from __future__ import annotations
 
@@ -6,13 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from trainables.contract import Variant
-from trainables.files import WEIGHTS
-from trainables.settings import UsageError
+from trainables.contract import TrainingConfig, Variant
 
 
 def load_weights(path: Path, variant: Variant) -> None:
@@ -30,26 +27,26 @@ def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
         )
 
 
-def begin(variant: Variant) -> None:
-    """Give a variant the weights of `config.init_from`; without it, it keeps its own random ones.
+def parameter_groups(
+    networks: Mapping[str, nn.Module], config: TrainingConfig, lr_factors: Mapping[str, float] | None = None
+) -> list[dict[str, Any]]:
+    """Return AdamW's groups of some networks, each at its own learning rate.
 
-    Raises:
-        UsageError: they are not there, or not those of such a model.
+    Args:
+        networks: by name.
+        config: learning rate and weight decay.
+        lr_factors: a network's learning rate as a multiple of the config's; 1 where it is not named.
     """
-    if variant.config.init_from is None:
-        return
-    path = Path(variant.config.init_from) / WEIGHTS
-    try:
-        load_weights(path, variant)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        reason = " ".join(str(error).split())[:200].rstrip(".")
-        raise UsageError(
-            f"init_from: {path} does not give the weights of this model: {reason}; give an export of the same one."
-        ) from error
+    factors = lr_factors or {}
+    return [
+        group
+        for name, network in networks.items()
+        for group in decay_groups(network, config.lr * factors.get(name, 1.0), config.weight_decay)
+    ]
 
 
-def groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
-    """AdamW's groups of a module: its weights and, without decay, its biases and norms."""
+def decay_groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict[str, Any]]:
+    """Return AdamW's groups of a module: its weights and, without decay, its biases and norms."""
     return [
         {
             "params": [each for each in module.parameters() if (each.ndim > 1) == decays],

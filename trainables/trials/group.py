@@ -17,7 +17,7 @@ from ray.train.torch import TorchTrainer
 from trainables.files import ERROR, RESULT, put_in_place, read_lines, why_it_died
 from trainables.processes import Processes
 from trainables.settings import one_line
-from trainables.training.loop import DivergedError
+from trainables.training.monitor import DivergedError
 from trainables.trials.trial import Task, Trial
 
 RESTARTS = 2  # of a group of which a process was killed from outside; it goes on from the checkpoint

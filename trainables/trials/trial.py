@@ -30,7 +30,8 @@ from trainables.processes import Processes
 from trainables.registry import load
 from trainables.settings import one_line
 from trainables.training.folder import TrainingFolder
-from trainables.training.loop import DivergedError, Loop
+from trainables.training.loop import Loop
+from trainables.training.monitor import DivergedError
 
 
 @dataclass(frozen=True)

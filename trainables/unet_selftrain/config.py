@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.contract import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 PUBLISHED_RADIUS = 10.0
@@ -25,6 +25,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one unet_selftrain training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("network", "base_features", "levels")
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("network", own=("plain",)),)
 
     epochs: int = setting(190, "full budget in epochs, of all stages together", low=1)
     batch_size: int = setting(128, "tiles per forward pass, over all processes", low=1)

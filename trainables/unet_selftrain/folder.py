@@ -41,13 +41,13 @@ def load(downsample: int, data: Data, split: Split) -> Micrographs:
     units = _units(rest.names, data)
     if len(set(units)) < 2:
         raise UsageError(f"without the test split, only one {data.split_by} is readable: repair or add some.")
-    return rest.only(split_by_group(units, data.val_share, data.split_seed) == (split == "val"))
+    return rest.select(split_by_group(units, data.val_share, data.split_seed) == (split == "val"))
 
 
 @lru_cache(maxsize=4)
 def _part(downsample: int, data: Data, test: bool) -> Micrographs:
     """The readable micrographs of the test split, or of the two others."""
-    root = Path(str(data.root))
+    root = data.folder
     files = _files(root / _IMAGES)
     points = _points(root / _COORDINATES, list(files))
     tested = split_by_group(_splittable(list(files), data), data.test_share, data.split_seed)

@@ -70,7 +70,7 @@ class Micrographs:
         """The way back: points `[n, 2]` of the downsampled micrograph in pixels of the stored one."""
         return stored(points, self.downsample)
 
-    def only(self, kept: np.ndarray) -> Micrographs:
+    def select(self, kept: np.ndarray) -> Micrographs:
         """The micrographs where `kept`, bool `[N]`, is true; pixels stay shared."""
         places = np.flatnonzero(kept).tolist()
         return replace(

@@ -13,7 +13,7 @@ from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.measuring.calibration import Platt, fit_platt
 from trainables.processes import Processes
 from trainables.stages import Stage
-from trainables.training.weights import groups
+from trainables.training.weights import parameter_groups
 from trainables.unet_selftrain import health, losses, panels, scoring, teacher
 from trainables.unet_selftrain.batches import Batch, Batches
 from trainables.unet_selftrain.config import Config, Data, stage_ends
@@ -71,7 +71,7 @@ class UNetSelfTrain(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """The weights and, without decay, biases and norms."""
-        return groups(self.net, self.config.lr, self.config.weight_decay)
+        return parameter_groups({"unet": self.net}, self.config)
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """The epoch's batches, with the targets of its stage."""
@@ -104,8 +104,8 @@ class UNetSelfTrain(Variant):
             if needed not in self.micrographs:
                 raise ValueError(f"to evaluate {split}, build the variant with the {needed} split too")
         val, judged = self.micrographs["val"], self.micrographs[split]
-        calibration = self._scored(val.only(val.calibration))
-        return scoring.figures(self._scored(judged.only(~judged.calibration)), calibration)
+        calibration = self._scored(val.select(val.calibration))
+        return scoring.figures(self._scored(judged.select(~judged.calibration)), calibration)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """What `health.findings` finds."""
@@ -147,7 +147,7 @@ class UNetSelfTrain(Variant):
         platt = Platt(1.0, 0.0)
         if self.config.threshold_scale == "calibrated":
             val = self.micrographs["val"]
-            platt = fit_platt(self._calibration_maps(val.only(val.calibration)))
+            platt = fit_platt(self._calibration_maps(val.select(val.calibration)))
         before = self.evaluate("val")["particle_ap"]
         if self.teacher is not None:  # several small falls are a large one
             before = max(before, self.teacher.average_precision)
@@ -191,12 +191,12 @@ class UNetSelfTrain(Variant):
 
     def _judged(self) -> Micrographs:
         val = self.micrographs["val"]
-        return val.only(~val.calibration)
+        return val.select(~val.calibration)
 
     def _pick_threshold(self) -> float:
         """The score from which to pick, found by this process alone: pictures are drawn by one of them."""
         val = self.micrographs["val"]
-        return scoring.pick_threshold(self._scored(val.only(val.calibration), Processes()))
+        return scoring.pick_threshold(self._scored(val.select(val.calibration), Processes()))
 
     def _sheet(self, place: int, threshold: float) -> tuple[list[np.ndarray], str]:
         """Pictures of a scored validation micrograph, and their title."""

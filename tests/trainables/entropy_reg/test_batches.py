@@ -25,7 +25,7 @@ def numbered(places):
 def pictures(shapes=SHAPES) -> Stimuli:
     """With 4, 5, … fixations."""
     found = stimuli(shapes, viewers=2, length=8)
-    few = [each.only(np.arange(4 + place)) for place, each in enumerate(found.fixations)]
+    few = [each.select(np.arange(4 + place)) for place, each in enumerate(found.fixations)]
     return Stimuli(found.key, found.names, found.pixels, few)
 
 

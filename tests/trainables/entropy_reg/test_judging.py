@@ -148,7 +148,7 @@ def test_each_fixation_is_judged_by_the_density_of_its_own_history(cache, prior)
 def test_of_many_fixations_with_histories_some_are_scored_evenly_and_without_histories_all(cache, prior):
     images = tiny_gaze.stimuli([(48, 64)], viewers=4, length=5)
     few = tiny_gaze.data(cache, scored_fixations=3)
-    chosen = replace(images, fixations=[images.fixations[0].only(np.array([0, 9, 19]))])
+    chosen = replace(images, fixations=[images.fixations[0].select(np.array([0, 9, 19]))])
     model = net("real")
     some = judge(cache, prior, images, data=few, conditional=True).figures(model)
     expected = judge(cache, prior, chosen, conditional=True).figures(model)

@@ -55,7 +55,7 @@ def test_where_nothing_is_scored_the_arrays_are_empty_and_have_their_shapes(path
 
 def test_a_choice_keeps_points_and_histories_together():
     found = fixations((PATH,), 100, 100, forced=False)
-    some = found.only(np.array([5, 1]))
+    some = found.select(np.array([5, 1]))
     assert isinstance(some, Fixations)
     np.testing.assert_array_equal(some.points, PATH[[5, 1]])
     np.testing.assert_array_equal(some.history, found.history[[5, 1]])

@@ -100,7 +100,7 @@ def test_what_is_said_of_a_split_changes_with_its_images_key_names_and_fixations
     assert (said["images"], said["fixations"]) == (3, 36)
     assert "left_out" not in said
     assert replace(made, bad=(("a.png", "broken"),)).describe()["left_out"] == 1
-    fewer = [made.fixations[0].only(np.arange(11)), *made.fixations[1:]]
+    fewer = [made.fixations[0].select(np.arange(11)), *made.fixations[1:]]
     others = [
         replace(made, key=("others",)),
         replace(made, names=["other", *made.names[1:]]),

@@ -14,7 +14,7 @@ from trainables.settings import UsageError
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Boxed(ImageSet):
-    OF_EACH = (*ImageSet.OF_EACH, "boxes", "extra")
+    PER_EXAMPLE_FIELDS = (*ImageSet.PER_EXAMPLE_FIELDS, "boxes", "extra")
 
     boxes: list[np.ndarray]
     extra: np.ndarray | None = None
@@ -41,7 +41,7 @@ def test_examples_are_the_rows_of_the_images_that_they_name():
 
 
 def test_only_takes_of_every_field_what_belongs_to_the_examples():
-    found = made(extra=np.array([7, 8, 9])).only(np.array([True, False, True]))
+    found = made(extra=np.array([7, 8, 9])).select(np.array([True, False, True]))
     assert isinstance(found, Boxed)
     assert (found.rows.tolist(), found.labels.tolist(), found.names) == ([5, 3], [1, 1], ["x", "z"])
     assert [box.tolist() for box in found.boxes] == [[0, 0], [2, 2]]
@@ -49,7 +49,7 @@ def test_only_takes_of_every_field_what_belongs_to_the_examples():
     assert found.extra.tolist() == [7, 9]
     assert found.classes == ("a", "b")
     assert found.images is not None
-    assert made().only(np.array([True, False, True])).extra is None
+    assert made().select(np.array([True, False, True])).extra is None
 
 
 def test_arrays_are_read_only_in_lists_too():
@@ -60,11 +60,11 @@ def test_arrays_are_read_only_in_lists_too():
 
 
 def test_mean_and_deviation_are_of_the_examples_alone_and_other_splits_have_training_s():
-    train = made().measured()
+    train = made().standardise()
     own = train.images[train.rows] / 255
     assert train.mean == pytest.approx(own.mean(), rel=1e-6)
     assert train.std == pytest.approx(own.std(), rel=1e-6)
-    other = made(images=np.zeros((6, 4, 4, 1), np.uint8)).measured_as(train)
+    other = made(images=np.zeros((6, 4, 4, 1), np.uint8)).standardise_like(train)
     assert (other.mean, other.std) == (train.mean, train.std)
 
 
@@ -73,4 +73,4 @@ def test_images_of_one_value_cannot_be_normalised(value):
     """The deviation of many equal floats is not 0."""
     flat = made(images=np.full((6, 64, 64, 1), value, np.uint8))
     with pytest.raises(UsageError, match=f"of the training images, x, y, z, are {value} of 255: give other ones"):
-        flat.measured()
+        flat.standardise()

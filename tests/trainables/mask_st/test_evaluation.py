@@ -74,7 +74,7 @@ def test_thresholds_never_come_from_the_test_split():
     before = variant.evaluate("test")
     test = variant.examples["test"]
     assert not test.calibration.any()
-    variant.examples["test"] = test.only(np.arange(len(test)) % 2 == 0)
+    variant.examples["test"] = test.select(np.arange(len(test)) % 2 == 0)
     half = variant.evaluate("test")
     val = variant.examples["val"]
     variant.examples["val"] = dataclasses.replace(val, calibration=~val.calibration)

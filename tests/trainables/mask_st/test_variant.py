@@ -89,8 +89,8 @@ def test_deterministic_control_has_no_signal_and_says_so():
     loop = Loop(build(mask_kind="deterministic"), OBJECTIVE)
     report = [loop.epoch() for _ in range(2)][1]
     assert report["health/mask_signal"] == 0
-    assert "generator without gradient" in {each.check for each in loop.findings}
-    assert not any(each.fatal for each in loop.findings)
+    assert "generator without gradient" in {each.check for each in loop.monitor.findings}
+    assert not any(each.fatal for each in loop.monitor.findings)
 
 
 def test_ppo_updates_of_one_batch_leave_the_classifier_alone():

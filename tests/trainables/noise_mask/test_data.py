@@ -36,7 +36,7 @@ def test_batches_are_copies_in_the_order_asked_for_and_everything_shared_is_read
 def test_only_keeps_what_belongs_together():
     train = load(SMALL, FEW, "train")
     kept = np.arange(60) % 7 == 2
-    chosen = train.only(kept).only(np.array([False] + [True] * 8))
+    chosen = train.select(kept).select(np.array([False] + [True] * 8))
     places = np.flatnonzero(kept)[1:]
     assert len(chosen) == 8
     assert chosen.names == [train.names[place] for place in places]
@@ -49,7 +49,7 @@ def test_only_keeps_what_belongs_together():
 def test_what_is_not_synthetic_has_neither_cue_nor_modality():
     images = np.zeros((2, 4, 4, 1), np.uint8)
     plain = Labelled(images=images, rows=np.arange(2), labels=np.array([0, 1]), classes=("a", "b"), names=["x", "y"])
-    chosen = plain.only(np.array([False, True]))
+    chosen = plain.select(np.array([False, True]))
     assert (chosen.cue, chosen.modality) == (None, None)
     assert chosen.names == ["y"]
 
@@ -74,7 +74,7 @@ def test_of_many_images_an_even_sample_is_measured():
 
 def test_description_counts_every_class_even_one_without_images():
     train = load(SMALL, FEW, "train")
-    described = train.only(train.labels != 2).describe()
+    described = train.select(train.labels != 2).describe()
     assert described["images"] == 40
     assert described["images_of_class"] == {"disc": 20, "square": 20, "triangle": 0}
     assert described["left_out"] == 0
@@ -94,7 +94,7 @@ def test_the_fingerprint_changes_with_pixels_labels_names_and_rows():
             replace(train, labels=labels),
             replace(train, names=[f"{name}x" for name in train.names]),
             replace(train, classes=("a", "b", "c")),
-            train.only(kept),
+            train.select(kept),
         )
     ]
     assert len(set(prints)) == len(prints)

@@ -103,7 +103,7 @@ def test_who_learns_the_corners_does_well_in_training_and_badly_in_validation(tr
 
 
 def test_who_looks_at_shapes_does_well_in_both(train, val):
-    train, val = (each.only(np.arange(1500) < 300) for each in (train, val))
+    train, val = (each.select(np.arange(1500) < 300) for each in (train, val))
     features = harmonics(train.batch(range(300))[0])
     weights = ridge(features, train.labels)
     assert accuracy(features, train.labels, weights) > 0.95

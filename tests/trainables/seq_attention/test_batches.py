@@ -165,7 +165,7 @@ def test_an_epoch_is_a_function_of_seed_and_epoch():
 
 
 def test_every_epoch_marks_anew():
-    alike = scenes().only(np.array([6] * 8))  # eight times the same image: the order of the images says nothing
+    alike = scenes().select(np.array([6] * 8))  # eight times the same image: the order of the images says nothing
     of = Batches(config(image_size=96, batch_size=8), alike, 24.0, CPU, 0, Processes())
     first, second = (next(of.of_epoch(epoch)).marked.tolist() for epoch in (0, 1))
     assert first != second

@@ -70,10 +70,10 @@ def test_questions_are_the_same_on_every_call():
 
 def test_questions_of_an_image_do_not_depend_on_the_others_or_on_the_order_of_its_objects():
     some = scenes(5, 0, 12, 1, 7)
-    turned = some.only(np.array([4, 2, 0, 1, 3]))
+    turned = some.select(np.array([4, 2, 0, 1, 3]))
     shuffled = Scenes(**{**vars(turned), "points": [each[::-1].copy() for each in turned.points]})
     assert sorted(asked(shuffled), key=str) == sorted(asked(some), key=str)
-    assert asked(some.only(np.array([2]))) == [each for each in asked(some) if each[0] == "2"]
+    assert asked(some.select(np.array([2]))) == [each for each in asked(some) if each[0] == "2"]
 
 
 def test_each_image_has_one_pair_that_is_done():

@@ -406,7 +406,7 @@ def test_at_the_radius_there_is_no_hit():
 
 def test_the_order_of_the_images_changes_nothing():
     before = judged(Noisy)
-    turned = MANY.only(np.array([3, 7, 0, 5, 1, 6, 2, 4]))
+    turned = MANY.select(np.array([3, 7, 0, 5, 1, 6, 2, 4]))
     assert judged(Noisy, turned) == pytest.approx(before)
 
 

@@ -191,7 +191,7 @@ def test_patience_ends_a_training_by_the_objective_and_not_by_a_loss():
     while not loop.finished:
         loop.epoch()
     assert loop.epoch_done == 3
-    assert loop.stop_reason == "patience: no better val/rollout_f1 for 2 epochs"
+    assert loop.monitor.stop_reason == "patience: no better val/rollout_f1 for 2 epochs"
 
 
 TOGETHER = {"dropout": 0.0, "sampling": "separate", "glimpses": 1}

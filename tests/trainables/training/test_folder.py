@@ -18,7 +18,8 @@ from trainables.objective import Goal, Objective
 from trainables.stages import Stage
 from trainables.training import folder
 from trainables.training.folder import TrainingFolder
-from trainables.training.loop import DivergedError, Loop
+from trainables.training.loop import Loop
+from trainables.training.monitor import DivergedError
 from trainables.training.weights import load_weights
 
 NOISY = {"dropout": 0.3, "noise": 0.5, "epochs": 4}
@@ -112,7 +113,7 @@ def test_weights_go_back_where_they_came_from(tmp_path):
     trained = train(tmp_path, until=2)
     fresh = linear_loop(**NOISY)
     load_weights(tmp_path / BEST_WEIGHTS, fresh.variant)
-    best = trained.loop.best["val/mse"]
+    best = trained.loop.monitor.best["val/mse"]
     assert fresh.variant.evaluate("val")["mse"] == pytest.approx(best, rel=1e-6)
 
 

@@ -9,7 +9,8 @@ from tests.support.linear import learning_rates, linear_loop
 from tests.support.loops import through_a_file, timeless
 from trainables import registry as variants
 from trainables.objective import Goal, Objective
-from trainables.training.loop import DivergedError, Loop
+from trainables.training.loop import Loop
+from trainables.training.monitor import DivergedError
 
 RANDOM = {"dropout": 0.3, "noise": 0.5, "epochs": 4, "accumulate": 2}
 
@@ -154,17 +155,17 @@ def test_patience_counts_epochs_since_the_best():
     while not loop.finished:
         loop.epoch()
     assert loop.epoch_done == 3
-    assert loop.best["epoch"] == 1
-    assert loop.stop_reason == "patience: no better val/score for 2 epochs"
+    assert loop.monitor.best["epoch"] == 1
+    assert loop.monitor.stop_reason == "patience: no better val/score for 2 epochs"
 
 
 def test_patience_lets_a_training_go_on_that_gets_better():
     loop = curves(Goal("val/score"), patience=1, epochs=5)
     while not loop.finished:
         loop.epoch()
-        assert loop.improved
+        assert loop.monitor.improved
     assert loop.epoch_done == 5
-    assert loop.stop_reason is None
+    assert loop.monitor.stop_reason is None
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_a_training_that_stays_sick_is_stopped_with_the_findings_sentence(sick, 
         report = loop.epoch()
         assert report["health/fatal"] == report["health/findings"] == float(report["epoch"] in sick)
     assert loop.epoch_done == ends
-    assert loop.stop_reason == ("health: the line is flat; raise lr" if ends < 6 else None)
+    assert loop.monitor.stop_reason == ("health: the line is flat; raise lr" if ends < 6 else None)
 
 
 def test_sick_epochs_are_counted_across_a_resume():

@@ -115,7 +115,7 @@ def test_a_smaller_share_is_part_of_a_larger_one():
 def test_the_seed_decides_what_is_hidden_and_neither_order_nor_other_micrographs_do():
     data = Data(**SMALL, label_share=0.5)
     whole = split()
-    turned = replace(whole, known=[each[::-1] for each in whole.known]).only(np.array([False, True, True, True]))
+    turned = replace(whole, known=[each[::-1] for each in whole.known]).select(np.array([False, True, True, True]))
     expected, found = _hiding(whole, data), _hiding(turned, data)
     other = _hiding(whole, replace(data, split_seed=1))
     for one, two in zip(expected.known[1:], found.known, strict=True):
@@ -161,7 +161,7 @@ def test_validation_alone_has_calibration_micrographs_and_others():
 def test_only_keeps_every_list_in_step():
     micrographs = split("val", label_share=0.5)
     kept = np.array([False, True, False, True])
-    some = micrographs.only(kept)
+    some = micrographs.select(kept)
     assert some.names == ["val_001", "val_003"]
     np.testing.assert_array_equal(some.calibration, micrographs.calibration[kept])
     for new, old in enumerate((1, 3)):
@@ -188,7 +188,7 @@ def test_a_split_says_what_it_holds():
     assert facts["known_particles"] + facts["hidden_particles"] == sum(map(len, split(label_share=1).known))
     points = micrographs.truth(0)
     distances = np.hypot(*(points[:, None] - points).transpose(2, 0, 1)) + 1e9 * np.eye(len(points))
-    assert micrographs.only(np.arange(4) == 0).spacing() == pytest.approx(np.median(distances.min(axis=1)), rel=1e-5)
+    assert micrographs.select(np.arange(4) == 0).spacing() == pytest.approx(np.median(distances.min(axis=1)), rel=1e-5)
     none = [np.empty((0, 2), np.float32)] * 4
     assert replace(micrographs, known=none, hidden=none).describe()["spacing_px"] is None
 

@@ -205,7 +205,7 @@ def test_calibration_is_of_what_the_network_is_trained_for(values):
         return np.where((wanted >= 50) == (noise < 0.8), 0.8, 0.2)  # right in four of five pixels, and says so
 
     variant._predict = nearly_perfect
-    platt = calibration.fit_platt(variant._calibration_maps(val.only(val.calibration)))
+    platt = calibration.fit_platt(variant._calibration_maps(val.select(val.calibration)))
     share = np.mean([found >= 0.5 for found, _ in variant._calibration_maps(val)])
     assert platt.slope == pytest.approx(1, abs=0.1)
     assert 0 < share < 0.5
