@@ -27,12 +27,12 @@ from scipy import stats
 
 from benchmarks.seeds import over_seeds
 from trainables import registry
-from trainables.commands import command, parse
-from trainables.entropy_reg import synthetic
+from trainables.commands import run_command, parse_parts
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.data import load
 from trainables.entropy_reg.prior import fitted
+from trainables.entropy_reg.sources import synthetic
 from trainables.entropy_reg.stimuli import Stimuli
 from trainables.entropy_reg.variant import EntropyReg
 from trainables.export.recipe import Recipe
@@ -77,10 +77,10 @@ class Result(NamedTuple):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
+    measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
     variant = registry.load("entropy_reg")
-    config = Config.of({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
-    data = Data.of(parts["data"], where="data.")
+    config = Config.from_dict({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
+    data = Data.from_dict(parts["data"], where="data.")
     rows = {
         name: Recipe(variant, replace(config, **settings), data, Objective((Goal("val/information_gain_bits"),)), 0)
         for name, settings in arms(config).items()
@@ -122,7 +122,7 @@ def train(recipe: Recipe, seed: int) -> Result:
     assert isinstance(variant, EntropyReg)  # for the type checker
     loop = Loop(variant, recipe.objective)
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
     config = variant.config
     figures = variant.judged("test", variant.prior if config.centre_bias == "kde" else None)
     measured = variant.measured()
@@ -166,4 +166,4 @@ def _interval(results: Sequence[Result]) -> str:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from trainables.entropy_reg.config import Config
 from trainables.networks.pretrained import timm_arguments
-from trainables.settings import UsageError, one_line
+from trainables.settings import UsageError, first_line
 
 TINY = "tiny"
 SEED = 0  # of random weights: not the training's, so that all trials share the features
@@ -129,7 +129,7 @@ def check(config: Config, image: np.ndarray) -> None:
         size = f"{image.shape[1]}×{image.shape[0]}"
         raise UsageError(
             f"backbone={config.backbone} layers={config.layers} gives no maps of an image of {size} pixels at "
-            f"downsample={config.downsample:g}: {one_line(error)}; take a convolutional layer, or larger images."
+            f"downsample={config.downsample:g}: {first_line(error)}; take a convolutional layer, or larger images."
         ) from error
     for name, each in zip(config.layers.split(","), maps, strict=False):
         if each.ndim != 3:

@@ -22,7 +22,7 @@ from trainables.entropy_reg.features import Features
 from trainables.entropy_reg.scoring import cell_of
 from trainables.entropy_reg.stimuli import Shape, Stimuli, cells
 from trainables.processes import Processes
-from trainables.training.generators import seeded
+from trainables.training.generators import seeded_generator
 
 _CPU = torch.device("cpu")
 _KEPT_BYTES = 2**28
@@ -75,9 +75,9 @@ class Batches:
 
     def of_epoch(self, epoch: int, *, conditional: bool) -> Iterator[Batch]:
         """An epoch's batches: every image once; the last one of a shape is filled up with images that do not count."""
-        order = seeded(_CPU, self.seed, epoch, _ORDER)
+        order = seeded_generator(_CPU, self.seed, epoch, _ORDER)
         batches = [batch for group in self._groups for batch in self._split(group, order)]
-        draws = [seeded(_CPU, self.seed, epoch, stream) for stream in (_FIXATIONS, _DROPOUT)]
+        draws = [seeded_generator(_CPU, self.seed, epoch, stream) for stream in (_FIXATIONS, _DROPOUT)]
         for step, index in enumerate(torch.randperm(len(batches), generator=order).tolist()):
             places, weights = batches[index]
             yield self._batch(epoch * self.steps + step, places, weights, draws, conditional)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainables.entropy_reg.config import Config, Data
-from trainables.settings import plain
+from trainables.settings import format_value
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
@@ -50,6 +50,6 @@ def notes_settings(config: Config) -> str:
     number = 3 if config.uniform_kind == "grey3" and config.history == "none" else config.n_uniform
     return (
         f"`compute_every: {config.compute_every}`, `num_uniform_samples: {number}`, and `entropy_weight: "
-        f"{plain(factor)}` where it is computed, which is `lambda_eff={plain(config.lambda_eff)}` per step, with both "
+        f"{format_value(factor)}` where it is computed, which is `lambda_eff={format_value(config.lambda_eff)}` per step, with both "
         "terms in bits. The notes' own (weight 1 every 50 steps, in epochs of 29) comes to 0.034, in nats."
     )

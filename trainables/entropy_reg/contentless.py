@@ -21,7 +21,7 @@ from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.stimuli import Stimuli, cells
 from trainables.processes import Processes
-from trainables.training.generators import seeded
+from trainables.training.generators import seeded_generator
 
 POOL = 64  # colours of which a computation draws its own; their features are kept
 MARGIN = 64  # pixels, of the image that the backbone sees, by which `reflect` continues an image
@@ -101,7 +101,7 @@ class EntropyTerm:
 
     def mean(self, net: DeepGaze, step: int, *, conditional: bool) -> Tensor:
         """Bits; of several processes this one's part, whose mean over the processes is the whole."""
-        generator = seeded(torch.device("cpu"), self.seed, step, 3)
+        generator = seeded_generator(torch.device("cpu"), self.seed, step, 3)
         order = torch.randperm(self.images.number, generator=generator)
         number = self.config.n_uniform if conditional else min(self.config.n_uniform, len(order))  # no image twice
         places = order.repeat(-(-number // len(order)))[:number]
@@ -164,7 +164,7 @@ def histories_of(stimuli: Stimuli) -> np.ndarray:
 
 
 def _measured(images: Contentless, net: DeepGaze, conditional: bool) -> Bias:
-    generator = seeded(torch.device("cpu"), _SEED, _HISTORIES)
+    generator = seeded_generator(torch.device("cpu"), _SEED, _HISTORIES)
     drawn = images.drawn(images.number, generator) if conditional else None
     parts = torch.arange(images.number).split(_AT_ONCE)
     found = [images.log_densities(net, part, drawn if drawn is None else drawn[part]).cpu() for part in parts]

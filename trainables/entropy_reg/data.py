@@ -14,16 +14,17 @@ import numpy as np
 from PIL import Image
 
 from trainables.contract import Split
-from trainables.entropy_reg import folder, mit1003, pysaliency, synthetic
+from trainables.entropy_reg import scanpaths
 from trainables.entropy_reg.config import CELL, Config, Data
-from trainables.entropy_reg.scanpaths import Fixations, Listed, fixations
+from trainables.entropy_reg.scanpaths import Fixations, Listed
+from trainables.entropy_reg.sources import fixations, mit1003, pysaliency, synthetic
 from trainables.entropy_reg.stimuli import Shape, Stimuli
-from trainables.images.cache import Picture, Stored, decode_files
-from trainables.images.squares import DAMAGED, eight_bits, rank, reason
+from trainables.images.cache import Picture, ImageStore, decode_files
+from trainables.images.squares import PILLOW_ERRORS, to_eight_bits, rank_key, describe_error
 from trainables.settings import Notice, UsageError
 
 _METHOD = "rgb bilinear to a shape 1"  # part of the key: change it whenever the same file would give other pixels
-_READERS = {"fixations": folder.listed, "mit1003": mit1003.listed, "pysaliency": pysaliency.listed}
+_READERS = {"fixations": fixations.listed, "mit1003": mit1003.listed, "pysaliency": pysaliency.listed}
 _TURNED = 1.05  # coordinates for an image of another aspect ratio than the file's are those of another image
 
 
@@ -61,7 +62,7 @@ def folds(names: Sequence[str], number: int, seed: int) -> np.ndarray:
     """
     if len(names) < number:
         raise UsageError(f"{len(names)} images with fixations are too few for data.folds={number}: lower it.")
-    ranked = sorted(range(len(names)), key=lambda place: rank(seed, names[place]))
+    ranked = sorted(range(len(names)), key=lambda place: rank_key(seed, names[place]))
     found = np.empty(len(names), dtype=np.int64)
     found[ranked] = np.arange(len(names)) % number
     return found
@@ -89,7 +90,7 @@ def _decoded(size: int, shape: str, data: Data, split: Split) -> Stimuli:
         bad_images=data.bad_images,
         title="images",
     )
-    kept = [asked[place] for place in stored.kept]
+    kept = [asked[place] for place in stored.indices]
     return _with_fixations(kept, stored, data)
 
 
@@ -98,7 +99,7 @@ def _listed(data: Data) -> list[Listed]:
     return _READERS[data.source](data)
 
 
-def _with_fixations(images: list[Listed], stored: Stored, data: Data) -> Stimuli:
+def _with_fixations(images: list[Listed], stored: ImageStore, data: Data) -> Stimuli:
     """The images that have a fixation to be scored."""
     found = [_scaled(each, stored, place, data) for place, each in enumerate(images)]
     scored = sum(len(each.points) for each in found)
@@ -126,7 +127,7 @@ def _with_fixations(images: list[Listed], stored: Stored, data: Data) -> Stimuli
     )
 
 
-def _scaled(image: Listed, stored: Stored, place: int, data: Data) -> Fixations:
+def _scaled(image: Listed, stored: ImageStore, place: int, data: Data) -> Fixations:
     """An image's fixations in pixels of the image as it is stored."""
     width, height = image.size or tuple(stored.sizes[place].tolist())
     file_width, file_height = stored.sizes[place].tolist()
@@ -139,7 +140,7 @@ def _scaled(image: Listed, stored: Stored, place: int, data: Data) -> Fixations:
     rows, columns = stored.shapes[place][:2]
     factor = np.array([columns / width, rows / height], np.float32)
     paths = tuple((path * factor).astype(np.float32) for path in image.scanpaths)
-    return fixations(paths, columns, rows, forced=data.forced)
+    return scanpaths.fixations(paths, columns, rows, forced=data.forced)
 
 
 def decode(file: Path, size: int, shape: str) -> Picture | str:
@@ -148,10 +149,10 @@ def decode(file: Path, size: int, shape: str) -> Picture | str:
     try:
         with Image.open(io.BytesIO(content)) as image:
             height, width = target(image.size, size, shape)
-            picture = eight_bits(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
+            picture = to_eight_bits(image).convert("RGB").resize((width, height), Image.Resampling.BILINEAR)
             return Picture(np.asarray(picture), image.size)
-    except DAMAGED as error:
-        return reason(error)
+    except PILLOW_ERRORS as error:
+        return describe_error(error)
 
 
 def target(stored: tuple[int, int], size: int, shape: str) -> Shape:

@@ -24,8 +24,8 @@ from trainables.entropy_reg import backbones
 from trainables.entropy_reg.backbones import Backbone, exactly
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.stimuli import Stimuli
-from trainables.images.cache import built_once, in_threads
-from trainables.processes import pick
+from trainables.images.cache import build_once, map_in_threads
+from trainables.processes import pick_device
 from trainables.settings import Notice, UsageError
 
 _CLOSE = 1e-3  # of the largest value: the order of additions makes a thousandth of this
@@ -131,7 +131,7 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
 def largest_difference(cached: Cached, backbone: Backbone, pixels: Sequence[np.ndarray], place: int) -> float:
     """Between the kept maps of an image and those computed now, as a share of the largest value; 0: bit for bit."""
     with exactly():
-        now = [each.cpu().numpy() for each in backbone(pixels[place], pick("auto"))]
+        now = [each.cpu().numpy() for each in backbone(pixels[place], pick_device("auto"))]
     kept = cached.of(place)
     if [each.shape for each in now] != [each.shape for each in kept]:
         return math.inf
@@ -144,7 +144,7 @@ def largest_difference(cached: Cached, backbone: Backbone, pixels: Sequence[np.n
 def computed(backbone: Backbone, key: Sequence[object], pixels: Sequence[np.ndarray], cache: Path, margin: int) -> Path:
     """The folder of the maps, filled where it was not there."""
     name = hashlib.sha256(json.dumps([backbone.digest, margin, *key]).encode()).hexdigest()[:32]
-    return built_once(cache / f"features-{name}", partial(_write, backbone=backbone, pixels=pixels, margin=margin))
+    return build_once(cache / f"features-{name}", partial(_write, backbone=backbone, pixels=pixels, margin=margin))
 
 
 def _write(folder: Path, backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> None:
@@ -160,13 +160,13 @@ def _write(folder: Path, backbone: Backbone, pixels: Sequence[np.ndarray], margi
 
 
 def _all_maps(backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> Iterator[list[np.ndarray]]:
-    device = pick("auto")
+    device = pick_device("auto")
 
     def work(image: np.ndarray) -> list[np.ndarray]:
         torch.set_num_threads(1)  # of this thread: see `backbones`
         return [each.cpu().numpy() for each in backbone(image, device, margin)]
 
     with exactly():
-        yield from in_threads(work, pixels, "features of the frozen backbone")
+        yield from map_in_threads(work, pixels, "features of the frozen backbone")
     if device.type == "cuda":
         torch.cuda.empty_cache()  # trials share the GPU with this process

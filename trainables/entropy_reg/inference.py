@@ -82,7 +82,7 @@ class Gaze:
         """
         decoded = decode_file(Path(image), partial(decode, size=self.config.image_size, shape=self.config.shape))
         shape = (decoded.pixels.shape[0], decoded.pixels.shape[1])
-        width, height = decoded.stored
+        width, height = decoded.size
         with exactly():
             maps = self._backbone(decoded.pixels, self.device)
         shown = self._centre_bias(centre_bias, cells(shape))[None]

@@ -45,7 +45,7 @@ class Judge:
 
     def figures(self, net: DeepGaze) -> dict[str, np.ndarray]:
         """Of every image, float64 `[N]` each: the figures of `_image`."""
-        places = self.processes.places(len(self.stimuli))
+        places = self.processes.indices(len(self.stimuli))
         found = self.processes.gather([self._image(net, place) for place in places], len(self.stimuli))
         return {name: np.array([each[name] for each in found]) for name in found[0]}
 

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from trainables.entropy_reg.contentless import Bias
 from trainables.entropy_reg.judging import Judge
 from trainables.entropy_reg.model import DeepGaze
-from trainables.images.sheets import grid, headed, rgb
+from trainables.images.sheets import arrange_grid, add_header, to_rgb
 
 COUNT = 4
 WIDTH = 256  # pixels of a picture
@@ -36,7 +36,7 @@ def bias(measured: Mapping[str, Bias], before: np.ndarray | None) -> np.ndarray:
     """
     cells = [] if before is None else [_map(before, "uniform, before training")]
     cells += [_map(each.density, f"{kind}: {each.bits.mean():.3f} bits") for kind, each in measured.items()]
-    return grid(cells, f"bias   blue to red: -{SCALE:g} to +{SCALE:g} bits relative to uniform", columns=5)
+    return arrange_grid(cells, f"bias   blue to red: -{SCALE:g} to +{SCALE:g} bits relative to uniform", columns=5)
 
 
 def coloured(values: np.ndarray, colours: np.ndarray) -> np.ndarray:
@@ -53,21 +53,21 @@ def bias_map(density: np.ndarray) -> np.ndarray:
 
 
 def _map(density: np.ndarray, title: str) -> np.ndarray:
-    return headed(_resized(bias_map(density), WIDTH, Image.Resampling.NEAREST), title)
+    return add_header(_resized(bias_map(density), WIDTH, Image.Resampling.NEAREST), title)
 
 
 def _image(judge: Judge, net: DeepGaze, place: int) -> np.ndarray:
     stimuli = judge.stimuli
     density = np.exp(judge.density(net, place))
-    shown = _resized(rgb(stimuli.pixels[place]), WIDTH, Image.Resampling.BILINEAR)
+    shown = _resized(to_rgb(stimuli.pixels[place]), WIDTH, Image.Resampling.BILINEAR)
     heat = coloured(density / density.max(), _HEAT)
     over = _resized(heat, WIDTH, Image.Resampling.BILINEAR)
     blended = np.rint(0.35 * shown + 0.65 * over).astype(np.uint8)
     scale = shown.shape[1] / stimuli.shapes[place][1]
     seen = _dotted(shown, stimuli.fixations[place].points * scale)
-    cells = [headed(seen, f"{len(stimuli.fixations[place].points)} fixations"), headed(blended, "density")]
-    cells += [headed(_dotted(blended, stimuli.fixations[place].points * scale), "both")]
-    return grid(cells, stimuli.names[place], columns=3)
+    cells = [add_header(seen, f"{len(stimuli.fixations[place].points)} fixations"), add_header(blended, "density")]
+    cells += [add_header(_dotted(blended, stimuli.fixations[place].points * scale), "both")]
+    return arrange_grid(cells, stimuli.names[place], columns=3)
 
 
 def _dotted(picture: np.ndarray, points: np.ndarray) -> np.ndarray:

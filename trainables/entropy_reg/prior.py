@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.stimuli import Shape, Stimuli
-from trainables.images.cache import built_once
+from trainables.images.cache import build_once
 
 _METHOD = "leaving one image out 1"  # part of the key: change it whenever the same fixations would be fitted otherwise
 _EXPORTED = (192, 256)  # cells, as of an image of 768 × 1024; shares of height and width, whatever the image's shape
@@ -56,5 +56,5 @@ def fitted(train: Stimuli, data: Data) -> CentreBias:
         kept = {**values, "bits": found.bits, "at_end": found.at_end}
         (folder / "fit.json").write_text(json.dumps(kept), encoding="utf-8")
 
-    folder = built_once(Path(data.cache).expanduser() / f"centre-bias-{digest.hexdigest()[:32]}", fit)
+    folder = build_once(Path(data.cache).expanduser() / f"centre-bias-{digest.hexdigest()[:32]}", fit)
     return CentreBias.of(seen, **json.loads((folder / "fit.json").read_text(encoding="utf-8")))

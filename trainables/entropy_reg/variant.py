@@ -64,7 +64,7 @@ class EntropyReg(Variant):
         end = min(round(self.config.spatial_share * self.config.epochs), self.config.epochs - 1)
         if self.config.history == "none" or end == 0:
             return super().stages
-        return (Stage("spatial", end), Stage("scanpath", self.config.epochs, anew=True))
+        return (Stage("spatial", end), Stage("scanpath", self.config.epochs, restarts_schedule=True))
 
     @property
     def steps_per_epoch(self) -> int:
@@ -75,7 +75,7 @@ class EntropyReg(Variant):
         """The networks, and the centre bias for whoever uses the model without the data."""
         return {**self.net.parts(), "prior": self._exported_prior}
 
-    def watched(self) -> Mapping[str, nn.Module]:
+    def gradient_parts(self) -> Mapping[str, nn.Module]:
         """The networks."""
         return self.net.parts()
 
@@ -87,7 +87,7 @@ class EntropyReg(Variant):
         """The epoch's batches."""
         return self._batches.of_epoch(epoch, conditional=self.net.conditional)
 
-    def train_mode(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int) -> None:
         """Which of the networks are trained follows the stage."""
         begins = epoch == 0 or self._has_history(epoch) != self._has_history(epoch - 1)
         if self.net.scanpath is not None:

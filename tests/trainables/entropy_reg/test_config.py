@@ -104,6 +104,7 @@ def test_the_first_fixation_is_history_where_it_was_forced(source, first, forced
 
 
 def test_settings_scanpaths_and_synthetic_images_need_no_torch():
-    code = """import sys, trainables.entropy_reg.config, trainables.entropy_reg.data, trainables.entropy_reg.synthetic
+    code = """import sys
+import trainables.entropy_reg.config, trainables.entropy_reg.data, trainables.entropy_reg.sources.synthetic
 sys.exit(bool({'torch', 'timm', 'ray'} & set(sys.modules)))"""
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0

@@ -92,7 +92,7 @@ def test_only_the_test_split_opens_its_images(folder, monkeypatch):
     opened = []
     original = trainables.entropy_reg.data.decode
 
-    def watched(file, size, shape):
+    def gradient_parts(file, size, shape):
         opened.append(file.name)
         return original(file, size, shape)
 
@@ -157,7 +157,7 @@ def test_pixels_are_those_of_the_file_in_colour_and_at_the_size(tmp_path):
     pixels[:48, 64:] = (250, 10, 90)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     picture = decode(tmp_path / "a.png", 64, "stretch")
-    assert picture.stored == (128, 96)
+    assert picture.size == (128, 96)
     assert picture.pixels.shape == (48, 64, 3)
     assert picture.pixels[3, 60].tolist() == [250, 10, 90]
     assert not picture.pixels[30:].any()
@@ -168,7 +168,7 @@ def test_pixels_are_those_of_the_file_in_colour_and_at_the_size(tmp_path):
 
 
 def test_coordinates_for_an_image_of_another_aspect_ratio_are_refused(folder, monkeypatch):
-    listed = trainables.entropy_reg.data.folder.listed
+    listed = trainables.entropy_reg.data.fixations.listed
 
     def with_size(size):
         reader = lambda where: [each._replace(size=size) for each in listed(where) if each.name in small]  # noqa: E731

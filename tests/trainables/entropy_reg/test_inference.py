@@ -32,7 +32,7 @@ OBJECTIVE = Objective((Goal("val/information_gain_bits"),))
 
 def exported(folder: Path, variant, cache: Path) -> Path:
     training = TrainingFolder(folder / "trial", Loop(variant, OBJECTIVE), {})
-    training.epoch()
+    training.run_epoch()
     training.close()
     recipe = Recipe(load("entropy_reg"), variant.config, data(cache), OBJECTIVE, 0)
     write_export(folder / "out", recipe, folder / "trial" / BEST_WEIGHTS, {}, variant.describe(), "For a test.")

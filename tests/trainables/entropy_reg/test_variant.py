@@ -49,7 +49,7 @@ def loop(cache):
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_every_epoch_reports_the_same_finite_figures(loop, values):
     made = loop(**{"epochs": 3, **values})
-    reports = [made.epoch() for _ in range(3)]
+    reports = [made.run_epoch() for _ in range(3)]
     assert len({frozenset(report) for report in reports}) == 1
     numbers = [value for report in reports for value in report.values() if isinstance(value, int | float)]
     assert np.isfinite(numbers).all()
@@ -110,7 +110,7 @@ def test_the_centre_bias_is_of_training_fixations_alone_and_without_it_the_model
 def test_training_is_shown_the_centre_bias_without_each_images_own_fixations_or_none(cache, regulariser):
     variant = build(cache, regulariser=regulariser, centre_bias_dropout=0.5, batch_size=1)
     every = [variant.prior.log_density((12, 16), without=place) for place in range(8)]
-    variant.train_mode(0)
+    variant.begin_epoch(0)
     kinds = []
     for batch in variant.batches(0):
         place = next(
@@ -131,7 +131,7 @@ def test_training_is_shown_the_centre_bias_without_each_images_own_fixations_or_
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_evaluation_is_a_function_of_the_weights(cache, loop, values):
     variant = build(cache, **values)
-    variant.train_mode(1)
+    variant.begin_epoch(1)
     before = variant.evaluate("val")
     loop(seed=1, **values).epoch()  # draws from other generators in between
     torch.rand(5)
@@ -209,7 +209,7 @@ def test_the_loss_of_a_step_that_is_due_has_the_term_as_often_as_it_was_missed(c
     variant = build(cache, regulariser="entropy", lambda_eff=weight, compute_every=every, where={"train_size": 24})
     entropies = []
     for epoch in range(2):
-        variant.train_mode(epoch)
+        variant.begin_epoch(epoch)
         for batch in variant.batches(epoch):
             loss, parts = variant.step(batch, 0)
             due = batch.step % every == 0
@@ -224,7 +224,7 @@ def test_the_loss_of_a_step_that_is_due_has_the_term_as_often_as_it_was_missed(c
 
 def test_the_likelihood_in_the_loss_is_that_of_each_images_fixations_and_a_filled_up_image_does_not_count(cache):
     variant = build(cache, where={"train_size": 9})
-    variant.train_mode(0)
+    variant.begin_epoch(0)
     for batch in variant.batches(0):
         with torch.no_grad():
             density = variant.net(batch.features, batch.shape, batch.centre_bias)
@@ -254,7 +254,7 @@ def test_an_epoch_without_the_term_is_found_and_reports_the_same_keys(loop):
     """The notes: 902 images in batches of 32 are 29 batches, of which every fiftieth is regularised."""
     values = {"regulariser": "entropy", "compute_every": 50, "batch_size": 1, "where": {"train_size": 29}}
     made = loop(epochs=4, **values)
-    reports = [made.epoch() for _ in range(4)]
+    reports = [made.run_epoch() for _ in range(4)]
     checks = [{each["check"] for each in report["findings"]} for report in reports]
     assert made.variant.steps_per_epoch == 29
     assert ["regulariser never computed" in each for each in checks] == [False, False, True, False]
@@ -305,7 +305,7 @@ def test_with_histories_there_are_two_stages_and_the_second_one_is_never_empty(c
     stages = build(cache, **values).stages
     assert [stage.end for stage in stages] == ends
     if len(ends) == 2:
-        assert stages == (Stage("spatial", ends[0]), Stage("scanpath", ends[1], anew=True))
+        assert stages == (Stage("spatial", ends[0]), Stage("scanpath", ends[1], restarts_schedule=True))
 
 
 def test_the_scanpath_network_waits_for_its_stage_and_then_the_first_readout_layers_rest(loop):
@@ -331,7 +331,7 @@ def test_the_scanpath_network_waits_for_its_stage_and_then_the_first_readout_lay
 def test_the_spatial_stage_has_no_histories_and_the_scanpath_stage_has(cache):
     variant = build(cache, history="real")
     for epoch, there in ((0, False), (1, True)):
-        variant.train_mode(epoch)
+        variant.begin_epoch(epoch)
         batch = next(variant.batches(epoch))
         assert (batch.history is not None) is there
         assert batch.cells.shape == ((4, 3) if there else (4, 12))
@@ -355,14 +355,14 @@ def test_a_bias_is_compared_with_those_of_its_stage_alone_and_with_that_before_t
     """With histories the bits are also of where the eye was."""
     variant = build(cache, epochs=4, history="real")
     for epoch in range(4):
-        variant.train_mode(epoch)
+        variant.begin_epoch(epoch)
         begins = epoch in (0, 2)
         assert variant._least_bias == (float(variant.measured()["uniform"].bits.mean()) if begins else 0.01)
         variant._least_bias = 0.01
     plain = build(cache, epochs=4, history="real", spatial_share=0.0)
-    plain.train_mode(0)
+    plain.begin_epoch(0)
     plain._least_bias = 0.2
-    plain.train_mode(2)
+    plain.begin_epoch(2)
     assert plain._least_bias == 0.2
 
 
@@ -395,7 +395,7 @@ def test_a_training_from_other_weights_exports_its_own_centre_bias(cache, loop, 
 
 def test_the_least_bias_of_before_training_and_of_the_epochs_before_is_compared_with(loop, cache):
     made = loop(lr=0.03)
-    report = made.epoch()
+    report = made.run_epoch()
     variant, first = made.variant, build(cache).measured()["uniform"].bits.mean()
     assert report["val/bias_information_bits"] > first
     assert variant._least_bias == first
@@ -410,7 +410,7 @@ def test_pictures_show_images_and_the_bias_before_training_and_now(cache, loop):
     made = loop(where={"val_size": 6})
     assert set(made.variant.panels()) == {"image_1", "image_2", "image_3", "image_4", "bias"}
     width = made.variant.panels()["bias"].shape[1]
-    made.epoch()
+    made.run_epoch()
     pictures = made.variant.panels()
     assert pictures["bias"].shape[1] == width + 256
     assert all(each.dtype == np.uint8 and each.ndim == 3 for each in pictures.values())
@@ -420,7 +420,7 @@ def test_pictures_show_images_and_the_bias_before_training_and_now(cache, loop):
 def test_the_bias_before_training_is_that_of_the_first_weights(cache, loop):
     made = loop()
     first = build(cache).measured()["uniform"].density
-    made.epoch()
+    made.run_epoch()
     np.testing.assert_array_equal(made.variant._first_bias.numpy(), first)
     assert (made.variant.measured()["uniform"].density != first).any()
 
@@ -442,7 +442,7 @@ def test_facts_have_sizes_fingerprints_the_centre_bias_and_what_is_trained(cache
 @pytest.mark.parametrize("values", [{}, {"history": "real", "spatial_share": 0.0}])
 def test_bf16_trains_and_is_judged_in_float32(loop, values):
     made = loop(precision="bf16", epochs=3, **EVERY_3, **values)
-    reports = [made.epoch() for _ in range(3)]
+    reports = [made.run_epoch() for _ in range(3)]
     assert reports[2]["raw/nll_bits"] < reports[0]["raw/nll_bits"]
     assert reports[2]["health/density_sum_error"] < 1e-4
 

@@ -23,9 +23,9 @@ from typing import Any
 import numpy as np
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.hdf5 import array, check_as_many, kind_of, opened
-from trainables.entropy_reg.pysaliency_stimuli import files_of, stimuli_of
 from trainables.entropy_reg.scanpaths import Listed
+from trainables.entropy_reg.sources.hdf5 import array, check_as_many, kind_of, opened
+from trainables.entropy_reg.sources.pysaliency_stimuli import files_of, stimuli_of
 from trainables.settings import UsageError
 
 _STIMULI, _FIXATIONS = "stimuli.hdf5", ("fixations.hdf5", "scanpaths.hdf5")

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from PIL import Image
 
-from trainables.settings import plain
+from trainables.settings import format_value
 
 HERE = Path(__file__).parent
 ARMS = ("twin", "regularised")
@@ -69,7 +69,7 @@ def render(record: Mapping[str, Any], maps: Mapping[str, np.ndarray]) -> str:
     environment = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    filters: dict[str, Any] = {"plain": plain, "signed": _signed, "facts": _facts}
+    filters: dict[str, Any] = {"plain": format_value, "signed": _signed, "facts": _facts}
     environment.filters.update(filters)
     arms = {name: _arrays(arm) for name, arm in record["arms"].items()}
     return environment.get_template("verdict.html.j2").render(
@@ -129,7 +129,7 @@ def _facts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 def _fact(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_fact(each)}" for name, each in value.items())
-    return ", ".join(map(_fact, value)) if isinstance(value, list) else plain(value)
+    return ", ".join(map(_fact, value)) if isinstance(value, list) else format_value(value)
 
 
 def _learned(seeds: Sequence[int], arms: Mapping[str, Any]) -> list[dict[str, Any]]:

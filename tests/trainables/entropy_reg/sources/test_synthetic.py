@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainables.entropy_reg import synthetic
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.scoring import cell_of
-from trainables.entropy_reg.synthetic import load, log_bias, log_reach, normalised
+from trainables.entropy_reg.sources import synthetic
+from trainables.entropy_reg.sources.synthetic import load, log_bias, log_reach, normalised
 
 SMALL = {"train_size": 8, "val_size": 4, "viewers": 3, "fixations": 4}
 SHAPE = (24, 32)

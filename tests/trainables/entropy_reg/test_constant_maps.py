@@ -6,12 +6,12 @@ Rounding is put in by hand, so that no test needs a CPU whose convolutions round
 import math
 
 import pytest
-import tiny_gaze
 import torch
-from test_entropy_reg_model import SHAPES, SIZES, asked, histories, maps_of, network, normed, numbers
 from torch import Tensor
 from torch.nn import functional as F
 
+from tests.support import tiny_gaze
+from tests.trainables.entropy_reg.test_model import SHAPES, SIZES, asked, histories, maps_of, network, normed, numbers
 from trainables.entropy_reg import model, probes
 from trainables.entropy_reg import normed as norms
 from trainables.entropy_reg.backbones import exactly, of

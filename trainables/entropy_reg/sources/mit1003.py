@@ -26,8 +26,8 @@ from tqdm import tqdm
 
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.scanpaths import Listed
-from trainables.images.squares import DAMAGED
-from trainables.settings import UsageError, a_few
+from trainables.images.squares import PILLOW_ERRORS
+from trainables.settings import UsageError, abbreviate
 
 _STIMULI, _DATA = "ALLSTIMULI", "DATA"
 _RATE = 240  # samples per second
@@ -98,12 +98,12 @@ def _subjects(folder: Path, stems: set[str]) -> list[Path]:
         recorded = {file.stem for file in subject.glob("*.mat") if not file.name.startswith(".")}
         if strays := sorted(recorded - stems):
             raise UsageError(
-                f"{subject} has gaze on {a_few(strays)}, which {_STIMULI}/ does not hold as .jpeg: add the images, or "
+                f"{subject} has gaze on {abbreviate(strays)}, which {_STIMULI}/ does not hold as .jpeg: add the images, or "
                 "take the .mat files out."
             )
         if lacking := sorted(stems - recorded):
             raise UsageError(
-                f"{subject} lacks the .mat of {a_few(lacking)}: unpack DATA.zip anew, or take the images out."
+                f"{subject} lacks the .mat of {abbreviate(lacking)}: unpack DATA.zip anew, or take the images out."
             )
     return subjects
 
@@ -113,7 +113,7 @@ def _size(file: Path) -> tuple[int, int] | None:
     try:
         with Image.open(file) as image:
             return image.size
-    except DAMAGED:
+    except PILLOW_ERRORS:
         return None
 
 

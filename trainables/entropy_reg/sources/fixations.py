@@ -14,7 +14,7 @@ import pandas as pd
 
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.scanpaths import Listed
-from trainables.settings import UsageError, a_few
+from trainables.settings import UsageError, abbreviate
 
 _TABLE, _STIMULI = "fixations.csv", "stimuli"
 _NAMES, _NUMBERS = ("image", "subject"), ("index", "x", "y")
@@ -59,7 +59,7 @@ def _table(file: Path) -> pd.DataFrame:
     except ValueError as error:  # pandas' own errors, and those of decoding, are ValueErrors
         raise UsageError(f"{file} is no table of comma-separated values: {' '.join(str(error).split())}.") from error
     if lacking := [name for name in (*_NAMES, *_NUMBERS) if name not in table.columns]:
-        raise UsageError(f"{file} lacks the column {a_few(lacking)}: its first line names the columns.")
+        raise UsageError(f"{file} lacks the column {abbreviate(lacking)}: its first line names the columns.")
     if not isinstance(table.index, pd.RangeIndex):
         raise UsageError(f"{file} has more values in a row than columns: name them all in its first line.")
     table = table[[*_NAMES, *_NUMBERS]].dropna(how="all").copy()

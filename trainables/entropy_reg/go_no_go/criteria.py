@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from trainables.entropy_reg.bootstrap import Bootstrap, Interval
+from trainables.entropy_reg.go_no_go.bootstrap import Bootstrap, Interval
 
 RESAMPLES = 10_000
 CENTRE_BIASES = ("uniform", "source", "target")

@@ -22,12 +22,12 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from trainables.commands import command, command_help, parse
+from trainables.commands import run_command, command_help, parse_parts
 from trainables.contract import DataConfig
-from trainables.entropy_reg.arms import ARMS, judged
 from trainables.entropy_reg.config import Config
-from trainables.entropy_reg.criteria import RESAMPLES, Arm, Thresholds, Verdict, decide, diverged
-from trainables.entropy_reg.verdict_page import render
+from trainables.entropy_reg.go_no_go.arms import ARMS, judged
+from trainables.entropy_reg.go_no_go.criteria import RESAMPLES, Arm, Thresholds, Verdict, decide, diverged
+from trainables.entropy_reg.go_no_go.verdict_page import render
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG, RESULT, append_line, read_lines, read_yaml, replace_text, write_yaml
 from trainables.settings import Settings, UsageError, setting
@@ -108,7 +108,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(arguments: list[str]) -> tuple[Judging, Plan]:
-    judging, parts = parse(arguments, Judging, PARTS)
+    judging, parts = parse_parts(arguments, Judging, PARTS)
     for part in parts.values():
         if part.get("source") == "synthetic":
             part.setdefault("root", None)
@@ -163,12 +163,12 @@ def _command(arguments: list[str], judging: Judging, folder: Path) -> str:
 
 
 def _work(folder: Path, plan: Plan, judging: Judging, again: str) -> None:
-    from trainables.processes import pick  # noqa: PLC0415
+    from trainables.processes import pick_device  # noqa: PLC0415
     from trainables.training.monitor import DivergedError  # noqa: PLC0415  (mistakes are told before torch loads)
 
     folder.mkdir(parents=True, exist_ok=True)
     write_yaml(folder / PLAN, plan.as_dict())
-    device, recipes = str(pick(judging.device)), plan.recipes()
+    device, recipes = str(pick_device(judging.device)), plan.recipes()
     plan.recipe.entry.prepare(plan.config, plan.recipe.data, ("train", "val", "test"))
     plan.recipe.entry.prepare(plan.config, plan.ood, ("train", "val", "test"))
     name = ""
@@ -203,7 +203,7 @@ def _train(folder: Path, recipe: Recipe, device: str, name: str) -> None:
     training = TrainingFolder(folder, loop, recipe.config.as_dict())
     while not loop.finished:
         with tqdm(total=loop.steps_per_epoch, desc=f"  {name}", leave=False, disable=None) as bar:
-            report = training.epoch(bar.update)
+            report = training.run_epoch(bar.update)
         left = loop.seconds / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
         metric = loop.monitor.objective.first.metric
         figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f} · {left:.0f} s left"
@@ -256,4 +256,4 @@ def _plain(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.pysaliency import listed
+from trainables.entropy_reg.sources.pysaliency import listed
 from trainables.settings import UsageError
 
 NAN = np.nan

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from trainables.entropy_reg.bootstrap import Bootstrap
-from trainables.entropy_reg.criteria import CENTRE_BIASES, Arm, Thresholds, decide, diverged
+from trainables.entropy_reg.go_no_go.bootstrap import Bootstrap
+from trainables.entropy_reg.go_no_go.criteria import CENTRE_BIASES, Arm, Thresholds, decide, diverged
 
 IMAGES, PROBES = 40, 8
 

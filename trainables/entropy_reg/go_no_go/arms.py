@@ -11,9 +11,9 @@ from tqdm import tqdm
 
 from trainables.contract import DataConfig
 from trainables.entropy_reg.config import Config
-from trainables.entropy_reg.criteria import CENTRE_BIASES, Arm
+from trainables.entropy_reg.go_no_go.criteria import CENTRE_BIASES, Arm
 from trainables.export.recipe import Recipe
-from trainables.files import LAST
+from trainables.files import CHECKPOINT
 
 ARMS = ("twin", "regularised")
 
@@ -44,7 +44,7 @@ def _judge(folder: Path, recipe: Recipe, ood: DataConfig, device: str) -> dict[s
     from trainables.training.loop import Loop  # noqa: PLC0415
 
     home, away = (_built(recipe, data, device) for data in (recipe.data, ood))
-    load_state(folder / LAST, Loop(home, recipe.objective))
+    load_state(folder / CHECKPOINT, Loop(home, recipe.objective))
     for name, module in away.modules().items():
         module.load_state_dict(home.modules()[name].state_dict())
     probed = home.measured()

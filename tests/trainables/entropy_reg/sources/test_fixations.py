@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.folder import listed
+from trainables.entropy_reg.sources.fixations import listed
 from trainables.settings import UsageError
 
 HEADER = ["image", "subject", "index", "x", "y", "duration_ms"]

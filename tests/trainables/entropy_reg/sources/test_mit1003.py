@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.mit1003 import fixated, listed
+from trainables.entropy_reg.sources.mit1003 import fixated, listed
 from trainables.settings import UsageError
 
 WIDTH, HEIGHT = 640, 480

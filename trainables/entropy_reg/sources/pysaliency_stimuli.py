@@ -11,9 +11,9 @@ from filelock import FileLock
 from PIL import Image
 from tqdm import tqdm
 
-from trainables.entropy_reg.hdf5 import UNREADABLE, array, check_as_many, kind_of, text
-from trainables.files import put_in_place
-from trainables.settings import UsageError, a_few
+from trainables.entropy_reg.sources.hdf5 import UNREADABLE, array, check_as_many, kind_of, text
+from trainables.files import replace_file
+from trainables.settings import UsageError, abbreviate
 
 
 class Stimulus(NamedTuple):
@@ -42,7 +42,7 @@ def _file_stimuli(source: Any) -> list[Stimulus]:
     given = [text(each) for each in array(source, "filenames", 1, "SO")]
     whole = [PurePosixPath(each.replace("\\", "/")).as_posix() for each in given]
     if repeated := sorted(each for each in set(whole) if whole.count(each) > 1):
-        raise UsageError(f"{source.filename} names {a_few(repeated)} twice: put the fixations of an image together.")
+        raise UsageError(f"{source.filename} names {abbreviate(repeated)} twice: put the fixations of an image together.")
     short = [PurePosixPath(each).name for each in whole]
     names = short if len(set(short)) == len(short) else whole
     sizes, root = _sizes(source, len(names)), Path(source.filename).parent
@@ -82,7 +82,7 @@ def files_of(source: Any, stimuli: dict[int, Stimulus], cache: Path) -> dict[int
     """The files of some stimuli, which are there; those of arrays are written where they are not."""
     files = {number: each.file for number, each in stimuli.items() if each.file is not None}
     if lacking := [str(file) for file in files.values() if not file.is_file()]:
-        raise UsageError(f"{source.filename} names images that are not there, {a_few(lacking)}: put them there.")
+        raise UsageError(f"{source.filename} names images that are not there, {abbreviate(lacking)}: put them there.")
     if files or not stimuli:
         return files
     with Path(source.filename).open("rb") as stream:
@@ -102,4 +102,4 @@ def _write(source: Any, key: str, file: Path) -> None:
         pixels = array(source, key, source[key].ndim, "u")
         partial = file.with_name(f".{file.name}")
         Image.fromarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels).save(partial, format="PNG")
-        put_in_place(partial, file)
+        replace_file(partial, file)

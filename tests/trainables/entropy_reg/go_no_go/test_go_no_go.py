@@ -13,9 +13,9 @@ from torch import nn
 
 from trainables import registry as variants
 from trainables.contract import Step, Variant
-from trainables.entropy_reg import go_no_go
 from trainables.entropy_reg.config import Config, Data
-from trainables.entropy_reg.verdict_page import Axis, render
+from trainables.entropy_reg.go_no_go import __main__ as go_no_go
+from trainables.entropy_reg.go_no_go.verdict_page import Axis, render
 from trainables.export.recipe import Recipe
 from trainables.files import RESULT, read_lines
 from trainables.objective import Goal, Objective
@@ -58,7 +58,7 @@ class Fake(Variant):
     def batches(self, epoch):
         yield from (epoch, epoch)
 
-    def train_mode(self, epoch):
+    def begin_epoch(self, epoch):
         pass
 
     def step(self, batch, update):
