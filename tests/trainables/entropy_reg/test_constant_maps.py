@@ -5,14 +5,24 @@ Rounding is put in by hand, so that no test needs a CPU whose convolutions round
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from tests.support import tiny_gaze
-from tests.trainables.entropy_reg.test_model import SHAPES, SIZES, asked, histories, maps_of, network, normed, numbers
-from trainables.entropy_reg import model, probes
+from tests.support.gaze_networks import (
+    SHAPES,
+    SIZES,
+    random_histories,
+    random_inputs,
+    random_maps,
+    random_network,
+    random_norm,
+    random_numbers,
+)
+from trainables.entropy_reg import model, probes, scoring
 from trainables.entropy_reg import normed as norms
 from trainables.entropy_reg.backbones import exactly, of
 from trainables.entropy_reg.losses import entropy
@@ -73,7 +83,7 @@ def unguarded(monkeypatch):
 @pytest.mark.parametrize("channels", [1, 3, 128])
 @pytest.mark.parametrize("value", VALUES)
 def test_of_a_constant_map_shift_and_bias_are_left(value, channels, size):
-    layer, maps = normed(channels), torch.full((2, channels, *size), value)
+    layer, maps = random_norm(channels), torch.full((2, channels, *size), value)
     left = layer(torch.zeros_like(maps))
     assert torch.equal(left, layer._constant().expand_as(left))
     assert torch.equal(layer(maps), left)
@@ -83,15 +93,15 @@ def test_of_a_constant_map_shift_and_bias_are_left(value, channels, size):
 @torch.no_grad()
 @pytest.mark.parametrize(("sizes", "grid"), SIZES)
 def test_so_of_constant_maps_of_several_sizes(sizes, grid):
-    maps = [with_rounding(torch.full_like(each, 0.7)) for each in maps_of(sizes)]
-    layer = normed(sum(each.shape[1] for each in maps))
+    maps = [with_rounding(torch.full_like(each, 0.7)) for each in random_maps(sizes)]
+    layer = random_norm(sum(each.shape[1] for each in maps))
     assert torch.equal(layer.together(maps, grid), layer._constant().expand(2, -1, *grid))
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("value", [1.7, 0.3, 1000.0, -3.1, 1e5])
 def test_one_cell_that_differs_by_more_than_rounding_is_normalised(value, unguarded):
-    layer, maps = normed(1), torch.full((1, 1, 38, 50), value)
+    layer, maps = random_norm(1), torch.full((1, 1, 38, 50), value)
     maps[0, 0, 3, 4] *= 1 + 1e-5
     found = layer(maps)
     assert torch.equal(found, unguarded(lambda: layer(maps)))
@@ -100,7 +110,7 @@ def test_one_cell_that_differs_by_more_than_rounding_is_normalised(value, unguar
 
 @torch.no_grad()
 def test_it_is_decided_for_each_image(unguarded):
-    layer, maps = normed(3), numbers(4, 3, 12, 16)
+    layer, maps = random_norm(3), random_numbers(4, 3, 12, 16)
     maps[1], maps[3] = 1.7, with_rounding(torch.full((3, 12, 16), 0.3))
     found, before = layer(maps), unguarded(lambda: layer(maps))
     for image in (0, 2):
@@ -111,12 +121,12 @@ def test_it_is_decided_for_each_image(unguarded):
 
 @pytest.mark.parametrize("value", VALUES)
 def test_gradients_at_constant_maps_are_finite_and_not_enlarged(value):
-    layer = normed(1)
+    layer = random_norm(1)
     maps = torch.stack(
-        [torch.full((1, 12, 16), value), with_rounding(torch.full((1, 12, 16), value)), numbers(1, 12, 16)]
+        [torch.full((1, 12, 16), value), with_rounding(torch.full((1, 12, 16), value)), random_numbers(1, 12, 16)]
     )
     maps.requires_grad_()
-    (layer(maps) * numbers(3, 6, 12, 16)).sum().backward()
+    (layer(maps) * random_numbers(3, 6, 12, 16)).sum().backward()
     assert all(each.grad.isfinite().all() for each in (maps, *layer.parameters()))
     assert not maps.grad[:2].any()
     assert maps.grad[2].any()
@@ -130,8 +140,8 @@ def test_gradients_at_constant_maps_are_finite_and_not_enlarged(value):
 @pytest.mark.parametrize("readout", ["8-16", "16-32"])
 @pytest.mark.parametrize(("shape", "downsample"), OTHER_SHAPES)
 def test_images_of_constant_features_have_a_uniform_density(shape, downsample, readout, seed):
-    net = network(seed, readout=readout, downsample=downsample)
-    features, _, bias = asked(shape)
+    net = random_network(seed, readout=readout, downsample=downsample)
+    features, _, bias = random_inputs(shape)
     flat = constant_features(features)
     for maps in (flat, [with_rounding(each) for each in flat]):
         assert error_of_uniform(net(maps, shape, torch.zeros_like(bias))) < 1e-5
@@ -141,8 +151,8 @@ def test_images_of_constant_features_have_a_uniform_density(shape, downsample, r
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("shape", "downsample"), OTHER_SHAPES)
 def test_so_where_convolutions_round_differently_from_cell_to_cell(shape, downsample, seed, rounding_convolutions):
-    net = network(seed, downsample=downsample)
-    features, _, bias = asked(shape)
+    net = random_network(seed, downsample=downsample)
+    features, _, bias = random_inputs(shape)
     assert error_of_uniform(net(constant_features(features), shape, torch.zeros_like(bias))) < 1e-5
 
 
@@ -150,9 +160,9 @@ def test_so_where_convolutions_round_differently_from_cell_to_cell(shape, downsa
 @pytest.mark.parametrize("bf16", [False, True])
 def test_the_priority_of_constant_features_is_one_value_bit_for_bit(bf16, rounding_convolutions):
     """In bf16 a rounding is a share of 1/256, which is more than much of what is real."""
-    features, _, _ = asked()
+    features, _, _ = random_inputs()
     for seed in range(5):
-        net = network(seed)
+        net = random_network(seed)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
             found = net.readout([with_rounding(each) for each in constant_features(features)], (12, 16))
             selected = net.selection.priority(found)
@@ -162,7 +172,7 @@ def test_the_priority_of_constant_features_is_one_value_bit_for_bit(bf16, roundi
 
 @torch.no_grad()
 def test_other_images_of_the_batch_are_the_same_bit_for_bit(unguarded):
-    net, (features, shape, bias) = network(), asked(images=3)
+    net, (features, shape, bias) = random_network(), random_inputs(images=3)
     for each, flat in zip(features, constant_features(features), strict=True):
         each[1] = with_rounding(flat)[1]
     bias = torch.zeros_like(bias)
@@ -175,9 +185,9 @@ def test_other_images_of_the_batch_are_the_same_bit_for_bit(unguarded):
 @pytest.mark.parametrize("values", [{}, {"history": "real"}])
 def test_ordinary_images_and_their_gradients_are_the_same_bit_for_bit(values, unguarded):
     def computed() -> list[Tensor]:
-        net = network(**values)
-        found = net(*asked(), histories() if values else None)
-        (found * numbers(*found.shape, seed=11)).sum().backward()
+        net = random_network(**values)
+        found = net(*random_inputs(), random_histories() if values else None)
+        (found * random_numbers(*found.shape, seed=11)).sum().backward()
         return [found.detach(), *(each.grad for each in net.parameters())]
 
     assert all(torch.equal(one, other) for one, other in zip(computed(), unguarded(computed), strict=True))
@@ -185,8 +195,8 @@ def test_ordinary_images_and_their_gradients_are_the_same_bit_for_bit(values, un
 
 @pytest.mark.parametrize("history", [False, True])
 def test_gradients_of_the_entropy_of_constant_images_are_finite(history):
-    net, (features, shape, bias) = network(**({"history": "real"} if history else {})), asked()
-    seen = histories() if history else None
+    net, (features, shape, bias) = random_network(**({"history": "real"} if history else {})), random_inputs()
+    seen = random_histories() if history else None
     entropy(net(constant_features(features), shape, torch.zeros_like(bias), seen)).sum().backward()
     reached = [each.grad for each in net.parameters() if each.grad is not None]
     assert all(each.isfinite().all() for each in reached)
@@ -239,6 +249,20 @@ def test_one_level_of_one_pixel_is_more_than_rounding():
 
 def test_a_layer_norm_s_epsilon_is_the_published_one():
     """A larger one would be a simpler mend, and another model: small maps would be other maps."""
-    maps = 1e-4 * numbers(1, 1, 12, 16)
+    maps = 1e-4 * random_numbers(1, 1, 12, 16)
     wanted = F.conv2d(F.layer_norm(maps, maps.shape[1:], eps=1e-12), (layer := NormedConv(1, 6)).conv.weight)
     torch.testing.assert_close(layer(maps), wanted + layer._constant(), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("shape", "downsample"), [((96, 128), 1.5), ((300, 400), 2.0), ((768, 1024), 2.0)])
+def test_a_density_that_is_uniform_up_to_rounding_is_flat_to_its_figures(
+    shape, downsample, seed, rounding_convolutions
+):
+    """Otherwise NSS and CC would be those of the rounding, in deviations of it."""
+    net = random_network(seed, downsample=downsample)
+    features, _, bias = random_inputs(shape)
+    for density in net(constant_features(features), shape, torch.zeros_like(bias))[:, 0].numpy():
+        assert not scoring.nss(density, np.arange(density.size)).any()
+        assert scoring.cc(density, scoring.empirical(np.arange(3), density.shape, 0.05)) == 0
