@@ -28,7 +28,7 @@ import torch
 from PIL import Image
 
 from benchmarks.searching import first_and_best, search
-from trainables.commands import command, parse
+from trainables.commands import parse_parts, run_command
 from trainables.export.recipe import Recipe
 from trainables.mask_st import data as mask_data
 from trainables.mask_st import sampling
@@ -54,7 +54,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data",))
+    measurement, parts = parse_parts(arguments, Measurement, ("data",))
     torch.set_num_threads(2)
     words = [f"data.{key}={value}" for key, value in parts["data"].items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
@@ -115,7 +115,7 @@ def _train(recipe: Recipe, broken: bool) -> Mapping[str, Any]:
     loop = Loop(variant, recipe.objective)
     with inverted_straight_through() if broken else nullcontext():
         while not loop.finished:
-            loop.epoch()
+            loop.run_epoch()
     return loop.monitor.best or {}
 
 
@@ -138,7 +138,7 @@ def inverted_straight_through() -> Iterator[None]:
 def _thumbnails(recipe: Recipe, split: Any) -> tuple[np.ndarray, np.ndarray]:
     """Pixels `[N, 32 · 32]` and labels `[N, K]` of a split."""
     assert isinstance(recipe.data, Data)
-    examples = mask_data.load(recipe.config, recipe.data, split)  # type: ignore[arg-type]
+    examples = mask_data.load_split(recipe.config, recipe.data, split)  # type: ignore[arg-type]
     images, labels = examples.batch(np.arange(len(examples)))
     small = [Image.fromarray(image[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX) for image in images]
     return np.stack([np.asarray(each, np.float64).ravel() for each in small]), labels
@@ -157,4 +157,4 @@ def _spread(reports: Sequence[Mapping[str, Any]], key: str) -> str:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,4 +1,4 @@
-"""Training batches: order, random draws, the way to the device, and augmentation there as whole-tensor operations.
+"""Training batches: order, random draws, transfer to the device, and augmentation there as whole-tensor operations.
 
 Everything random is drawn for the whole batch from generators that seed and epoch determine; each process then takes
 its rows. So an epoch is the same however often training was interrupted, and on however many processes it runs.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,18 +17,16 @@ from torch import Tensor
 from trainables.images.augment import crop, draw_crops, to_device
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
-from trainables.mask_st.examples import Examples
 from trainables.mask_st.model import draw_depth
-from trainables.mask_st.policy import Rollout
+from trainables.mask_st.split import Examples
 from trainables.processes import Processes
-from trainables.training.generators import seeded
+from trainables.training.generators import seeded_generator
 
-SMALLEST_CROP = 0.8  # of the area
-LARGEST_TURN = math.radians(7)
+MIN_CROP_AREA = 0.8  # share of the image's area
+MAX_TURN = math.radians(7)
 
 
-@dataclass
-class Batch:
+class Batch(NamedTuple):
     """This process's rows of a batch, with the random draws that belong to them.
 
     Attributes:
@@ -35,8 +34,7 @@ class Batch:
         labels: float `[b, K]`, 0 or 1.
         noise: `[b, 1, h, w]` for the mask's logits.
         depth: `[b, blocks]` factors of stochastic depth, or None.
-        ramp: how far the mask losses are faded in, 0 to 1.
-        rollout: what PPO did with the batch, once it has.
+        ramp: factor of the mask losses, 0 to 1.
     """
 
     images: Tensor
@@ -44,7 +42,6 @@ class Batch:
     noise: Tensor
     depth: Tensor | None
     ramp: float
-    rollout: Rollout | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ class Batches:
 
     @property
     def repeats(self) -> int:
-        """How often an epoch goes through the images."""
+        """Passes of an epoch over the images."""
         return self.config.plain_repeats if self.config.mask_kind == "none" else 1
 
     @property
@@ -81,40 +78,44 @@ class Batches:
         return self.repeats * (len(self.examples) // self.size)
 
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
-        """An epoch's batches, shuffled."""
-        order_generator = seeded(torch.device("cpu"), self.seed, epoch, 0)
-        draws = seeded(self.device, self.seed, epoch, 1)
+        """Yield the batches of an epoch, shuffled."""
+        order_generator = seeded_generator(torch.device("cpu"), self.seed, epoch, 0)
+        draws = seeded_generator(self.device, self.seed, epoch, 1)
         index = 0
         for _ in range(self.repeats):
             order = torch.randperm(len(self.examples), generator=order_generator)
             for rows in order.split(self.size)[: self.steps // self.repeats]:
                 progress = (epoch + index / self.steps) / self.config.epochs
-                yield self._batch(rows, draws, ramp(self.config, progress))
+                yield self._make_batch(rows, draws, ramp_factor(self.config, progress))
                 index += 1
 
-    def _batch(self, rows: Tensor, draws: torch.Generator, faded_in: float) -> Batch:
-        own = self.processes.rows
+    def _make_batch(self, rows: Tensor, draws: torch.Generator, ramp: float) -> Batch:
+        """Draw for the whole batch, and take this process's rows."""
+        share = self.processes.rows
         noise = sampling.draw_noise(self._noise_kind, (len(rows), 1, self.side, self.side), draws)
         depth = draw_depth(self.drop_rates, len(rows), draws)
-        crops = _crops(len(rows), draws) if self.config.augment == "light" else None
-        images, labels = to_device(self.examples, own(rows), self.device)
+        crops = None
+        if self.config.augment == "light":
+            crops = draw_crops(len(rows), draws, smallest=MIN_CROP_AREA, largest_turn=MAX_TURN)
+        images, labels = to_device(self.examples, share(rows), self.device)
         if crops is not None:
-            images = crop(images, own(crops))
-        return Batch(images, labels, own(noise), None if depth is None else own(depth), faded_in)
+            images = crop(images, share(crops))
+        return Batch(images, labels, share(noise), None if depth is None else share(depth), ramp)
 
     @property
     def _noise_kind(self) -> str:
-        """Random masks and PPO's actions are nothing but noise: logistic, so that P(on) is as stated."""
+        """The kind of noise; random masks and PPO's actions need the logistic one, which makes P(on) = σ(logit)."""
         return "logistic" if self.config.mask_kind in ("random", "ppo") else self.config.noise
 
 
-def ramp(config: Config, progress: float) -> float:
-    """The mask losses' factor, 0 to 1, at a share `progress` of the budget: first BCE alone, then a linear rise."""
-    since = progress - config.bce_fraction
-    if since < 0:
+def ramp_factor(config: Config, progress: float) -> float:
+    """Return the factor of the mask losses, 0 to 1: first 0, which is BCE alone, then rising linearly.
+
+    Args:
+        config: when it rises.
+        progress: share of the budget that is used up.
+    """
+    excess = progress - config.bce_fraction
+    if excess < 0:
         return 0.0
-    return min(1.0, since / config.ramp_fraction) if config.ramp_fraction > 0 else 1.0
-
-
-def _crops(count: int, generator: torch.Generator) -> Tensor:
-    return draw_crops(count, generator, smallest=SMALLEST_CROP, largest_turn=LARGEST_TURN)
+    return min(1.0, excess / config.ramp_fraction) if config.ramp_fraction > 0 else 1.0

@@ -1,4 +1,4 @@
-"""What mask_st adds to a model card: how to use the model, and its settings as the method's notes spell them."""
+"""The model card's sections of mask_st: how to use the model, and its settings as the method's notes spell them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.export.published import command_block, list_differences
 from trainables.mask_st.config import Config, Data
-from trainables.settings import plain
 
 SCRIPT = "train_roi_consistency.py"
-_UNKNOWN = (  # settings that the notes' command has no flag for, and the value that its script always has
+_FIXED_SETTINGS = (  # settings that the script of the notes has no flag for, and the value that it always has
     ("backbone", "convnext_base"),
     ("mask_kind", "straight_through"),
     ("mask_arch", "literal"),
@@ -28,41 +28,37 @@ _UNKNOWN = (  # settings that the notes' command has no flag for, and the value 
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Title → Markdown."""
+    """Write the sections, title → Markdown."""
     return {"Use it": snippet(folder, config), "The notes' spelling": notes_spelling(config, data)}
 
 
 def snippet(folder: str, config: Config) -> str:
-    """Python that classifies an image and, where there is a generator, shows what its mask keeps."""
+    """Write Python that classifies images and, where there is a generator, says how much its mask keeps."""
     lines = [
         "```python",
         "import sys",
         "",
         "from trainables.mask_st.inference import Predictor",
         "",
-        f"model = Predictor.load({str(Path(folder).resolve())!r})",
-        "found = model(sys.argv[1:])  # image files of any size",
-        "for name, probabilities in zip(sys.argv[1:], found.probabilities, strict=True):",
-        "    print(name, *(f'{k} {p:.3f}' for k, p in zip(found.classes, probabilities, strict=True)))",
+        f"predictor = Predictor.load({str(Path(folder).resolve())!r})",
+        "for file in sys.argv[1:]:  # images of any size",
+        "    prediction = predictor(file)",
+        "    print(file, *(f'{name} {value:.3f}' for name, value in prediction.probabilities.items()))",
     ]
     if config.mask_kind not in ("none", "random"):
-        lines.append("print('the masks keep', found.masks.mean(axis=(1, 2)))  # bool [N, side, side]")
+        lines.append("    print(f'the mask keeps {prediction.mask.mean():.1%}')  # bool [side, side]")
     return "\n".join([*lines, "```"])
 
 
 def notes_spelling(config: Config, data: Data) -> str:
-    """The command of the method's notes with these settings, and what it cannot say."""
+    """Write the command of the method's notes with these settings, and the settings that it has no flag for."""
     flags = [*_data_flags(data), *_training_flags(config), *_mask_flags(config)]
-    lines = ["```", f"python {SCRIPT} \\", *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]}", "```", ""]
-    other = [
-        f"`{name}={plain(getattr(config, name))}` (there: {plain(there)})"
-        for name, there in _UNKNOWN
-        if getattr(config, name) != there
-    ]
+    lines = [*command_block(f"python {SCRIPT}", flags), ""]
+    differences = list_differences(config, _FIXED_SETTINGS)
     if config.noise == "logistic":
-        other.append("`noise=logistic` (there: one Gumbel draw, which keeps 63 % at a logit of 0)")
-    if other:
-        lines.append(f"That script has no flag for {', '.join(other)}; so it does not train the same model.")
+        differences.append("`noise=logistic` (there: one Gumbel draw, which keeps 63 % at a logit of 0)")
+    if differences:
+        lines.append(f"That script has no flag for {', '.join(differences)}; so it does not train the same model.")
     return "\n".join(lines)
 
 
@@ -102,11 +98,11 @@ def _mask_flags(config: Config) -> list[str]:
         f"--mask_temperature_decay {_decay(config):.4g}",
     ]
     switches = {"--mask_hard": config.hard, "--mask_gumbel": config.noise != "none", "--mask_project": config.project}
-    return [*flags, *(flag for flag, on in switches.items() if on)]
+    return [*flags, *(flag for flag, is_on in switches.items() if is_on)]
 
 
 def _decay(config: Config) -> float:
-    """The factor per epoch that reaches the floor when `floor_fraction` of the budget is over."""
+    """Compute the factor per epoch that reaches the floor when `floor_fraction` of the budget is over."""
     if config.temperature_decay is not None:
         return config.temperature_decay
     steps = config.floor_fraction * (config.epochs - 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainables.contract import DataConfig, NetworkField, TrainingConfig
-from trainables.settings import UsageError, plain, setting
+from trainables.settings import UsageError, format_value, setting
 
 DEFAULT_STRIDE: Literal[8] = 8
 
@@ -20,7 +20,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one mask_st training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "mask_kind", "mask_arch", "mask_stride")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", own=("micro",), family="convnext"),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=("micro",), family="convnext"),)
 
     # images
     image_size: int = setting(224, "side of the square input in pixels", low=16)
@@ -132,7 +132,7 @@ class Data(DataConfig):
 
 
 def _check_temperatures(config: Config) -> None:
-    start, floor = plain(config.temperature), plain(config.temperature_min)
+    start, floor = format_value(config.temperature), format_value(config.temperature_min)
     if config.temperature_min > config.temperature:
         raise UsageError(f"temperature_min={floor} is above temperature={start}, from which it is reached: lower it.")
     if config.temperature_decay is not None and config.floor_fraction != 1.0:

@@ -1,13 +1,12 @@
-"""A trained mask_st on images: probabilities of the findings, and the mask. Needs the exported folder and no data.
+"""A trained mask_st on an image: probabilities of the findings, and the mask. Needs the exported folder and no data.
 
 from trainables.mask_st.inference import Predictor
-found = Predictor.load("export/NAME")(["image.png"])
+prediction = Predictor.load("export/NAME")("image.png")
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,67 +14,71 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from trainables.export.recipe import Recipe
-from trainables.files import CONFIG, METRICS, WEIGHTS
-from trainables.images.augment import normalised
+from trainables.export.opened import Export
+from trainables.images.augment import normalise
 from trainables.images.squares import read_image
 from trainables.mask_st import sampling
 from trainables.mask_st.config import Config
 from trainables.mask_st.masks import MaskSource
-from trainables.mask_st.model import networks, trained
-from trainables.training.weights import load_modules
+from trainables.mask_st.model import build_networks, name_networks
 
 
-class Found(NamedTuple):
-    """What a model finds in N images.
+class Prediction(NamedTuple):
+    """The prediction for one image.
 
     Attributes:
-        probabilities: float32 `[N, K]`, of each finding in the whole image.
-        classes: the K names.
-        masks: bool `[N, S, S]`, the pixels that the mask keeps; None of a model without a generator.
+        probabilities: of each finding in the whole image, by name.
+        mask: bool `[S, S]`, the pixels of the square image that the mask keeps; None of a model without a generator.
     """
 
-    probabilities: np.ndarray
-    classes: tuple[str, ...]
-    masks: np.ndarray | None
+    probabilities: dict[str, float]
+    mask: np.ndarray | None
 
 
 class Predictor:
-    """Classifier and generator of an export, in evaluation mode."""
+    """Classifier and generator of an export, in evaluation mode.
+
+    Attributes:
+        classes: names of the findings, in the order of the network's outputs.
+        pixels: channels of an image, and the mean and standard deviation that normalise it.
+    """
 
     def __init__(self, config: Config, facts: Mapping[str, Any], device: torch.device) -> None:
-        self.config, self.device = config, device
+        self.config, self.device = replace(config, weights="none"), device  # the export's weights follow
         self.classes = tuple(facts["classes"])
         self.pixels: Mapping[str, Any] = facts["pixels"]
-        self.classifier, self.generator = networks(
-            replace(config, weights="none"),  # the export's follow
-            int(self.pixels["channels"]),
-            len(self.classes),
-            device,
+        self.classifier, self.generator = build_networks(
+            self.config, int(self.pixels["channels"]), len(self.classes), device
         )
-        self.source = MaskSource(config, self.generator)
+        self.source = MaskSource(self.config, self.generator)
 
     @classmethod
     def load(cls, folder: str | Path, device: str = "cpu") -> Predictor:
-        """The model of a folder that `analysis.export` or `trainables.train` wrote."""
-        folder = Path(folder)
-        config = Recipe.read(folder / CONFIG, {}, {}).config
-        assert isinstance(config, Config)  # for the type checker: the folder is one of mask_st
-        facts = json.loads((folder / METRICS).read_text(encoding="utf-8"))["facts"]
-        model = cls(config, facts, torch.device(device))
-        load_modules(folder / WEIGHTS, trained(model.classifier, model.generator))
-        return model
+        """Load the model of a folder that `analysis.export` or `trainables.train` wrote.
+
+        Raises:
+            UsageError: the folder is no export of mask_st.
+        """
+        export = Export.open(folder, Config)
+        predictor = cls(export.config, export.facts, torch.device(device))
+        export.load_weights(name_networks(predictor.classifier, predictor.generator))
+        return predictor
 
     @torch.no_grad()
-    def __call__(self, images: Sequence[str | Path]) -> Found:
-        """Read some image files and say what is in them."""
-        for module in trained(self.classifier, self.generator).values():
-            module.eval()
+    def __call__(self, image: str | Path) -> Prediction:
+        """Read an image file of any size, and predict its findings and its mask.
+
+        Raises:
+            UsageError: the file is missing or damaged.
+        """
+        for network in name_networks(self.classifier, self.generator).values():
+            network.eval()
         size, channels = self.config.image_size, int(self.pixels["channels"])
-        pixels = np.stack([read_image(Path(image), size, channels) for image in images])
-        batch = normalised(torch.from_numpy(pixels).to(self.device), self.pixels["mean"], self.pixels["std"])
-        probabilities = self.classifier(batch).sigmoid().cpu().numpy()
+        pixels = torch.tensor(read_image(Path(image), size, channels), device=self.device)
+        batch = normalise(pixels[None], self.pixels["mean"], self.pixels["std"])
+        scores = self.classifier(batch).sigmoid()[0].tolist()
+        probabilities = dict(zip(self.classes, scores, strict=True))
         if self.generator is None:
-            return Found(probabilities, self.classes, None)
-        _, mask = self.source.deployed(self.source.logits(batch), None)
-        return Found(probabilities, self.classes, (sampling.to_pixels(mask, size)[:, 0] > 0).cpu().numpy())
+            return Prediction(probabilities, None)
+        _, mask = self.source.deploy(self.source.logits(batch), None)
+        return Prediction(probabilities, (sampling.to_pixels(mask, size)[0, 0] > 0).cpu().numpy())

@@ -1,8 +1,8 @@
 """How well masks find boxes: pointing game, IoU and IoBB, each beside what chance or an oracle would get.
 
-All of it is counted in pixels of the square image: a pixel belongs to a region when its centre does. Masks
-and saliency may be coarser than the image; a cell then stands for its pixels. The mask is class-agnostic, so
-an image's boxes count as one region, their union. Images without boxes are left out. No result is NaN.
+Everything is counted in pixels of the square image: a pixel belongs to a region when its centre does. Masks and
+saliency may be coarser than the image; each cell then stands for its pixels. The mask is class-agnostic, so the
+boxes of an image count as one region, their union. Images without boxes are left out. No result is NaN.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Pointing(NamedTuple):
     Attributes:
         hit_rate: share of the images whose most salient pixel lies in a box, or no farther from one than the
             tolerance; 0 without images.
-        chance: what a pixel drawn uniformly would score on the same images; 0 without images.
+        chance: hit rate of a pixel drawn uniformly, on the same images; 0 without images.
         images: number of images with boxes.
     """
 
@@ -50,7 +50,7 @@ class Overlap(NamedTuple):
 
 
 def pointing_game(saliency: np.ndarray, boxes: Sequence[np.ndarray], size: int) -> Pointing:
-    """Whether the peak of each saliency map, smoothed over about one cell, falls on a box.
+    """Count how often the peak of a saliency map, smoothed over about one cell, falls on a box.
 
     A flat map points to its top-left cell.
 
@@ -61,63 +61,63 @@ def pointing_game(saliency: np.ndarray, boxes: Sequence[np.ndarray], size: int) 
 
     Source: Zhang et al. 2016, Top-down neural attention by excitation backprop (tolerance of 15 pixels).
     """
-    rows = _boxed(boxes)
+    rows = _rows_with_boxes(boxes)
     if not len(rows):
         return Pointing(0.0, 0.0, 0)
-    peaks = _peaks(saliency[rows], size)
+    peaks = _find_peaks(saliency[rows], size)
     regions = np.stack([box_region(boxes[row], size, margin=TOLERANCE * size) for row in rows])
     hits = regions[np.arange(len(rows)), peaks[:, 1], peaks[:, 0]]
     return Pointing(float(hits.mean()), float(regions.mean()), len(rows))
 
 
 def overlap(masks: np.ndarray, boxes: Sequence[np.ndarray], size: int) -> Overlap:
-    """IoU and IoBB of binary masks with the union of each image's boxes.
+    """Measure IoU and IoBB of binary masks with the union of each image's boxes.
 
     Args:
         masks: bool `[N, h, w]`, noise-free.
         boxes: per image `[n, 4]`, x0, y0, x1, y1 in pixels of the image; n may be 0.
         size: side of the square image in pixels.
     """
-    rows = _boxed(boxes)
+    rows = _rows_with_boxes(boxes)
     if not len(rows):
         return Overlap(0.0, 0.0, (0.0,) * len(IOU_LEVELS), 0.0, 0)
-    counts = np.array([_counts(masks[row], box_region(boxes[row], size)) for row in rows])
-    both, kept, boxed = counts.T
-    iou = both / np.maximum(kept + boxed - both, 1)
-    iobb = both / np.maximum(kept, 1)
+    counts = np.array([_count_pixels(masks[row], box_region(boxes[row], size)) for row in rows])
+    intersection, mask_area, box_area = counts.T
+    iou = intersection / np.maximum(mask_area + box_area - intersection, 1)
+    iobb = intersection / np.maximum(mask_area, 1)
     accuracy = tuple(float((iou >= level).mean()) for level in IOU_LEVELS)
-    oracle = oracle_iou(kept, boxed)
+    oracle = oracle_iou(mask_area, box_area)
     return Overlap(float(iou.mean()), float(iobb.mean()), accuracy, float(oracle.mean()), len(rows))
 
 
-def oracle_iou(kept: np.ndarray | float, boxed: np.ndarray) -> np.ndarray:
-    """The best IoU that two areas in pixels allow: one region inside the other; 0 where both are empty."""
-    larger = np.maximum(kept, boxed)
-    return np.minimum(kept, boxed) / np.where(larger > 0, larger, 1)
+def oracle_iou(mask_area: np.ndarray | float, box_area: np.ndarray) -> np.ndarray:
+    """Compute the best IoU that two areas in pixels allow: one region inside the other; 0 where both are empty."""
+    larger = np.maximum(mask_area, box_area)
+    return np.minimum(mask_area, box_area) / np.where(larger > 0, larger, 1)
 
 
 def box_region(boxes: np.ndarray, size: int, margin: float = 0.0) -> np.ndarray:
-    """bool `[size, size]`: the pixels whose centre is in a box, or at most `margin` pixels away from one."""
+    """Mark the pixels whose centre is in a box, or at most `margin` pixels away from one: bool `[size, size]`."""
     centres = np.arange(size) + 0.5
-    across = _outside(centres, boxes[:, 0], boxes[:, 2])
-    down = _outside(centres, boxes[:, 1], boxes[:, 3])
-    near = down[:, :, None] ** 2 + across[:, None, :] ** 2 <= margin**2
-    return np.logical_or.reduce(near)
+    dx = _distance_outside(centres, boxes[:, 0], boxes[:, 2])
+    dy = _distance_outside(centres, boxes[:, 1], boxes[:, 3])
+    is_near = dy[:, :, None] ** 2 + dx[:, None, :] ** 2 <= margin**2
+    return np.logical_or.reduce(is_near)
 
 
-def _boxed(boxes: Sequence[np.ndarray]) -> np.ndarray:
-    return np.array([row for row, found in enumerate(boxes) if len(found)], dtype=np.int64)
+def _rows_with_boxes(boxes: Sequence[np.ndarray]) -> np.ndarray:
+    return np.array([row for row, image_boxes in enumerate(boxes) if len(image_boxes)], dtype=np.int64)
 
 
-def _peaks(saliency: np.ndarray, size: int) -> np.ndarray:
-    """int `[N, 2]`: x and y of the pixel at the centre of the most salient cell."""
+def _find_peaks(saliency: np.ndarray, size: int) -> np.ndarray:
+    """Find the most salient cell: x and y of the pixel at its centre, int `[N, 2]`."""
     count, height, width = saliency.shape
     y, x = np.divmod(_smooth(saliency).reshape(count, -1).argmax(axis=1), width)
     return np.stack([(x + 0.5) * size / width, (y + 0.5) * size / height], axis=1).astype(np.int64)
 
 
 def _smooth(maps: np.ndarray) -> np.ndarray:
-    """Binomial blur with a standard deviation of one cell, so that a lone noisy cell is no peak."""
+    """Blur binomially with a standard deviation of one cell, so that a single noisy cell is no peak."""
     # Borders wrap round. Any other padding averages fewer cells there, so that noise would peak at the
     # border, where boxes are rare, and a random mask would score less than chance.
     for axis in (1, 2, 1, 2):
@@ -125,14 +125,14 @@ def _smooth(maps: np.ndarray) -> np.ndarray:
     return maps
 
 
-def _counts(mask: np.ndarray, region: np.ndarray) -> tuple[int, int, int]:
-    """Pixels in both, in the mask, in the region."""
+def _count_pixels(mask: np.ndarray, region: np.ndarray) -> tuple[int, int, int]:
+    """Count the pixels in both, in the mask, in the region."""
     pixels = np.arange(len(region))
     rows, columns = (pixels * cells // len(region) for cells in mask.shape)  # the cell that a pixel lies in
-    spread = mask[rows][:, columns]
-    return int((spread & region).sum()), int(spread.sum()), int(region.sum())
+    pixel_mask = mask[rows][:, columns]
+    return int((pixel_mask & region).sum()), int(pixel_mask.sum()), int(region.sum())
 
 
-def _outside(centres: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """`[n, size]`: how far each centre lies outside each interval, 0 inside."""
+def _distance_outside(centres: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Measure how far each centre lies outside each interval, 0 inside: `[n, size]`."""
     return np.maximum(np.maximum(low[:, None] - centres, centres - high[:, None]), 0)

@@ -1,4 +1,4 @@
-"""Where the mask comes from: one class for all kinds of mask, in training and when deployed.
+"""Where the mask comes from: one class for all kinds of mask, in training and deployment.
 
 straight_through  sampled from the generator's logits; the task's gradient reaches the generator
 deterministic     the generator's top cells, without a gradient from the task: the published baseline that had to
@@ -25,17 +25,17 @@ class MaskSource:
 
     Attributes:
         side: of the mask, in cells.
-        kept: how many cells the projection keeps, or None without projection.
+        top_k: number of cells that the projection keeps, or None without projection.
         generator: None where nothing is learnt.
     """
 
     def __init__(self, config: Config, generator: MaskGenerator | None) -> None:
         self.config, self.generator = config, generator
         self.side = mask_side(config)
-        self.kept = sampling.cells_kept(config.keep_ratio, self.side**2) if config.project else None
+        self.top_k = sampling.projection_size(config.keep_ratio, self.side**2) if config.project else None
 
     def logits(self, images: Tensor) -> Tensor:
-        """`[b, 1, side, side]` of images `[b, C, S, S]`; the logit of keep_ratio everywhere for random masks."""
+        """Compute logits `[b, 1, side, side]` of images `[b, C, S, S]`; random masks have keep_ratio's everywhere."""
         if self.generator is None:
             ratio = self.config.keep_ratio
             return images.new_full((len(images), 1, self.side, self.side), math.log(ratio / (1 - ratio)))
@@ -43,23 +43,23 @@ class MaskSource:
         return policy.to_grid(logits, self.side) if self.config.mask_kind == "ppo" else logits
 
     def draw(self, logits: Tensor, noise: Tensor, temperature: float) -> Mask:
-        """The masks that training multiplies the images with, in cells."""
+        """Draw the masks that training multiplies the images with, in cells."""
         kind = self.config.mask_kind
         if kind == "straight_through":
-            return sampling.sample(logits, noise, temperature, hard=self.config.hard, kept=self.kept)
+            return sampling.sample(logits, noise, temperature, hard=self.config.hard, top_k=self.top_k)
         if kind == "ppo":
-            return Mask(policy.act(logits, noise), logits.sigmoid())
+            return Mask(policy.draw_actions(logits, noise), logits.sigmoid())
         scores = logits.detach() + (noise if kind == "random" else 0.0)
-        return Mask(sampling.binarise(scores, self.kept), logits.sigmoid())
+        return Mask(sampling.binarise(scores, self.top_k), logits.sigmoid())
 
-    def deployed(self, logits: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-        """Noise-free saliency in (0, 1) and binary mask, both `[b, 1, side, side]`; random masks need noise."""
+    def deploy(self, logits: Tensor, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Return saliency in (0, 1) and binary mask, both `[b, 1, side, side]`, without noise but for random masks."""
         scores = logits if noise is None else logits + noise
-        return scores.sigmoid(), sampling.binarise(scores, self.kept)
+        return scores.sigmoid(), sampling.binarise(scores, self.top_k)
 
 
 def mask_side(config: Config) -> int:
-    """Cells along the side of a mask."""
+    """Return the number of cells along the side of a mask."""
     if config.mask_kind == "ppo":
         return config.ppo_grid
     return config.image_size // (config.mask_stride if config.mask_arch == "strided" else 1)

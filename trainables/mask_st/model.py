@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from trainables.mask_st.config import Config
 from trainables.networks.pretrained import timm_arguments
-from trainables.settings import UsageError
 
 STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}
 WIDTHS = (32, 64, 64)
@@ -25,20 +24,20 @@ LITERAL_WIDTHS = (16, 32)
 class Classifier(nn.Module):
     """Logits `[B, K]` of images `[B, C, S, S]`.
 
-    Stochastic depth is drawn outside (`draw_depth`) and given per image, so that in one concatenated batch the full
-    images can have it and the keep and drop images not.
+    Stochastic depth is drawn outside (`draw_depth`) and passed in per image, so that in one concatenated batch the
+    full images can have it and the keep and drop images not.
 
     Attributes:
         drop_rates: of the residual branches, rising with depth as timm's; empty for `micro`, which has none.
 
     Raises:
-        UsageError: a backbone or weights that there are not.
+        UsageError: weights of a file that does not exist.
     """
 
     def __init__(self, config: Config, channels: int, classes: int) -> None:
         super().__init__()
         micro = config.backbone == "micro"
-        net: Any = Micro(channels, classes) if micro else _convnext(config, channels, classes)
+        net: Any = Micro(channels, classes) if micro else _build_convnext(config, channels, classes)
         blocks = [] if micro else [block for stage in net.stages for block in stage.blocks]
         self.net: nn.Module = net
         self._branches = [_ScaleBranch() for _ in blocks]
@@ -46,11 +45,11 @@ class Classifier(nn.Module):
             block.drop_path = branch
         last = max(1, len(blocks) - 1)
         self.drop_rates = [config.drop_path * index / last for index in range(len(blocks))]
-        self.layout = _layout(config)
+        self.layout = _memory_format(config)
         self.to(memory_format=self.layout)
 
     def forward(self, images: Tensor, depth: Tensor | None = None) -> Tensor:
-        """Logits in float32; `depth` `[B, blocks]` multiplies each image's residual branches."""
+        """Compute logits in float32; `depth` `[B, blocks]` multiplies each image's residual branches."""
         for index, branch in enumerate(self._branches):
             branch.scale = None if depth is None else depth[:, index]
         net: Any = self.net
@@ -60,7 +59,7 @@ class Classifier(nn.Module):
         return logits
 
     def last_block(self) -> tuple[nn.Parameter, ...]:
-        """The last parameters before the classes' own, in which GradNorm compares the tasks."""
+        """Return the last parameters that all classes share, in which GradNorm compares the tasks."""
         net: Any = self.net
         block = net.body[-2] if isinstance(net, Micro) else net.stages[-1].blocks[-1]
         return tuple(block.parameters())
@@ -69,8 +68,8 @@ class Classifier(nn.Module):
 class Micro(nn.Module):
     """A plain network for small images on one CPU core: it sees 15 × 15 px at a time and keeps the best match.
 
-    Not a small ConvNeXt: that one's normalisation at every position, which hides how strong a pattern is, and its
-    depth-wise kernels need thousands of steps from random weights, where this network needs hundreds.
+    Not a small ConvNeXt: its normalisation at every position, which hides how strong a pattern is, and its depth-wise
+    kernels need thousands of steps from random weights, where this network needs hundreds.
     """
 
     def __init__(self, channels: int, classes: int) -> None:
@@ -86,11 +85,11 @@ class Micro(nn.Module):
         self.head = nn.Linear(32, classes)
 
     def forward_features(self, images: Tensor) -> Tensor:
-        """`[B, 32]` of images `[B, C, S, S]`; the two halves have timm's names."""
+        """Compute features `[B, 32]` of images `[B, C, S, S]`; the two halves have timm's names."""
         return self.body(images).flatten(1)
 
     def forward_head(self, features: Tensor) -> Tensor:
-        """Logits `[B, K]`."""
+        """Compute logits `[B, K]`."""
         return self.head(features)
 
 
@@ -113,56 +112,59 @@ class MaskGenerator(nn.Module):
             self.body = nn.Sequential(*itertools.chain.from_iterable(layers))
         self.head = nn.Conv2d(WIDTHS[-1] if config.mask_arch == "strided" else LITERAL_WIDTHS[-1], 1, 1)
         self.head.bias = nn.Parameter(torch.tensor([math.log(config.keep_ratio / (1 - config.keep_ratio))]))
-        self.layout = _layout(config)
+        self.layout = _memory_format(config)
         self.to(memory_format=self.layout)
 
     def forward(self, images: Tensor) -> Tensor:
-        """The logits, in float32."""
+        """Compute the logits, in float32."""
         features = self.body(images.contiguous(memory_format=self.layout))
         with _in_float32(images):
             logits: Tensor = self.head(features.float())
         return logits
 
 
-def networks(
+def build_networks(
     config: Config, channels: int, classes: int, device: torch.device
 ) -> tuple[Classifier, MaskGenerator | None]:
-    """The classifier, and the generator where masks are learnt, with their first weights."""
+    """Build the classifier, and the generator where masks are learnt, with their initial weights."""
     classifier = Classifier(config, channels, classes).to(device)
     if config.mask_kind in ("none", "random"):
         return classifier, None
     return classifier, MaskGenerator(config, channels).to(device)
 
 
-def trained(classifier: Classifier, generator: MaskGenerator | None) -> dict[str, nn.Module]:
-    """The networks by the names under which their weights are saved."""
-    found: dict[str, nn.Module] = {"classifier": classifier}
-    return found if generator is None else {**found, "generator": generator}
+def name_networks(classifier: Classifier, generator: MaskGenerator | None) -> dict[str, nn.Module]:
+    """Return the networks by the names under which their weights are saved."""
+    networks: dict[str, nn.Module] = {"classifier": classifier}
+    return networks if generator is None else {**networks, "generator": generator}
 
 
 def draw_depth(rates: list[float], images: int, generator: torch.Generator) -> Tensor | None:
-    """Stochastic depth's factors `[images, blocks]`: 0 with the block's rate, else 1 / (1 − rate); None without any.
+    """Draw factors of stochastic depth `[images, blocks]`: 0 with the block's rate, else 1 / (1 − rate).
+
+    Returns:
+        None where all rates are 0.
 
     Source: Huang et al. 2016, sec. 3, scaled so that the mean is 1.
     """
     if not any(rates):
         return None
-    kept = 1 - torch.tensor(rates, device=generator.device)
+    survival = 1 - torch.tensor(rates, device=generator.device)
     draws = torch.rand(images, len(rates), generator=generator, device=generator.device)
-    return (draws < kept).float() / kept
+    return (draws < survival).float() / survival
 
 
 def _in_float32(images: Tensor) -> torch.autocast:
-    """Heads are computed outside autocast: in bf16, logits have 8 bits, so that whole groups of cells tie."""
+    """Leave autocast for the heads: in bf16, logits have 8 bits, so that whole groups of cells tie."""
     return torch.autocast(images.device.type, enabled=False)
 
 
-def _layout(config: Config) -> torch.memory_format:
+def _memory_format(config: Config) -> torch.memory_format:
     return torch.channels_last if config.channels_last else torch.contiguous_format
 
 
 class _ScaleBranch(nn.Module):
-    """Multiplies a residual branch by a given factor per image."""
+    """Multiplies a residual branch by one factor per image, in place of timm's own stochastic depth."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -172,20 +174,16 @@ class _ScaleBranch(nn.Module):
         return branch if self.scale is None else branch * self.scale[:, None, None, None].to(branch.dtype)
 
 
-def _convnext(config: Config, channels: int, classes: int) -> Any:
-    name = config.backbone
-    if not name.startswith("convnext") or not timm.is_model(name):
-        raise UsageError(
-            f"backbone={name} is no ConvNeXt of timm: take micro, or one of timm.list_models('convnext*')."
-        )
-    net = timm.create_model(name, in_chans=channels, num_classes=classes, **timm_arguments(config.weights))
+def _build_convnext(config: Config, channels: int, classes: int) -> Any:
+    weights = timm_arguments(config.weights)
+    net = timm.create_model(config.backbone, in_chans=channels, num_classes=classes, **weights)
     if config.weights == "none":
-        _open_stem(net.stem[0])
+        _initialise_stem(net.stem[0])
     return net
 
 
-def _open_stem(convolution: nn.Conv2d) -> None:
-    """Give the first biases PyTorch's own first values in place of timm's zeros.
+def _initialise_stem(convolution: nn.Conv2d) -> None:
+    """Initialise the stem's biases as PyTorch does by default, where timm has zeros.
 
     Masked-out pixels are 0. With biases of 0 so is every feature there, and each normalisation of a zero vector
     multiplies the gradient by a thousand: it came out 10¹⁰ times too large, and clipping left nothing of the rest.

@@ -1,6 +1,6 @@
 """PPO on a grid of Bernoulli actions, the mask learner that the straight-through mask replaces.
 
-An action keeps or drops one cell of the grid; an image's reward is what its own mask did to the classifier.
+An action keeps or drops one cell of the grid; the reward of an image depends on its own mask alone.
 
 Source: Schulman et al. 2017, "Proximal Policy Optimization", eq. 7 and 9.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 class Rollout(NamedTuple):
-    """What a batch's first update did, for the updates that re-use it; all without gradient.
+    """The actions of a batch's first update, for the updates that re-use them; all without gradient.
 
     Attributes:
         actions: `[B, 1, g, g]`, 0 or 1.
@@ -29,22 +29,22 @@ class Rollout(NamedTuple):
 
 
 def to_grid(logits: Tensor, grid: int) -> Tensor:
-    """The generator's logits averaged onto the grid of actions, `[B, 1, g, g]`."""
+    """Average the generator's logits onto the grid of actions, `[B, 1, g, g]`."""
     return F.adaptive_avg_pool2d(logits.float(), grid)
 
 
-def act(logits: Tensor, noise: Tensor) -> Tensor:
-    """Bernoulli(σ(logit)) actions from logistic noise of the same shape."""
+def draw_actions(logits: Tensor, noise: Tensor) -> Tensor:
+    """Draw Bernoulli(σ(logit)) actions from logistic noise of the same shape."""
     return (logits.detach() + noise > 0).float()
 
 
 def log_probs(logits: Tensor, actions: Tensor) -> Tensor:
-    """Log-probability of every single action."""
+    """Compute the log-probability of every single action."""
     return -F.binary_cross_entropy_with_logits(logits, actions, reduction="none")
 
 
 def clipped_loss(logits: Tensor, rollout: Rollout, clip: float) -> Tensor:
-    """The negative clipped surrogate objective, per image `[B]`, mean over cells.
+    """Compute the negative clipped surrogate objective, per image `[B]`, mean over cells.
 
     The ratio is per cell, each clipped on its own. The joint ratio of 196 cells is the exponential of a sum: a change
     of 1 % per cell moves it by a factor of 7, so it is clipped at once and always. Per cell, the gradient where new
@@ -58,5 +58,5 @@ def clipped_loss(logits: Tensor, rollout: Rollout, clip: float) -> Tensor:
 
 
 def entropy(logits: Tensor) -> Tensor:
-    """Entropy of the cells' Bernoulli distributions in nats, per image `[B]`, mean over cells."""
+    """Compute the entropy of the cells' Bernoulli distributions in nats, per image `[B]`, mean over cells."""
     return (F.softplus(logits) - logits * logits.sigmoid()).mean(dim=(1, 2, 3))

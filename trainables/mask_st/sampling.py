@@ -32,42 +32,42 @@ class Mask(NamedTuple):
     soft: Tensor
 
 
-def sample(logits: Tensor, noise: Tensor | float, temperature: float, *, hard: bool, kept: int | None) -> Mask:
-    """Draw masks `m = p + (h − p)` without gradient in the bracket, where `p = σ((logits + noise) / temperature)`.
+def sample(logits: Tensor, noise: Tensor | float, temperature: float, *, hard: bool, top_k: int | None) -> Mask:
+    """Draw masks `m = p + (h − p)`, where `p = σ((logits + noise) / temperature)` and the bracket has no gradient.
 
     Args:
         logits: `[B, 1, h, w]`.
         noise: of the same shape (`draw_noise`), or 0 for the deterministic mask.
         temperature: of the relaxation.
         hard: forward the binary `h`; else the soft `p`.
-        kept: project: `h` keeps exactly so many cells of each image, by rank; None: `h` is `p ≥ 0.5`.
+        top_k: project: `h` keeps exactly so many cells of each image, by rank; None: `h` is `p ≥ 0.5`.
     """
     noisy = logits.float() + noise
     soft = torch.sigmoid(noisy / temperature)
     if not hard:
         return Mask(soft, soft)
-    binary = binarise(noisy, kept)
+    binary = binarise(noisy, top_k)
     return Mask(soft + (binary - soft).detach(), soft)
 
 
-def binarise(scores: Tensor, kept: int | None) -> Tensor:
-    """0/1 masks `[B, 1, h, w]` of scores in logits: the `kept` highest cells of each image, or the scores ≥ 0."""
-    if kept is None:
+def binarise(scores: Tensor, top_k: int | None) -> Tensor:
+    """Turn scores in logits into 0/1 masks `[B, 1, h, w]`: each image's `top_k` highest cells, or the scores ≥ 0."""
+    if top_k is None:
         return (scores >= 0).float()
     # By rank and not by comparison with the k-th value: on ties a comparison keeps more than k. Logits and not
     # probabilities, because at low temperature many of those saturate at exactly 1.
     flat = scores.flatten(1)
-    chosen = flat.topk(kept, dim=1).indices
-    return torch.zeros_like(flat, dtype=torch.float32).scatter_(1, chosen, 1.0).view_as(scores)
+    indices = flat.topk(top_k, dim=1).indices
+    return torch.zeros_like(flat, dtype=torch.float32).scatter_(1, indices, 1.0).view_as(scores)
 
 
-def cells_kept(keep_ratio: float, cells: int) -> int:
-    """The number of cells that the projection keeps."""
+def projection_size(keep_ratio: float, cells: int) -> int:
+    """Return the number of cells that the projection keeps."""
     return max(1, round(keep_ratio * cells))
 
 
 def draw_noise(kind: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-    """Noise for the logits, on the generator's device.
+    """Draw noise for the logits, on the generator's device.
 
     `logistic` gives P(on) = σ(logit). `gumbel_literal` is the published code's single Gumbel draw, which gives
     P(on) = 1 − exp(−exp(logit)), 63 % at a logit of 0: for ablation only. `none` is zeros.
@@ -86,7 +86,7 @@ def to_pixels(mask: Tensor, size: int) -> Tensor:
 
 
 def temperature(config: Config, epoch: int) -> float:
-    """The temperature of an epoch (from 0), a function of the full budget `config.epochs`.
+    """Compute the temperature of an epoch (from 0), a function of the full budget `config.epochs`.
 
     Geometric from `temperature` to `temperature_min`, which it reaches after `floor_fraction` of the run; or, with
     `temperature_decay`, multiplied by that each epoch until the floor: 0.7 · 0.98^e is still 0.48 after 20 epochs.

@@ -1,4 +1,4 @@
-"""From predictions to the figures that a trial reports: classification, what the mask does to it, and where it lies."""
+"""Metrics of predictions: classification, what the mask does to it, and where the mask lies."""
 
 from __future__ import annotations
 
@@ -7,17 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainables.mask_st.config import Config
-from trainables.mask_st.examples import Examples
 from trainables.mask_st.localisation import IOU_LEVELS, overlap, pointing_game
+from trainables.mask_st.split import Examples
 from trainables.measuring import multilabel
 
-COLLAPSED = 0.01
-SATURATED = 0.5
+COLLAPSED_COVERAGE = 0.01  # below it a mask is empty
+SATURATED_COVERAGE = 0.5  # above it a mask is full
+EPS = 1e-7  # probabilities stay this far from 0 and 1, so that their logarithms are finite
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Of N images, without any noise.
+    """Predictions for N images, without training noise.
 
     Attributes:
         full, keep, drop: probabilities `[N, K]`; keep and drop are None without masks.
@@ -32,46 +33,50 @@ class Predictions:
     masks: np.ndarray | None = None
 
 
-def figures(found: Predictions, examples: Examples, thresholds: np.ndarray, config: Config) -> dict[str, float]:
-    """All figures that there are; those of the saliency maps as such only where a generator learnt them.
+def score(predictions: Predictions, examples: Examples, thresholds: np.ndarray, config: Config) -> dict[str, float]:
+    """Compute all metrics of a split; those of the saliency maps as such only where a generator learnt them.
 
     Args:
-        thresholds: of F1, `[K]`; it is scored on the rows that did not choose them.
+        predictions: for the examples.
+        examples: of the split.
+        thresholds: of F1, `[K]`; it is computed on the examples that did not choose them.
+        config: of the training.
     """
-    values = _classification(found.full, examples, thresholds)
-    values["health/coverage_error"] = 0.0
-    if found.keep is None or found.drop is None or found.masks is None or found.saliency is None:
-        return values
-    values["auroc_keep"] = multilabel.auroc(examples.labels, found.keep).macro
-    values["auroc_drop"] = multilabel.auroc(examples.labels, found.drop).macro
-    values["sufficiency_gap"] = values["auroc_macro"] - values["auroc_keep"]
-    values["necessity_gap"] = values["auroc_macro"] - values["auroc_drop"]
-    values["coverage"] = float(found.masks.mean())
+    keep, drop, saliency, masks = predictions.keep, predictions.drop, predictions.saliency, predictions.masks
+    metrics = _score_classification(predictions.full, examples, thresholds)
+    metrics["health/coverage_error"] = 0.0
+    if keep is None or drop is None or masks is None or saliency is None:
+        return metrics
+    metrics["auroc_keep"] = multilabel.auroc(examples.labels, keep).macro
+    metrics["auroc_drop"] = multilabel.auroc(examples.labels, drop).macro
+    metrics["sufficiency_gap"] = metrics["auroc_macro"] - metrics["auroc_keep"]
+    metrics["necessity_gap"] = metrics["auroc_macro"] - metrics["auroc_drop"]
+    metrics["coverage"] = float(masks.mean())
     if config.mask_kind != "random":
-        values |= _map_figures(found.saliency)
-        values |= _coverage_figures(found.saliency, found.masks, config)
+        metrics |= _score_maps(saliency)
+        metrics |= _score_coverage(saliency, masks, config)
     if any(len(boxes) for boxes in examples.boxes):
-        values |= _localisation(found.saliency, found.masks, examples)
-    return values
+        metrics |= _score_localisation(saliency, masks, examples)
+    return metrics
 
 
-def _classification(scores: np.ndarray, examples: Examples, thresholds: np.ndarray) -> dict[str, float]:
-    labels, judged = examples.labels, ~examples.calibration
+def _score_classification(scores: np.ndarray, examples: Examples, thresholds: np.ndarray) -> dict[str, float]:
+    labels, rest = examples.labels, ~examples.calibration
     auroc = multilabel.auroc(labels, scores)
     return {
         "loss_full": _cross_entropy(labels, scores),
         "auroc_macro": auroc.macro,
         "auroc_micro": auroc.micro,
         "classes_scored": float(auroc.classes),
-        "f1_macro": multilabel.f1(labels[judged], scores[judged], thresholds).macro,
+        "f1_macro": multilabel.f1(labels[rest], scores[rest], thresholds).macro,
     }
 
 
-def _map_figures(saliency: np.ndarray) -> dict[str, float]:
-    """The maps themselves, before any cut: projection cannot put these on target."""
+def _score_maps(saliency: np.ndarray) -> dict[str, float]:
+    """Measure the maps themselves, before they are binarised: projection cannot put these on target."""
     coverage = saliency.mean(axis=(1, 2))
-    inside = np.clip(saliency, 1e-7, 1 - 1e-7)
-    bits = -(inside * np.log2(inside) + (1 - inside) * np.log2(1 - inside))
+    p = np.clip(saliency, EPS, 1 - EPS)
+    bits = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
     vertical = np.abs(np.diff(saliency, axis=1)).mean(axis=(1, 2))
     horizontal = np.abs(np.diff(saliency, axis=2)).mean(axis=(1, 2))
     return {
@@ -83,22 +88,23 @@ def _map_figures(saliency: np.ndarray) -> dict[str, float]:
     }
 
 
-def _coverage_figures(saliency: np.ndarray, masks: np.ndarray, config: Config) -> dict[str, float]:
-    """How far from the wanted coverage, and the shares of empty and of full masks.
+def _score_coverage(saliency: np.ndarray, masks: np.ndarray, config: Config) -> dict[str, float]:
+    """Measure the distance from the target coverage, and the shares of empty and of full masks.
 
-    Projection puts every deployed mask on target, so the maps are judged. Without it a map of 0.1 everywhere is on
+    Projection puts every deployed mask on target, so the maps are measured. Without it a map of 0.1 everywhere is on
     target and yet deploys an empty mask, so both are.
     """
-    maps, deployed = saliency.mean(axis=(1, 2)), masks.mean(axis=(1, 2))
-    judged = maps if config.project else deployed
+    map_coverage = saliency.mean(axis=(1, 2))
+    coverage = map_coverage if config.project else masks.mean(axis=(1, 2))
+    errors = [abs(float(shares.mean()) - config.keep_ratio) for shares in (map_coverage, coverage)]
     return {
-        "health/coverage_error": max(abs(float(each.mean()) - config.keep_ratio) for each in (maps, judged)),
-        "collapsed_share": float((judged < COLLAPSED).mean()),
-        "saturated_share": float((judged > SATURATED).mean()),
+        "health/coverage_error": max(errors),
+        "collapsed_share": float((coverage < COLLAPSED_COVERAGE).mean()),
+        "saturated_share": float((coverage > SATURATED_COVERAGE).mean()),
     }
 
 
-def _localisation(saliency: np.ndarray, masks: np.ndarray, examples: Examples) -> dict[str, float]:
+def _score_localisation(saliency: np.ndarray, masks: np.ndarray, examples: Examples) -> dict[str, float]:
     size = examples.images.shape[1]
     pointing = pointing_game(saliency, examples.boxes, size)
     overlaps = overlap(masks, examples.boxes, size)
@@ -113,6 +119,6 @@ def _localisation(saliency: np.ndarray, masks: np.ndarray, examples: Examples) -
 
 
 def _cross_entropy(labels: np.ndarray, scores: np.ndarray) -> float:
-    """Mean binary cross-entropy in nats."""
-    inside = np.clip(scores.astype(np.float64), 1e-7, 1 - 1e-7)
-    return float(-(labels * np.log(inside) + (1 - labels) * np.log(1 - inside)).mean())
+    """Average the binary cross-entropy, in nats."""
+    p = np.clip(scores.astype(np.float64), EPS, 1 - EPS)
+    return float(-(labels * np.log(p) + (1 - labels) * np.log(1 - p)).mean())

@@ -1,4 +1,4 @@
-"""The versions of an image that the classifier sees: whole, what a mask keeps of it, and what the mask leaves."""
+"""The views of an image that the classifier sees: all of it, what a mask keeps, and what the mask drops."""
 
 from __future__ import annotations
 
@@ -14,25 +14,24 @@ BLUR_SHARE = 10 / 224  # the blur's standard deviation, of the image's side
 
 
 def three_views(images: Tensor, mask: Tensor, reference: str) -> Tensor:
-    """Full, keep and drop images in one batch `[3b, C, S, S]`: x, `m·x + (1 − m)·r` and `(1 − m)·x + m·r`.
+    """Make full, keep and drop images, one batch `[3b, C, S, S]`: x, `m·x + (1 − m)·r` and `(1 − m)·x + m·r`.
 
     Args:
         images: `[b, C, S, S]`, normalised, so that 0 is the data set's mean.
         mask: `[b, 1, h, w]`, in cells.
         reference: what fills the rest: `mean` (r = 0), or `blur` (r is the image without its detail).
     """
-    rest = blurred(images) if reference == "blur" else torch.zeros_like(images)
-    kept = to_pixels(mask, images.shape[-1]) * (images - rest)
-    return torch.cat([images, rest + kept, images - kept])
+    fill = blur(images) if reference == "blur" else torch.zeros_like(images)
+    content = to_pixels(mask, images.shape[-1]) * (images - fill)  # m·(x − r): keep is r plus it, drop is x minus it
+    return torch.cat([images, fill + content, images - content])
 
 
-def blurred(images: Tensor) -> Tensor:
-    """The images through a Gaussian, separably, with mirrored edges."""
+def blur(images: Tensor) -> Tensor:
+    """Blur images with a Gaussian, separably, with mirrored edges."""
     sigma = BLUR_SHARE * images.shape[-1]
     reach = min(math.ceil(3 * sigma), images.shape[-1] - 1)
     offsets = torch.arange(-reach, reach + 1, device=images.device, dtype=images.dtype)
     kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
     kernel = (kernel / kernel.sum()).expand(images.shape[1], 1, 1, -1)
-    padded = F.pad(images, (reach, reach, reach, reach), mode="reflect")
-    across = F.conv2d(padded, kernel, groups=images.shape[1])
-    return F.conv2d(across, kernel.mT, groups=images.shape[1])
+    rows = F.conv2d(F.pad(images, (reach,) * 4, mode="reflect"), kernel, groups=images.shape[1])
+    return F.conv2d(rows, kernel.mT, groups=images.shape[1])

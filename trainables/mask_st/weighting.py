@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from trainables.processes import Processes
 
 TINY = 1e-12  # below this a gradient norm counts as zero
-REFERENCE_UPDATES = 10  # whose mean losses are what progress is measured from; one mini-batch says little
-SILENT = 1e-6  # a task that begins below this has no progress to measure
+REFERENCE_UPDATES = 10  # progress is measured from the mean loss of the first updates; one mini-batch is too noisy
+MIN_REFERENCE_LOSS = 1e-6  # a task that begins below this has no progress to measure
 RATE_LIMITS = (0.1, 10.0)
 
 
@@ -40,7 +40,7 @@ class GradNorm:
         alpha: restoring force; 0 makes all gradient norms equal, more favours tasks that lag behind.
         lr: Adam's learning rate of the weights.
         floor: smallest weight, at most 1.
-        processes: gradient norms are those of the whole batch.
+        processes: that share a batch; gradient norms are those of the whole batch.
     """
 
     def __init__(self, groups: Sequence[Group], *, alpha: float, lr: float, floor: float, processes: Processes) -> None:
@@ -50,41 +50,40 @@ class GradNorm:
         self.weights = torch.ones(len(self.tasks), device=groups[0].parameters[0].device, requires_grad=True)
         self.optimizer = torch.optim.Adam([self.weights], lr=lr)
         self._reference = torch.zeros(len(self.tasks), device=self.weights.device)
-        self._seen = 0
+        self._update_count = 0  # of those that make the reference
 
-    def named(self) -> dict[str, Tensor]:
-        """Task → present weight, without gradient."""
+    def weights_by_task(self) -> dict[str, Tensor]:
+        """Return the weight of every task, without gradient."""
         return dict(zip(self.tasks, self.weights.detach().clone(), strict=True))
 
     def update(self, losses: Mapping[str, Tensor]) -> None:
-        """Move the weights by one step, or only note the losses while they make the reference; graphs are kept.
+        """Move the weights by one step; the first updates only collect the reference losses. Graphs are retained.
 
         Args:
-            losses: every task's unweighted scalar loss, before anything was differentiated.
+            losses: unweighted scalar loss of every task, before anything was differentiated.
         """
         values = self.processes.mean(torch.stack([losses[task].detach().float() for task in self.tasks]))
-        if self._seen < REFERENCE_UPDATES:
+        if self._update_count < REFERENCE_UPDATES:
             self._reference = self._reference + values / REFERENCE_UPDATES
-            self._seen += 1
+            self._update_count += 1
             return
-        takes_part = self._reference >= SILENT
-        progress = values / self._reference.clamp(min=SILENT)
-        norms = self._gradient_norms(losses)
-        pulls = [
-            self._pull(group, of_group, progress, takes_part)
-            for group, of_group in zip(self.groups, norms, strict=True)
+        is_active = self._reference >= MIN_REFERENCE_LOSS
+        progress = values / self._reference.clamp(min=MIN_REFERENCE_LOSS)
+        gradients = [
+            self._weight_gradient(group, norms, progress, is_active)
+            for group, norms in zip(self.groups, self._gradient_norms(losses), strict=True)
         ]
-        self.weights.grad = torch.stack(pulls).sum(dim=0)
+        self.weights.grad = torch.stack(gradients).sum(dim=0)
         self.optimizer.step()
         with torch.no_grad():
-            self.weights.copy_(renormalised(self.weights, self.floor, takes_part))
+            self.weights.copy_(renormalise(self.weights, self.floor, is_active))
 
     def state(self) -> dict[str, Any]:
-        """Weights, reference losses and Adam's moments."""
+        """Return weights, reference losses and Adam's moments."""
         return {
             "weights": self.weights.detach().clone(),
             "reference": self._reference,
-            "seen": self._seen,
+            "seen": self._update_count,
             "optimizer": self.optimizer.state_dict(),
         }
 
@@ -93,48 +92,52 @@ class GradNorm:
         with torch.no_grad():
             self.weights.copy_(state["weights"])
         self._reference = state["reference"].to(self.weights.device)
-        self._seen = state["seen"]
+        self._update_count = state["seen"]
         self.optimizer.load_state_dict(state["optimizer"])
 
     def _gradient_norms(self, losses: Mapping[str, Tensor]) -> list[Tensor]:
-        """Per group, ‖∇ L_i‖₂ `[tasks of the group]`; one backward pass per task serves all of its groups."""
-        found: dict[tuple[int, str], Tensor] = {}
+        """Compute ‖∇ L_i‖₂ per group, `[tasks of the group]`; one backward pass per task serves all of its groups."""
+        norms: dict[tuple[int, str], Tensor] = {}
         for task in self.tasks:
-            mine = [index for index, group in enumerate(self.groups) if task in group.tasks]
-            parameters = [each for index in mine for each in self.groups[index].parameters]
+            indices = [index for index, group in enumerate(self.groups) if task in group.tasks]
+            parameters = [parameter for index in indices for parameter in self.groups[index].parameters]
             gradients = iter(
                 torch.autograd.grad(
                     losses[task], parameters, retain_graph=True, allow_unused=True, materialize_grads=True
                 )
             )
-            for index in mine:
+            for index in indices:
                 parts = [next(gradients).flatten().float() for _ in self.groups[index].parameters]
-                found[index, task] = self.processes.mean(torch.cat(parts)).norm()
-        return [torch.stack([found[index, task] for task in group.tasks]) for index, group in enumerate(self.groups)]
+                norms[index, task] = self.processes.mean(torch.cat(parts)).norm()
+        return [torch.stack([norms[index, task] for task in group.tasks]) for index, group in enumerate(self.groups)]
 
-    def _pull(self, group: Group, norms: Tensor, progress: Tensor, takes_part: Tensor) -> Tensor:
-        """The gradient of Σ |w_i G_i − Ḡ r_i^α| / Ḡ with respect to all weights, over the tasks that take part.
+    def _weight_gradient(self, group: Group, norms: Tensor, progress: Tensor, is_active: Tensor) -> Tensor:
+        """Compute the gradient of Σ |w_i G_i − Ḡ r_i^α| / Ḡ with respect to all weights, over the active tasks.
 
-        The division by Ḡ is ours: it puts groups, whose gradients differ by orders of magnitude, on one scale.
+        The division by Ḡ is not in the source: it puts groups, whose gradients differ by orders of magnitude, on one
+        scale. As there, the target Ḡ r_i^α is a constant, so that only |w_i G_i| is differentiated.
         """
-        at = torch.tensor([self.tasks.index(task) for task in group.tasks], device=norms.device)
-        takes_part = takes_part[at]
-        at, norms = at[takes_part], norms[takes_part]
-        weighted = self.weights.detach()[at] * norms
-        if len(at) == 0 or weighted.mean() < TINY:
-            return torch.zeros_like(progress)  # nothing has a gradient here to balance
-        mean = weighted.mean()
-        rate = (progress[at] / progress[at].mean().clamp(min=TINY)).clamp(*RATE_LIMITS)
+        indices = torch.tensor([self.tasks.index(task) for task in group.tasks], device=norms.device)
+        is_active = is_active[indices]
+        indices, norms = indices[is_active], norms[is_active]
+        weighted_norms = self.weights.detach()[indices] * norms
+        if len(indices) == 0 or weighted_norms.mean() < TINY:
+            return torch.zeros_like(progress)  # no gradients to balance
+        mean = weighted_norms.mean()
+        rate = (progress[indices] / progress[indices].mean().clamp(min=TINY)).clamp(*RATE_LIMITS)
         target = mean * rate**self.alpha
-        gradient = torch.sign(weighted - target) * norms / mean
-        return torch.zeros_like(progress).index_add(0, at, gradient)
+        gradient = torch.sign(weighted_norms - target) * norms / mean
+        return torch.zeros_like(progress).index_add(0, indices, gradient)
 
 
-def renormalised(weights: Tensor, floor: float, takes_part: Tensor) -> Tensor:
-    """Weights of the same proportions above the floor, whose sum is their number and whose smallest is ≥ `floor`.
+def renormalise(weights: Tensor, floor: float, is_active: Tensor) -> Tensor:
+    """Scale weights so that their sum is their number and the smallest is ≥ `floor`, as they lie above the floor.
 
-    Those that do not take part, bool `[tasks]`, are 1.
+    Args:
+        weights: `[tasks]`.
+        floor: smallest weight.
+        is_active: bool `[tasks]`; the weights of the other tasks become 1.
     """
-    above = ((weights - floor).clamp(min=0.0) + TINY) * takes_part
-    shares = takes_part.sum() * (1 - floor) * above / above.sum().clamp(min=TINY)
-    return torch.where(takes_part, floor + shares, 1.0)
+    excess = ((weights - floor).clamp(min=0.0) + TINY) * is_active
+    shares = is_active.sum() * (1 - floor) * excess / excess.sum().clamp(min=TINY)
+    return torch.where(is_active, floor + shares, 1.0)

@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 
 from trainables.mask_st.config import Config, Data
-from trainables.mask_st.data import load
+from trainables.mask_st.data import load_split
 
 SMALL = Config(image_size=32)
 
 
 def test_the_same_settings_give_the_same_pictures_and_splits_differ():
-    first = load(SMALL, Data(), "train")
-    again = load(SMALL, Data(val_share=0.3), "train")  # means nothing here, but nothing is remembered for it
+    first = load_split(SMALL, Data(), "train")
+    again = load_split(SMALL, Data(val_share=0.3), "train")  # means nothing here, but nothing is remembered for it
     assert first.images is not again.images
     np.testing.assert_array_equal(first.images, again.images)
     np.testing.assert_array_equal(first.labels, again.labels)
-    assert (load(SMALL, Data(), "val").images != load(SMALL, Data(), "test").images).any()
-    assert (load(SMALL, Data(split_seed=1), "train").images != first.images).any()
+    assert (load_split(SMALL, Data(), "val").images != load_split(SMALL, Data(), "test").images).any()
+    assert (load_split(SMALL, Data(split_seed=1), "train").images != first.images).any()
 
 
 @pytest.mark.parametrize("size", [16, 64, 104])
 def test_every_glyph_is_boxed_and_inside_the_image(size):
-    examples = load(Config(image_size=size), Data(train_size=200, val_size=50), "train")
+    examples = load_split(Config(image_size=size), Data(train_size=200, val_size=50), "train")
     assert examples.images.shape == (200, size, size, 1)
     assert examples.images.dtype == np.uint8
     assert examples.labels.mean() == pytest.approx(0.3, abs=0.05)
@@ -33,7 +33,7 @@ def test_every_glyph_is_boxed_and_inside_the_image(size):
 
 
 def test_what_is_boxed_is_brighter_than_its_surroundings_and_classes_look_different():
-    examples = load(Config(image_size=64), Data(), "train")
+    examples = load_split(Config(image_size=64), Data(), "train")
     inside = {name: [] for name in examples.classes}
     for row, (boxes, findings) in enumerate(zip(examples.boxes, examples.findings, strict=True)):
         for (x0, y0, x1, y1), name in zip(boxes.astype(int), findings, strict=True):
@@ -45,13 +45,13 @@ def test_what_is_boxed_is_brighter_than_its_surroundings_and_classes_look_differ
 
 
 def test_calibration_rows_are_a_share_of_validation_and_of_nothing_else():
-    assert load(SMALL, Data(calibration_share=0.25), "val").calibration.sum() == 64
-    assert not load(SMALL, Data(), "train").calibration.any()
-    assert not load(SMALL, Data(), "test").calibration.any()
+    assert load_split(SMALL, Data(calibration_share=0.25), "val").calibration.sum() == 64
+    assert not load_split(SMALL, Data(), "train").calibration.any()
+    assert not load_split(SMALL, Data(), "test").calibration.any()
 
 
 def test_batches_are_copies_and_everything_shared_is_read_only():
-    examples = load(SMALL, Data(), "train")
+    examples = load_split(SMALL, Data(), "train")
     images, labels = examples.batch([3, 1])
     np.testing.assert_array_equal(images, examples.images[[3, 1]])
     images[:], labels[:] = 0, 7
@@ -63,7 +63,7 @@ def test_batches_are_copies_and_everything_shared_is_read_only():
 
 
 def test_mean_and_deviation_are_those_of_training_in_every_split():
-    train, val = load(SMALL, Data(), "train"), load(SMALL, Data(), "val")
+    train, val = load_split(SMALL, Data(), "train"), load_split(SMALL, Data(), "val")
     pixels = train.images / 255
     assert train.mean == pytest.approx(pixels.mean(), abs=0.002)
     assert train.std == pytest.approx(pixels.std(), abs=0.002)
@@ -71,7 +71,7 @@ def test_mean_and_deviation_are_those_of_training_in_every_split():
 
 
 def test_description_counts():
-    examples = load(SMALL, Data(), "train")
+    examples = load_split(SMALL, Data(), "train")
     described = examples.describe()
     assert described["images"] == described["patients"] == len(examples) == 768
     assert described["positives"]["disc"] == examples.labels[:, 2].sum()
@@ -83,7 +83,7 @@ def test_description_counts():
 
 def test_real_lists_are_obeyed_and_share_no_patient(real_data, tmp_path):
     data = Data(source="nih", root=str(real_data("chest_xray")), cache=str(tmp_path))
-    train, val, test = (load(Config(image_size=64), data, split) for split in ("train", "val", "test"))
+    train, val, test = (load_split(Config(image_size=64), data, split) for split in ("train", "val", "test"))
     assert (len(train) + len(val), len(test)) == (379, 109)
     assert not set(train.patients) & set(val.patients)
     assert not (set(train.patients) | set(val.patients)) & set(test.patients)
@@ -94,7 +94,7 @@ def test_real_lists_are_obeyed_and_share_no_patient(real_data, tmp_path):
 
 def test_real_boxes_lie_in_their_images(real_data, tmp_path):
     data = Data(source="nih", root=str(real_data("chest_xray")), cache=str(tmp_path))
-    test = load(Config(image_size=64), data, "test")
+    test = load_split(Config(image_size=64), data, "test")
     boxes = np.concatenate(test.boxes)
     assert len(boxes) == 176
     assert {finding for findings in test.findings for finding in findings} == {"Opacity"}

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from tests.support.repository import ROOT
@@ -34,8 +33,8 @@ NOTES = """
 """
 
 
-def exported(folder, **settings):
-    """A tiny model as an export, its variant, and validation images as files."""
+def write_tiny_export(folder, **settings):
+    """Write a tiny model as an export; return its variant, and validation images as files."""
     from safetensors.torch import save_file  # noqa: PLC0415
 
     from trainables.training.loop import Loop  # noqa: PLC0415
@@ -48,8 +47,8 @@ def exported(folder, **settings):
     save_file(weights, folder / "weights.safetensors", metadata={"report": json.dumps(report)})
     recipe = Recipe(load("mask_st"), variant.config, Data(train_size=24, val_size=16), objective, 0)
     write_export(folder / "out", recipe, folder / "weights.safetensors", {}, variant.describe(), "For the test.")
-    images, _ = variant.examples["val"].batch(range(4))
-    files = [folder / f"{place}.png" for place in range(4)]
+    images, _ = variant.splits["val"].batch(range(4))
+    files = [folder / f"{index}.png" for index in range(4)]
     for file, pixels in zip(files, images, strict=True):
         Image.fromarray(pixels[..., 0]).save(file)
     return variant, files
@@ -57,22 +56,25 @@ def exported(folder, **settings):
 
 @pytest.mark.parametrize("kind", ["straight_through", "ppo", "none"])
 def test_a_predictor_says_what_the_variant_says_of_the_same_images(tmp_path, kind):
-    variant, files = exported(tmp_path / "export", mask_kind=kind)
-    found = Predictor.load(tmp_path / "export" / "out")(files)
-    scores, *rest = variant._predict(variant.examples["val"], torch.arange(4), None)
-    np.testing.assert_allclose(found.probabilities, scores.numpy(), atol=1e-6)
-    assert found.classes == variant.classes
+    variant, files = write_tiny_export(tmp_path / "export", mask_kind=kind)
+    predictor = Predictor.load(tmp_path / "export" / "out")
+    predictions = [predictor(file) for file in files]
+    variant_predictions = variant.judge.predict(variant.splits["val"], np.arange(4))
+    probabilities = [list(prediction.probabilities.values()) for prediction in predictions]
+    np.testing.assert_allclose(probabilities, variant_predictions.full, atol=1e-6)
+    assert all(tuple(prediction.probabilities) == variant.classes for prediction in predictions)
     if kind == "none":
-        assert found.masks is None
+        assert all(prediction.mask is None for prediction in predictions)
         return
-    assert found.masks.shape == (4, 32, 32)
-    cells = rest[-1].numpy()
-    assert found.masks.mean(axis=(1, 2)) == pytest.approx(cells.mean(axis=(1, 2)), abs=0.03)
+    masks = np.stack([prediction.mask for prediction in predictions])
+    assert masks.shape == (4, 32, 32)
+    assert masks.dtype == bool
+    assert masks.mean(axis=(1, 2)) == pytest.approx(variant_predictions.masks.mean(axis=(1, 2)), abs=0.03)
 
 
 def test_the_snippet_on_the_card_runs_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    _, files = exported(Path("""it's my "own" export"""))
+    _, files = write_tiny_export(Path("""it's my "own" export"""))
     card = (files[0].parent / "out" / CARD).read_text()
     code = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
     (tmp_path / "elsewhere").mkdir()
@@ -85,13 +87,13 @@ def test_the_snippet_on_the_card_runs_from_anywhere(tmp_path, monkeypatch):
         check=True,
     )
     assert re.search(r"0\.png ring \d\.\d{3} cross \d\.\d{3}", done.stdout)
-    assert "the masks keep" in done.stdout
+    assert re.findall(r"^the mask keeps (\d+\.\d)%$", done.stdout, re.MULTILINE) == ["12.5", "12.5"]  # 2 of 16 cells
 
 
 def test_an_image_that_cannot_be_read_is_named(tmp_path):
-    exported(tmp_path / "export")
+    write_tiny_export(tmp_path / "export")
     with pytest.raises(UsageError, match=r"missing\.png cannot be read"):
-        Predictor.load(tmp_path / "export" / "out")([tmp_path / "missing.png"])
+        Predictor.load(tmp_path / "export" / "out")(tmp_path / "missing.png")
 
 
 def test_the_published_settings_are_spelt_as_the_notes_do():
@@ -126,32 +128,32 @@ def test_what_the_notes_cannot_say_is_named():
 
 def test_a_fingerprint_moves_with_pixels_labels_and_order():
     pixels, rows = np.arange(48, dtype=np.uint8).reshape(3, 4, 4, 1), np.arange(3)
-    same = fingerprint(pixels, rows, [["a"]])
-    assert same == fingerprint(pixels.copy(), rows, [["a"]])
-    changed = pixels.copy()
-    changed[2, 3, 3] += 1
-    others = {
-        fingerprint(changed, rows, [["a"]]),
+    original = fingerprint(pixels, rows, [["a"]])
+    assert original == fingerprint(pixels.copy(), rows, [["a"]])
+    brighter = pixels.copy()
+    brighter[2, 3, 3] += 1
+    variations = {
+        fingerprint(brighter, rows, [["a"]]),
         fingerprint(pixels, rows[::-1], [["a"]]),
         fingerprint(pixels, rows, [["b"]]),
         fingerprint(pixels, rows[:2], [["a"]]),
     }
-    assert len({*others, same}) == 5
+    assert len({*variations, original}) == 5
 
 
 def test_the_config_of_an_export_reads_back(tmp_path):
-    variant, _ = exported(tmp_path / "export")
+    variant, _ = write_tiny_export(tmp_path / "export")
     assert Recipe.read(tmp_path / "export" / "out" / CONFIG, {}, {}).config == variant.config
 
 
 def flags(text):
-    """Flag → number, word, or None, from a command."""
+    """Read the flags of a command: flag → number, word, or None."""
     words = text.split("```")[1].split() if "```" in text else text.split()
-    found, name = {}, ""
+    values, name = {}, ""
     for word in words:
         if word.startswith("--"):
             name = word
-            found[name] = None
+            values[name] = None
         elif name and word != "\\":
-            found[name] = float(word) if word.replace(".", "", 1).replace("e-", "", 1).isdigit() else word
-    return found
+            values[name] = float(word) if word.replace(".", "", 1).replace("e-", "", 1).isdigit() else word
+    return values

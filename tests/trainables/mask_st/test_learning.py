@@ -11,9 +11,9 @@ from trainables.registry import load
 from trainables.training.loop import Loop
 
 
-def inverted(logits, noise, temperature, *, hard, kept):
+def inverted(logits, noise, temperature, *, hard, top_k):
     soft = torch.sigmoid((logits + noise) / temperature)
-    binary = sampling.binarise(logits.detach() + noise, kept)
+    binary = sampling.binarise(logits.detach() + noise, top_k)
     return Mask(binary + (soft - binary).detach(), soft)
 
 
@@ -23,7 +23,7 @@ def pointing_over_chance() -> float:
     config = entry.Config(image_size=64, backbone="micro", batch_size=12, epochs=4, lr=6e-3, mask_lr_mult=2.0)
     variant = entry.build(config, entry.Data(train_size=384, val_size=128), seed=0, splits=("train", "val"))
     loop = Loop(variant, Objective((Goal("val/auroc_macro"),)))
-    report = [loop.epoch() for _ in range(4)][-1]
+    report = [loop.run_epoch() for _ in range(4)][-1]
     return report["val/pointing_game"] / report["val/pointing_chance"]
 
 

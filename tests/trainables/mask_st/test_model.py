@@ -7,8 +7,10 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from trainables.mask_st.config import Config
+from search.space import Space
+from trainables.mask_st.config import Config, Data
 from trainables.mask_st.model import Classifier, MaskGenerator, draw_depth
+from trainables.registry import load
 from trainables.settings import UsageError
 
 
@@ -154,14 +156,28 @@ def test_weights_of_a_file_are_loaded_and_fitted(tmp_path):
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"backbone": "resnet50"}, "take micro"),
-        ({"backbone": "convnext_atta"}, "take micro"),
+        ({"backbone": "resnet50"}, r"backbone=resnet50 is no convnext model of timm: take micro, or one of .*convnext"),
+        ({"backbone": "convnext_atta"}, "backbone=convnext_atta is no convnext model of timm: take micro"),
         ({"backbone": "convnext_atto", "weights": "missing.safetensors"}, "is no file"),
     ],
 )
 def test_what_cannot_be_built_is_named(values, says):
     with pytest.raises(UsageError, match=says):
-        Classifier(config(**values), 1, 4)
+        load("mask_st").check(config(**values), Data())
+
+
+def test_a_misspelt_backbone_is_refused_before_the_search():
+    space = Space.load("mask_st", {"fixed": {"backbone": "convnext_tinny"}})
+    with pytest.raises(UsageError, match="backbone=convnext_tinny is no convnext model of timm: take micro"):
+        space.check_start()
+    Space.load("mask_st", {"fixed": {"backbone": "convnext_tiny"}}).check_start()
+
+
+def test_every_backbone_that_a_search_may_choose_is_checked_before_it():
+    choice = {"choice": ["convnext_atto", "convnext_tinny"]}
+    with pytest.raises(UsageError, match="backbone=convnext_tinny is no convnext model of timm: take micro"):
+        Space.load("mask_st", {"params": {"backbone": choice}}).check_start()
+    Space.load("mask_st", {"params": {"backbone": {"choice": ["convnext_atto", "micro"]}}}).check_start()
 
 
 @pytest.mark.parametrize(

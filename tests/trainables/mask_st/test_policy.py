@@ -15,7 +15,7 @@ def draw(*shape: int, seed: int = 0) -> torch.Tensor:
 
 def rollout(logits: torch.Tensor, advantages: torch.Tensor) -> policy.Rollout:
     noise = sampling.draw_noise("logistic", tuple(logits.shape), torch.Generator().manual_seed(3))
-    actions = policy.act(logits, noise)
+    actions = policy.draw_actions(logits, noise)
     return policy.Rollout(actions, policy.log_probs(logits, actions).detach(), advantages)
 
 
@@ -36,7 +36,7 @@ def test_entropy_is_that_of_a_bernoulli():
 def test_actions_follow_the_policy():
     logits = torch.full((100_000,), -2.197)
     noise = sampling.draw_noise("logistic", (100_000,), torch.Generator().manual_seed(0))
-    assert policy.act(logits, noise).mean().item() == pytest.approx(0.1, abs=0.01)
+    assert policy.draw_actions(logits, noise).mean().item() == pytest.approx(0.1, abs=0.01)
 
 
 def test_first_update_has_the_policy_gradient():

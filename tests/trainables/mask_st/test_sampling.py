@@ -21,10 +21,10 @@ def logits(shape: tuple[int, ...] = (4, 1, 8, 8), seed: int = 0) -> torch.Tensor
     return torch.randn(shape, generator=generator(seed)).requires_grad_()
 
 
-def inverted(values: torch.Tensor, noise: torch.Tensor | float, temperature: float, kept: int | None) -> Mask:
+def inverted(values: torch.Tensor, noise: torch.Tensor | float, temperature: float, top_k: int | None) -> Mask:
     """The published defect: forward soft, and the only part with a gradient is a comparison, which has none."""
     soft = torch.sigmoid((values + noise) / temperature)
-    hard = sampling.binarise(values + noise, kept)
+    hard = sampling.binarise(values + noise, top_k)
     return Mask(hard + (soft - hard).detach(), soft)
 
 
@@ -32,14 +32,14 @@ def inverted(values: torch.Tensor, noise: torch.Tensor | float, temperature: flo
 @pytest.mark.parametrize("temperature", [0.05, 0.2, 0.7, 2.0])
 def test_hard_mask_is_exactly_binary_forward(kept, temperature):
     noise = sampling.draw_noise("logistic", (64, 1, 16, 16), generator(1))
-    mask = sampling.sample(logits((64, 1, 16, 16)) * 5, noise, temperature, hard=True, kept=kept)
+    mask = sampling.sample(logits((64, 1, 16, 16)) * 5, noise, temperature, hard=True, top_k=kept)
     assert set(mask.value.unique().tolist()) <= {0.0, 1.0}
 
 
 def test_hard_mask_has_the_gradient_of_the_soft_one():
     values = logits()
     weight = torch.randn(values.shape, generator=generator(2))
-    mask = sampling.sample(values, 0.0, 0.7, hard=True, kept=6)
+    mask = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
     (got,) = torch.autograd.grad((mask.value * weight).sum(), values)
     soft = torch.sigmoid(values.detach() / 0.7)
     np.testing.assert_allclose(got, weight * soft * (1 - soft) / 0.7, rtol=1e-5, atol=1e-7)
@@ -50,13 +50,13 @@ def test_inverted_straight_through_has_neither_gradient_nor_binary_values():
     defect = inverted(values, 0.0, 0.7, 6)
     assert not defect.value.requires_grad
     assert not set(defect.value.unique().tolist()) <= {0.0, 1.0}
-    ours = sampling.sample(values, 0.0, 0.7, hard=True, kept=6)
+    ours = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
     (gradient,) = torch.autograd.grad(ours.value.sum(), values)
     assert (gradient != 0).all()
 
 
 def test_soft_mask_is_the_sample_itself():
-    mask = sampling.sample(logits(), 0.0, 0.7, hard=False, kept=6)
+    mask = sampling.sample(logits(), 0.0, 0.7, hard=False, top_k=6)
     assert mask.value is mask.soft
 
 
@@ -71,7 +71,7 @@ def test_projection_keeps_exactly_k_under_ties(scores):
 
 def test_projection_acts_on_the_forward_value_and_picks_the_highest():
     values = logits((5, 1, 8, 8))
-    mask = sampling.sample(values, 0.0, 0.7, hard=True, kept=6)
+    mask = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
     assert mask.value.sum(dim=(1, 2, 3)).tolist() == [6.0] * 5
     for row, chosen in zip(values.detach().flatten(1), mask.value.flatten(1), strict=True):
         assert set(chosen.nonzero()[:, 0].tolist()) == set(np.argsort(row.numpy())[-6:].tolist())
@@ -84,7 +84,7 @@ def test_projection_ranks_what_saturates():
 
 @pytest.mark.parametrize(("ratio", "cells", "kept"), [(0.1, 64, 6), (0.1, 784, 78), (0.01, 16, 1)])
 def test_cells_kept(ratio, cells, kept):
-    assert sampling.cells_kept(ratio, cells) == kept
+    assert sampling.projection_size(ratio, cells) == kept
 
 
 @pytest.mark.parametrize("logit", [-2.197, 0.0, 1.0])
@@ -110,7 +110,7 @@ def test_float32_under_bf16_autocast():
     values = logits().to(torch.bfloat16)
     noise = sampling.draw_noise("logistic", values.shape, generator())
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        mask = sampling.sample(values, noise, 0.2, hard=True, kept=6)
+        mask = sampling.sample(values, noise, 0.2, hard=True, top_k=6)
     assert noise.isfinite().all()
     assert mask.value.dtype == mask.soft.dtype == torch.float32
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 import torch
 
@@ -11,7 +9,7 @@ from tests.support.tiny_masks import build
 from trainables.mask_st import losses
 from trainables.mask_st.batches import Batch
 from trainables.mask_st.variant import MaskST
-from trainables.training.reward_baseline import Baseline
+from trainables.training.reward_baseline import RewardBaseline
 
 COEFFICIENTS = {
     "alpha": "consistency",
@@ -23,8 +21,8 @@ COEFFICIENTS = {
 
 
 def batch_of(variant: MaskST, ramp: float = 1.0) -> Batch:
-    variant.train_mode(2)
-    return dataclasses.replace(next(variant.batches(2)), ramp=ramp)
+    variant.begin_epoch(2)
+    return next(variant.batches(2))._replace(ramp=ramp)
 
 
 @pytest.mark.parametrize("name", COEFFICIENTS)
@@ -49,8 +47,8 @@ def test_the_ramp_multiplies_all_but_the_classification():
 def rewards_of(variant: MaskST, batch: Batch, monkeypatch) -> torch.Tensor:
     """What a step hands to the baseline."""
     seen = []
-    monkeypatch.setattr(Baseline, "advantages", lambda self, rewards: seen.append(rewards) or rewards)
-    variant.step(dataclasses.replace(batch, rollout=None), 0)
+    monkeypatch.setattr(RewardBaseline, "advantages", lambda self, rewards: seen.append(rewards) or rewards)
+    variant.step(batch, 0)
     return seen[0]
 
 
@@ -74,7 +72,7 @@ def changed_rewards(monkeypatch) -> list[int]:
     """The rows whose reward changes when the third image and its labels do."""
     variant = build(mask_kind="ppo")
     batch = batch_of(variant)
-    other = dataclasses.replace(batch, images=batch.images.clone(), labels=batch.labels.clone())
+    other = batch._replace(images=batch.images.clone(), labels=batch.labels.clone())
     other.images[2] = other.images[2].flip(0, 1) * 1.5
     other.labels[2] = 1
     before, after = (rewards_of(variant, each, monkeypatch) for each in (batch, other))
@@ -107,7 +105,7 @@ def test_gradnorm_waits_for_the_ramp_and_takes_the_place_of_the_coefficients(mon
         step = variant.step(batch_of(variant, ramp=0.0), 0)
         assert {step.components[f"train/w_{name}"].item() for name in ("full", "consistency", "drop")} == {1.0}
     for batch in (*variant.batches(1), *variant.batches(2)):
-        step = variant.step(dataclasses.replace(batch, ramp=1.0), 0)
+        step = variant.step(batch._replace(ramp=1.0), 0)
     weight = {name: step.components[f"train/w_{name}"].item() for name in ("full", "consistency", "drop")}
     assert len({round(value, 4) for value in weight.values()}) == 3
     assert sum(weight.values()) == pytest.approx(3, rel=1e-5)

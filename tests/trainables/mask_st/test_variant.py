@@ -23,7 +23,7 @@ OBJECTIVE = Objective((Goal("val/auroc_macro"),), {"health/coverage_error": 0.03
 
 def one_step(variant: MaskST, epoch: int = 2, update: int = 0) -> tuple[dict, dict]:
     """Components and generator gradients of an epoch's first step."""
-    variant.train_mode(epoch)
+    variant.begin_epoch(epoch)
     batch = next(variant.batches(epoch))
     for each in range(update + 1):
         for module in variant.modules().values():
@@ -36,7 +36,7 @@ def one_step(variant: MaskST, epoch: int = 2, update: int = 0) -> tuple[dict, di
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_trains_and_reports_the_same_keys_in_every_epoch(kind):
     loop = Loop(build(mask_kind=kind), OBJECTIVE)
-    reports = [loop.epoch() for _ in range(3)]
+    reports = [loop.run_epoch() for _ in range(3)]
     assert reports[0].keys() == reports[1].keys() == reports[2].keys()
     figures = [value for report in reports for value in report.values() if isinstance(value, int | float)]
     assert np.isfinite(figures).all()
@@ -53,13 +53,13 @@ def test_stop_and_resume_equals_straight_through(kind, weighting, monkeypatch):
     monkeypatch.setattr(gradnorm, "REFERENCE_UPDATES", 2)  # of the few updates there are
     settings = {"mask_kind": kind, "weighting": weighting, "augment": "light"}
     whole, first = (Loop(build(**settings), OBJECTIVE) for _ in range(2))
-    wanted = [whole.epoch() for _ in range(3)][2]
+    wanted = [whole.run_epoch() for _ in range(3)][2]
     trained(first, 2)
     saved = through_a_file(first.state())  # before another loop seeds torch's generator
     second = Loop(build(seed=5, **settings), OBJECTIVE)  # another seed draws other weights, which must not matter
     second.variant._batches = build(**settings)._batches
     second.load_state(saved)
-    got = second.epoch()
+    got = second.run_epoch()
     assert timeless(got) == timeless(wanted)
     assert got["train/temperature"] == pytest.approx(0.2)  # the published code starts again at 0.7
 
@@ -73,9 +73,9 @@ def test_every_parameter_of_the_generator_gets_a_gradient_from_the_task():
 
 
 def test_with_inverted_straight_through_only_the_area_terms_move_the_generator(monkeypatch):
-    def inverted(logits, noise, temperature, *, hard, kept):
+    def inverted(logits, noise, temperature, *, hard, top_k):
         soft = torch.sigmoid((logits + noise) / temperature)
-        binary = sampling.binarise(logits.detach() + noise, kept)
+        binary = sampling.binarise(logits.detach() + noise, top_k)
         return Mask(binary + (soft - binary).detach(), soft)
 
     monkeypatch.setattr(sampling, "sample", inverted)
@@ -87,7 +87,7 @@ def test_with_inverted_straight_through_only_the_area_terms_move_the_generator(m
 
 def test_deterministic_control_has_no_signal_and_says_so():
     loop = Loop(build(mask_kind="deterministic"), OBJECTIVE)
-    report = [loop.epoch() for _ in range(2)][1]
+    report = [loop.run_epoch() for _ in range(2)][1]
     assert report["health/mask_signal"] == 0
     assert "generator without gradient" in {each.check for each in loop.monitor.findings}
     assert not any(each.fatal for each in loop.monitor.findings)
@@ -175,7 +175,7 @@ def test_generator_has_its_own_rate_and_biases_and_norms_do_not_decay():
 @pytest.mark.filterwarnings("error::FutureWarning", "error::DeprecationWarning")
 def test_bf16_epoch_uses_no_deprecated_interface():
     loop = Loop(build(precision="bf16"), OBJECTIVE)
-    report = loop.epoch()
+    report = loop.run_epoch()
     assert np.isfinite(report["train/total"])
     assert all(parameter.dtype == torch.float32 for parameter in loop.variant.generator.parameters())
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from trainables.mask_st import weighting
-from trainables.mask_st.weighting import GradNorm, Group, renormalised
+from trainables.mask_st.weighting import GradNorm, Group, renormalise
 from trainables.processes import Processes
 
 
@@ -26,7 +26,7 @@ def steps(weigh: GradNorm, shared: nn.Parameter, scales: dict[str, float], count
     """Tasks whose gradients at the shared parameter have the given norms."""
     for _ in range(count):
         weigh.update({name: scale * shared.sum() for name, scale in scales.items()})
-    return {name: weight.item() for name, weight in weigh.named().items()}
+    return {name: weight.item() for name, weight in weigh.weights_by_task().items()}
 
 
 def test_the_weight_of_the_weak_gradient_rises():
@@ -49,7 +49,7 @@ def test_a_task_that_lags_behind_is_favoured():
         shared.fill_(1.0)
     for _ in range(20):
         weigh.update({"fast": shared.sum() - 0.8, "slow": shared.sum()})  # equal gradients, unequal progress
-    assert weigh.named()["slow"] > weigh.named()["fast"]
+    assert weigh.weights_by_task()["slow"] > weigh.weights_by_task()["fast"]
 
 
 def test_floor_and_sum_hold_even_for_gradients_of_very_different_size():
@@ -62,20 +62,20 @@ def test_floor_and_sum_hold_even_for_gradients_of_very_different_size():
 
 @pytest.mark.parametrize("weights", [[3.0, -2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1e6, 1.0, 1e-9]])
 def test_renormalised(weights):
-    got = renormalised(torch.tensor(weights), 0.01, torch.ones(len(weights), dtype=torch.bool))
+    got = renormalise(torch.tensor(weights), 0.01, torch.ones(len(weights), dtype=torch.bool))
     assert got.sum().item() == pytest.approx(3, rel=1e-5)
     assert got.min().item() >= 0.01 - 1e-7
 
 
 def test_balanced_weights_stay_as_they_are():
     all_of_them = torch.ones(2, dtype=torch.bool)
-    np.testing.assert_allclose(renormalised(torch.tensor([0.5, 1.5]), 1e-3, all_of_them), [0.5, 1.5], rtol=1e-6)
+    np.testing.assert_allclose(renormalise(torch.tensor([0.5, 1.5]), 1e-3, all_of_them), [0.5, 1.5], rtol=1e-6)
 
 
 def test_what_takes_no_part_stays_at_one():
     some = torch.tensor([True, False, True])
-    np.testing.assert_allclose(renormalised(torch.tensor([3.0, 9.0, 1.0]), 0.0, some), [1.5, 1.0, 0.5], rtol=1e-6)
-    assert renormalised(torch.tensor([3.0, 9.0]), 0.1, torch.tensor([False, False])).tolist() == [1, 1]
+    np.testing.assert_allclose(renormalise(torch.tensor([3.0, 9.0, 1.0]), 0.0, some), [1.5, 1.0, 0.5], rtol=1e-6)
+    assert renormalise(torch.tensor([3.0, 9.0]), 0.1, torch.tensor([False, False])).tolist() == [1, 1]
 
 
 def test_each_group_asks_only_its_own_parameters():
@@ -85,7 +85,7 @@ def test_each_group_asks_only_its_own_parameters():
     for _ in range(2):
         weigh.update({"full": seen.sum(), "keep": seen.sum() + unseen.sum(), "drop": 0.1 * unseen.sum()})
     assert weigh.tasks == ("full", "keep", "drop")
-    assert weigh.named()["drop"] > weigh.named()["full"]
+    assert weigh.weights_by_task()["drop"] > weigh.weights_by_task()["full"]
 
 
 def test_progress_is_measured_from_the_mean_of_the_first_updates(monkeypatch):
@@ -94,10 +94,10 @@ def test_progress_is_measured_from_the_mean_of_the_first_updates(monkeypatch):
     weigh = gradnorm(("a", "b"), shared, alpha=1.0)
     for update in range(10):  # the first batch has a loss of 0, which as a reference would make any progress infinite
         weigh.update({"a": update * shared.sum(), "b": 4.5 * shared.sum()})
-        assert list(weigh.named().values()) == [1, 1]
+        assert list(weigh.weights_by_task().values()) == [1, 1]
     # a has come to a third of its mean of 4.5, b nowhere, and their gradients are the same
     weigh.update({"a": 4.5 * shared.sum() - 3, "b": 4.5 * shared.sum()})
-    assert weigh.named()["b"] > 1 > weigh.named()["a"]
+    assert weigh.weights_by_task()["b"] > 1 > weigh.weights_by_task()["a"]
 
 
 def test_a_task_that_begins_at_zero_takes_no_part():
@@ -105,7 +105,7 @@ def test_a_task_that_begins_at_zero_takes_no_part():
     weigh = gradnorm(("silent", "a", "b"), shared, alpha=1.0)
     for _ in range(20):
         weigh.update({"silent": 50 * (shared.sum() - 1), "a": shared.sum(), "b": 0.5 * shared.sum()})
-    weights = weigh.named()
+    weights = weigh.weights_by_task()
     assert weights["silent"] == 1
     assert weights["b"] > 1 > weights["a"]
     assert weights["a"] + weights["b"] == pytest.approx(2, rel=1e-5)

@@ -15,10 +15,10 @@ from trainables.mask_st import sampling
 @pytest.mark.parametrize("kind", ["straight_through", "random", "ppo"])
 def test_evaluation_is_a_function_of_the_weights(kind):
     variant = build(mask_kind=kind)
-    variant.train_mode(0)
+    variant.begin_epoch(0)
     first = variant.evaluate("val")
     torch.rand(7)
-    variant.train_mode(2)  # another temperature
+    variant.begin_epoch(2)  # another temperature
     assert variant.evaluate("val") == first
 
 
@@ -49,7 +49,7 @@ def test_random_masks_are_drawn_once_per_evaluation(monkeypatch):
     wanted = variant.evaluate("val")
     drawn, draw = [], sampling.draw_noise
     monkeypatch.setattr(sampling, "draw_noise", lambda *args: drawn.append(args) or draw(*args))
-    monkeypatch.setattr("trainables.mask_st.variant.EVALUATION_BATCH", 5)
+    monkeypatch.setattr("trainables.mask_st.judging.BATCH_SIZE", 5)
     got = variant.evaluate("val")
     assert len(drawn) == 1
     assert got == pytest.approx(wanted, abs=1e-6)
@@ -72,11 +72,11 @@ def test_a_split_that_was_not_asked_for_is_not_there():
 def test_thresholds_never_come_from_the_test_split():
     variant = build(splits=("train", "val", "test"))
     before = variant.evaluate("test")
-    test = variant.examples["test"]
+    test = variant.splits["test"]
     assert not test.calibration.any()
-    variant.examples["test"] = test.select(np.arange(len(test)) % 2 == 0)
+    variant.splits["test"] = test.select(np.arange(len(test)) % 2 == 0)
     half = variant.evaluate("test")
-    val = variant.examples["val"]
-    variant.examples["val"] = dataclasses.replace(val, calibration=~val.calibration)
+    val = variant.splits["val"]
+    variant.splits["val"] = dataclasses.replace(val, calibration=~val.calibration)
     assert variant.evaluate("test")["f1_macro"] != half["f1_macro"]
     assert half["loss_full"] != before["loss_full"]

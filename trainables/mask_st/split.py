@@ -30,15 +30,17 @@ class Examples(ImageSet):
     calibration: np.ndarray
 
     def describe(self) -> dict[str, Any]:
-        """Counts of the split: images, patients, positives per class, boxes, images left out; and its fingerprint."""
+        """Count images, patients, positives per class, boxes and images left out; add the fingerprint of all that."""
         return {
             "images": len(self),
             "patients": len(set(self.patients)),
             "positives": dict(zip(self.classes, self.labels.sum(axis=0).astype(int).tolist(), strict=True)),
             "boxes": sum(map(len, self.boxes)),
             "left_out": len(self.bad),
-            "fingerprint": fingerprint(self.images, self.rows, self._truth()),
+            "fingerprint": fingerprint(self.images, self.rows, self._annotations()),
         }
 
-    def _truth(self) -> list[Any]:
-        return [self.names, self.patients, self.labels.tolist(), [each.tolist() for each in self.boxes], self.findings]
+    def _annotations(self) -> list[Any]:
+        """Return everything but the pixels, as plain values; order and form are part of the fingerprint."""
+        boxes = [image_boxes.tolist() for image_boxes in self.boxes]
+        return [self.names, self.patients, self.labels.tolist(), boxes, self.findings]

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from trainables.mask_st.config import Config, Data
-from trainables.mask_st.data import load, prepare
-from trainables.mask_st.examples import Examples
+from trainables.mask_st.data import load_split, prepare
+from trainables.mask_st.split import Examples
 from trainables.settings import UsageError
 
 SMALL = Config(image_size=32)
@@ -53,7 +53,7 @@ class Folder:
         return Data(source="nih", root=str(self.root), cache=str(self.root / "cache"), **settings)
 
     def load(self, split, **settings) -> Examples:
-        return load(SMALL, self.data(**settings), split)
+        return load_split(SMALL, self.data(**settings), split)
 
 
 @pytest.fixture
