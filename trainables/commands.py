@@ -13,16 +13,16 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainables.settings import Notice, Settings, UsageError, one_line, unknown
+from trainables.settings import Notice, Settings, UsageError, describe_unknown, first_line
 
 Keys = TypeVar("Keys", bound=Settings)
 
-_standard = warnings.formatwarning
+_format_with_place = warnings.formatwarning
 
 
-def command(main: Callable[[list[str]], int]) -> None:
+def run_command(main: Callable[[list[str]], int]) -> None:
     """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and code 2."""
-    warnings.formatwarning = formatted
+    warnings.formatwarning = format_warning
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()
@@ -38,60 +38,67 @@ def command(main: Callable[[list[str]], int]) -> None:
     sys.exit(status)
 
 
-def formatted(
+def format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """What is printed of a warning: of a `Notice` the sentence alone, without its place in the code."""
+    """Format a warning for the terminal: of a `Notice` the sentence alone, without its place in the code."""
     if issubclass(category, Notice):
         return f"warning: {message}\n"
-    return _standard(message, category, filename, lineno, line)
+    return _format_with_place(message, category, filename, lineno, line)
 
 
 def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
-    """`key=value` words as a nested dictionary: `budget.trials=8` becomes `{"budget": {"trials": 8}}`.
+    """Parse `key=value` words into a nested dictionary: `budget.trials=8` becomes `{"budget": {"trials": 8}}`.
 
     Values are read as YAML by OmegaConf, so `1e-4` is a number and `[1, 2]` a list.
 
     Raises:
         UsageError: a word that is no `key=value`, or a value that is no YAML.
     """
-    merged: Any = OmegaConf.create()
+    values: Any = OmegaConf.create()
     for word in arguments:
         key, equals, _ = word.partition("=")
         if not equals or not key:
             raise UsageError(f"'{word}' is no setting: write key=value, for example seed=1.")
         try:
-            merged = OmegaConf.merge(merged, OmegaConf.from_dotlist([word]))
-            OmegaConf.to_container(merged, resolve=True)
+            values = OmegaConf.merge(values, OmegaConf.from_dotlist([word]))
+            OmegaConf.to_container(values, resolve=True)
         except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
-            raise UsageError(f"'{word}' cannot be read: {one_line(error)}.") from error
-    return typing.cast(dict[str, Any], OmegaConf.to_container(merged, resolve=True))
+            raise UsageError(f"'{word}' cannot be read: {first_line(error)}.") from error
+    return typing.cast(dict[str, Any], OmegaConf.to_container(values, resolve=True))
 
 
-def parse(arguments: Sequence[str], keys: type[Keys], parts: Sequence[str]) -> tuple[Keys, dict[str, dict[str, Any]]]:
-    """The command's own settings, and the values of each part, empty where it is not given.
+def parse_parts(
+    arguments: Sequence[str], keys: type[Keys], parts: Sequence[str]
+) -> tuple[Keys, dict[str, dict[str, Any]]]:
+    """Parse a command line into the command's settings and the values of its parts, such as `data.…` and `fixed.…`.
+
+    Args:
+        arguments: `key=value` words.
+        keys: the command's settings.
+        parts: names of the parts; one that is not given is empty.
 
     Raises:
-        UsageError: a word that is no `key=value`, a key that there is not, or a part that is given as a value.
+        UsageError: a word that is no `key=value`, an unknown key, or a part that is given as a value.
     """
     values = parse_arguments(arguments)
-    found = {name: values.pop(name, {}) for name in parts}
+    part_values = {name: values.pop(name, {}) for name in parts}
     for key in values:
         if key not in keys.names():
-            raise UsageError(unknown(key, [*keys.names(), *parts]))
-    for name, part in found.items():
+            raise UsageError(describe_unknown(key, [*keys.names(), *parts]))
+    for name, part in part_values.items():
         if not isinstance(part, dict):
             raise UsageError(f"{name}={part} is no part with settings of its own; write {name}.NAME=VALUE.")
-    return keys.of(values), found
+    return keys.from_dict(values), part_values
 
 
 def command_help(usage: str, settings: type[Settings]) -> str:
-    """What `--help` prints: the usage, then every key with its default and one line."""
+    """Write the page of `--help`: the usage, then every key with its default and one line."""
     return f"{usage.strip()}\n\n{table(settings.help_lines())}"
 
 
 def table(lines: list[tuple[str, str, str]], indent: str = "  ") -> str:
-    """(key, default, help) rows, aligned."""
+    """Align (key, default, help) rows."""
     widths = [max((len(line[column]) for line in lines), default=0) for column in (0, 1)]
     return "\n".join(
         f"{indent}{key:<{widths[0]}}  {default:<{widths[1]}}  {text}".rstrip() for key, default, text in lines

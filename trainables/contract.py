@@ -23,7 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
-from trainables.settings import Settings, UsageError, nearest, setting
+from trainables.settings import Settings, UsageError, setting, suggest_name
 from trainables.stages import Stage
 
 if TYPE_CHECKING:
@@ -41,13 +41,13 @@ class NetworkField(NamedTuple):
 
     Attributes:
         name: of the field.
-        own: networks that are not timm's.
+        builtin: networks that are not timm's.
         family: with which the names of timm's must begin; empty: any will do.
         weights: field with the first weights (`none`, `timm`, or a path); None: they are random.
     """
 
     name: str
-    own: tuple[str, ...] = ()
+    builtin: tuple[str, ...] = ()
     family: str = ""
     weights: str | None = "weights"
 
@@ -82,14 +82,14 @@ class TrainingConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in set(self.PATHS) & set(self.names()):
-            object.__setattr__(self, name, self.accepts(name, getattr(self, name)))
+            object.__setattr__(self, name, self.convert(name, getattr(self, name)))
 
     @classmethod
-    def accepts(cls, name: str, value: Any) -> Any:
-        """As every `Settings`; a path is made absolute."""
-        value = super().accepts(name, value)
-        word = name not in cls.PATHS or value in (None, "none", "timm")  # what `weights` may say in place of a path
-        return value if word else str(Path(value).expanduser().resolve())
+    def convert(cls, name: str, value: Any) -> Any:
+        """Convert a value as every `Settings` does, and make a path absolute."""
+        value = super().convert(name, value)
+        is_path = name in cls.PATHS and value not in (None, "none", "timm")  # words that `weights` may hold
+        return str(Path(value).expanduser().resolve()) if is_path else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class DataConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.source not in self.SOURCES:
-            raise UsageError(f"source={self.source} is not possible; {nearest(self.source, list(self.SOURCES))}")
+            raise UsageError(f"source={self.source} is not possible; {suggest_name(self.source, list(self.SOURCES))}")
         if self.source != "synthetic" and self.root is None:
             raise UsageError(f"source={self.source} reads files: say where with data.root=FOLDER.")
         if self.root is not None:  # made absolute, for a trial does not run in the folder where it was asked for
@@ -133,12 +133,12 @@ class DataConfig(Settings):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that health checks found in a trial.
+    """One health finding of a trial.
 
     Attributes:
         check: short name, the same in every trial (`mask collapsed`).
-        message: a sentence with the measured figure and what to change.
-        fatal: whether going on is a waste; the loop stops the trial when it stays so for `collapse_patience` epochs.
+        message: a sentence with the measured value and what to change.
+        fatal: whether training on is a waste; the loop stops the trial after `collapse_patience` such epochs in a row.
     """
 
     check: str
@@ -147,7 +147,7 @@ class Finding:
 
 
 class Step(NamedTuple):
-    """What one training step gives the loop.
+    """Result of one training step.
 
     Attributes:
         loss: scalar with a graph; the loop differentiates it.
@@ -160,12 +160,12 @@ class Step(NamedTuple):
 
 
 class Context(NamedTuple):
-    """Where a variant is built, and for what.
+    """Context in which a variant is built.
 
     Attributes:
         device: of its modules and batches.
         seed: of everything random.
-        splits: what it is going to need of the data; it must not load more.
+        splits: of the data that it may load.
         processes: that train it together.
     """
 
@@ -176,7 +176,7 @@ class Context(NamedTuple):
 
 
 class Variant(ABC):
-    """A training method on its data: models, one training step, evaluation, health, pictures.
+    """A training method on its data: models, one training step, evaluation, health, panels.
 
     Subclasses take `(config, data, context)`, a `Context`, and build everything in the constructor.
     The same arguments give the same variant, bit for bit on CPU.
@@ -205,19 +205,19 @@ class Variant(ABC):
 
     @abstractmethod
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """AdamW's parameter groups; `lr` and `weight_decay` may be given per group."""
+        """Return AdamW's parameter groups; `lr` and `weight_decay` may be given per group."""
 
     @abstractmethod
     def batches(self, epoch: int) -> Iterator[Any]:
-        """This process's share of every batch of an epoch (from 0), on the device; a function of seed and epoch."""
+        """Yield this process's share of every batch of an epoch (from 0), on the device; depends on seed and epoch."""
 
     @abstractmethod
     def step(self, batch: Any, update: int) -> Step:
-        """Forward and losses on one batch, in training mode; `update` counts the re-uses of the batch from 0."""
+        """Compute the losses of one batch, in training mode; `update` counts the re-uses of the batch from 0."""
 
     @abstractmethod
     def evaluate(self, split: Split) -> dict[str, float]:
-        """Metrics of a split: a function of the weights alone (no training randomness).
+        """Compute the metrics of a split: a function of the weights alone (no training randomness).
 
         The loop reports `key` as `val/key`; a key that begins with `health/` stays as it is.
 
@@ -227,47 +227,47 @@ class Variant(ABC):
 
     @abstractmethod
     def modules(self) -> Mapping[str, nn.Module]:
-        """Every trained module by name; the loop saves, restores and exports their state."""
+        """Return every trained module by name; the loop saves, restores and exports their state."""
 
-    def watched(self) -> Mapping[str, nn.Module]:
-        """Parts of the modules by name, for the loop to report gradients and updates of each; none by default."""
+    def gradient_parts(self) -> Mapping[str, nn.Module]:
+        """Return parts of the modules by name, of which the loop reports gradients and updates; none by default."""
         return {}
 
     @abstractmethod
-    def train_mode(self, epoch: int) -> None:
-        """Called before an epoch (from 0): put modules in training mode and set the schedules for it.
+    def begin_epoch(self, epoch: int) -> None:
+        """Put modules in training mode and set the schedules of an epoch (from 0); called before it.
 
         At the border of a stage the weights are still those of the stage before.
         """
 
     def end_epoch(self) -> None:  # noqa: B027  (most variants score what they have trained as it is)
-        """Called after an epoch's last step: what it changes is part of what is scored, and of what is kept."""
+        """Finish an epoch, after its last step: a change made here is part of what is scored and saved."""
 
     def state(self) -> dict[str, Any]:
-        """All other state that training depends on (generators, running weights), as tensors and plain values."""
+        """Return all other state that training depends on (generators, running weights): tensors and plain values."""
         return {}
 
     def load_state(self, state: Mapping[str, Any]) -> None:  # noqa: B027  (most variants hold no other state)
         """Restore what `state` returned."""
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
-        """What is wrong with the trial, judged from one epoch's report."""
+        """Return the health findings of one epoch's report."""
         return []
 
     def panels(self) -> dict[str, np.ndarray]:
-        """Pictures of the model on fixed validation examples: title, fit for a file name → uint8 array `[H, W, 3]`."""
+        """Draw the model on fixed validation examples: title, fit for a file name → uint8 array `[H, W, 3]`."""
         return {}
 
-    def stage_picture(self) -> np.ndarray | None:
-        """What a kept stage leaves for people to look at when it is over, uint8 `[H, W, 3]`."""
+    def stage_panel(self) -> np.ndarray | None:
+        """Draw what a stage with a folder leaves for people to look at, uint8 `[H, W, 3]`; None: nothing."""
         return None
 
     def describe(self) -> dict[str, Any]:
         """Describe data and model for cards and the record: every split, and the parameters of every network."""
-        networks = self.watched() or self.modules()
+        networks = self.gradient_parts() or self.modules()
         return {
             "splits": {name: split.describe() for name, split in self.splits.items()},
-            "parameters": {name: sum(each.numel() for each in net.parameters()) for name, net in networks.items()},
+            "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         }
 
     def require_splits(self, *names: Split) -> None:

@@ -12,26 +12,26 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainables.settings import UsageError, one_line
+from trainables.settings import UsageError, first_line
 
 RESULT = "result.json"
-LAST = "last.pt"
+CHECKPOINT = "last.pt"
 CONFIG, WEIGHTS, METRICS = "config.yaml", "model.safetensors", "metrics.json"
 BEST_WEIGHTS = "best.safetensors"
 PANELS = "panels"
-STAGE_PICTURE = "visualization.png"
+STAGE_PANEL = "visualization.png"
 REPORT = "report"
 ERROR = "error.txt"
 TIMEOUT = "timeout.txt"
 
 
 def trial_folder(run: Path, number: int) -> Path:
-    """Where trial `number` of a run keeps its files."""
+    """Return the folder of a run's trial."""
     return run / f"trial_{number:04d}"
 
 
-def why_it_died(trial: Path) -> str | None:
-    """The reason that a trial's process left behind when it died; None where it was killed from outside."""
+def failure_reason(trial: Path) -> str | None:
+    """Read why a trial's process died; None where it left no reason, because it was killed from outside."""
     if (trial / ERROR).exists():
         return (trial / ERROR).read_text(encoding="utf-8").partition("\n")[0]
     if (trial / TIMEOUT).exists() and (trial / TIMEOUT).stat().st_size > 0:
@@ -43,10 +43,10 @@ def replace_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
     partial = path.with_name(f".{path.name}")
     partial.write_text(text, encoding="utf-8")
-    put_in_place(partial, path)
+    replace_file(partial, path)
 
 
-def put_in_place(partial: Path, path: Path) -> None:
+def replace_file(partial: Path, path: Path) -> None:
     """Put a finished file in the place of another, once it is on disk: a power cut leaves the one or the other."""
     with partial.open("rb") as file:
         os.fsync(file.fileno())
@@ -57,18 +57,17 @@ def append_line(path: Path, value: Mapping[str, Any]) -> None:
     """Append one JSON object as a line that is on disk when this returns; a torn line before it stays apart."""
     with path.open("a+b") as file:
         file.seek(0, os.SEEK_END)
+        is_torn = False
         if file.tell() > 0:
             file.seek(-1, os.SEEK_END)
-            torn = file.read(1) != b"\n"
-        else:
-            torn = False
-        file.write((b"\n" if torn else b"") + json.dumps(value).encode() + b"\n")
+            is_torn = file.read(1) != b"\n"
+        file.write((b"\n" if is_torn else b"") + json.dumps(value).encode() + b"\n")
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """The JSON objects of a file, one per line; a missing file has none, and a torn line is left out."""
+    """Read the JSON objects of a file, one per line; a missing file has none, and a torn line is left out."""
     if not path.exists():
         return []
     values = []
@@ -81,7 +80,7 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The mapping in a YAML file, as OmegaConf reads it (`1e-4` is a number).
+    """Read the mapping in a YAML file with OmegaConf, for which `1e-4` is a number.
 
     Raises:
         UsageError: it is no YAML, or holds no mapping.
@@ -89,7 +88,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise UsageError(f"{path} is no YAML: {one_line(error)}.") from error
+        raise UsageError(f"{path} is no YAML: {first_line(error)}.") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds no mapping of names to values.")
     return {str(key): value for key, value in values.items()}

@@ -13,15 +13,15 @@ from typing import Any, Literal
 import numpy as np
 
 Mode = Literal["max", "min"]
-STAGE, COMPARED, COMPARED_END = "train/stage", "train/compared_stage", "train/compared_end"
+STAGE, COMPARABLE_STAGE, COMPARABLE_END = "train/stage", "train/compared_stage", "train/compared_end"
 
 
 @dataclass(frozen=True)
 class Goal:
-    """One metric, its direction, and how much of it may be had for what comes after it.
+    """One metric and its direction, and how much of it may be given up for the goals after it.
 
     Attributes:
-        give_up: share of the best value, relative to its size, that may be given up for the goals that follow; 0 to 1.
+        give_up: share of the best value, relative to its size, that may be given up for the goals after it; 0 to 1.
     """
 
     metric: str
@@ -30,11 +30,11 @@ class Goal:
 
     @property
     def sign(self) -> int:
-        """By what a value is multiplied for larger to be better."""
+        """The factor that makes a larger value the better one."""
         return 1 if self.mode == "max" else -1
 
-    def better(self, value: float, than: float) -> bool:
-        """Whether `value` beats `than`; NaN beats nothing."""
+    def is_better(self, value: float, than: float) -> bool:
+        """Return whether `value` beats `than`; NaN beats nothing."""
         return value > than if self.mode == "max" else value < than
 
 
@@ -43,7 +43,7 @@ class Objective:
     """One or several goals, and upper bounds on reported metrics.
 
     Attributes:
-        goals: the first one is what early stopping and the best checkpoint look at.
+        goals: early stopping and the best checkpoint go by the first one.
         constraints: metric → bound; feasible when the metric is at most the bound.
     """
 
@@ -56,56 +56,57 @@ class Objective:
         return self.goals[0]
 
     @property
-    def several(self) -> bool:
-        """Whether the answer is a Pareto front."""
+    def is_multi(self) -> bool:
+        """Whether there are several goals, so that the answer is a Pareto front."""
         return len(self.goals) > 1
 
     @property
-    def trades(self) -> bool:
-        """Whether a goal gives something up for those after it: there is a rule that is more than the first goal."""
+    def has_tolerance(self) -> bool:
+        """Whether a goal gives something up for those after it, so that the rule is more than the first goal."""
         return any(goal.give_up for goal in self.goals)
 
     @property
     def rule(self) -> str:
-        """What `choose` does, in words that follow a trial's name; goals that could break ties alone are left out."""
+        """The rule of `choose` in words that follow a trial's name, without goals that could only break ties."""
         givers = list(itertools.takewhile(lambda goal: goal.give_up, self.goals[:-1]))
         last = self.goals[len(givers)]
-        kept = [f"of those within {100 * goal.give_up:g}% of the best {goal.metric}" for goal in givers]
-        return ", ".join([*kept, f"the one with the {'largest' if last.mode == 'max' else 'least'} {last.metric}"])
+        tolerances = [f"of those within {100 * goal.give_up:g}% of the best {goal.metric}" for goal in givers]
+        extreme = "largest" if last.mode == "max" else "least"
+        return ", ".join([*tolerances, f"the one with the {extreme} {last.metric}"])
 
     def score(self, report: Mapping[str, Any]) -> dict[str, float]:
-        """The objective's part of a report.
+        """Return the objective's part of a report.
 
         Returns:
-            `objective/value`, the first goal's metric; `objective/violation`, by how much the constraints are exceeded
-            in all, as shares of their bounds; `objective/feasible`, 1 where that is 0, else 0.
+            `objective/value`, the first goal's metric; `objective/violation`, the sum of the excesses over the
+            constraints' bounds, as shares of the bounds; `objective/feasible`, 1 where that is 0, else 0.
 
         Raises:
             KeyError: the report lacks the metric of a goal or constraint; the message lists what it has.
         """
-        violation = sum(each for each in self.violations(report) if not each <= 0)  # NaN is no kept constraint
-        value = self._of(report, self.first.metric)
+        violation = sum(excess for excess in self.violations(report) if not excess <= 0)  # NaN violates a constraint
+        value = self._metric(report, self.first.metric)
         return {"objective/value": value, "objective/violation": violation, "objective/feasible": float(violation == 0)}
 
     def rank(self, report: Mapping[str, Any]) -> tuple[float, float]:
-        """A key under which larger is better: the least violation first, then the value."""
+        """Return a key under which larger is better: the least violation first, then the value."""
         value = float(report["objective/value"])
         return -float(report["objective/violation"]), self.first.sign * value
 
-    def best(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """The report of a training that counts, of all in their order, the earliest among equals; None of none."""
+    def best_report(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return the report that counts of a training's reports in order, the earliest among equals; None of none."""
         best: Mapping[str, Any] | None = None
         for report in reports:
             if self.improves(report, best):
                 best = report
         return best
 
-    def compared(self, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """The report by which a training is compared with others: of several goals its last, else its best."""
-        return next(reversed(reports), None) if self.several else self.best(reports)
+    def comparison_report(self, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return the report by which trainings are compared: with several goals the last one, else the best one."""
+        return next(reversed(reports), None) if self.is_multi else self.best_report(reports)
 
     def improves(self, report: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
-        """Whether a report of a training counts in place of the best one before.
+        """Return whether a report of a training counts in place of the best one before.
 
         That of a later stage always does: what a stage made worse must not hide behind the stage before.
         """
@@ -114,48 +115,53 @@ class Objective:
         return self.rank(report) > self.rank(best)
 
     def violations(self, report: Mapping[str, Any]) -> list[float]:
-        """By how much each constraint is exceeded, as a share of its bound (≤ 0: kept)."""
+        """Return the excess over each constraint's bound, as a share of the bound (≤ 0: satisfied)."""
         return [
-            (self._of(report, metric) - bound) / max(abs(bound), 1e-12) for metric, bound in self.constraints.items()
+            (self._metric(report, metric) - bound) / max(abs(bound), 1e-12)
+            for metric, bound in self.constraints.items()
         ]
 
     def values(self, report: Mapping[str, Any]) -> list[float]:
-        """Every goal's metric, unpenalised, in the order of the goals."""
-        return [self._of(report, goal.metric) for goal in self.goals]
+        """Return every goal's metric, without a penalty, in the order of the goals."""
+        return [self._metric(report, goal.metric) for goal in self.goals]
 
     def front(self, points: Sequence[Sequence[float]]) -> list[int]:
-        """The indices of the points (one value per goal) that no other point dominates, in their order."""
+        """Return the indices of the points (one value per goal) that no other point dominates, in their order."""
         if not len(points):
             return []
         signed = np.array(points, dtype=float) * [goal.sign for goal in self.goals]
-        left = np.lexsort(-signed.T[::-1])  # best in the first goal first: none is dominated by a later, different one
-        kept: list[int] = []
-        while len(left):
-            first, others = left[0], signed[left]
-            kept.append(int(first))
-            worse = (others <= signed[first]).all(axis=1) & (others != signed[first]).any(axis=1)
-            left = left[~worse & (left != first)]
-        return sorted(kept)
+        # Sorted with the best in the first goal ahead (lexsort's last key counts most), no point is dominated by a
+        # later, different one. So the first candidate is on the front, and drops all that it dominates at once: the
+        # cost is front size × points instead of points².
+        candidates = np.lexsort(-signed.T[::-1])
+        front: list[int] = []
+        while len(candidates):
+            first, rivals = candidates[0], signed[candidates]
+            front.append(int(first))
+            dominated = (rivals <= signed[first]).all(axis=1) & (rivals != signed[first]).any(axis=1)
+            candidates = candidates[~dominated & (candidates != first)]
+        return sorted(front)
 
     def choose(self, points: Sequence[Sequence[float]]) -> int | None:
-        """The index of the one point (one value per goal) that stands for all; None where no point has every figure.
+        """Choose one point (one value per goal) of all; returns its index, None where no point has every metric.
 
-        Goal by goal, only points within `give_up` of the best value there go on to the next goal; of those that are
-        left after the last one, the first. It is on the front. A best value of 0 has no size of which to give up.
+        Goal by goal, only points within `give_up` of the best value there remain for the next goal; of those that
+        remain after the last one, the first is chosen. It is on the front. A best value of 0 has no size of which a
+        share could be given up.
 
         Source: Waltz 1967, An engineering approach: hierarchical optimization criteria (lexicographic with
         tolerances); it bounds the earlier goals as the ε-constraint method does, Haimes, Lasdon and Wismer 1971.
         """
-        known = [index for index, point in enumerate(points) if np.isfinite(point).all()]
-        left = [known[place] for place in self.front([points[index] for index in known])]
-        for place, goal in enumerate(self.goals):
-            values = {index: goal.sign * points[index][place] for index in left}
+        finite = [index for index, point in enumerate(points) if np.isfinite(point).all()]
+        candidates = [finite[row] for row in self.front([points[index] for index in finite])]
+        for column, goal in enumerate(self.goals):
+            values = {index: goal.sign * points[index][column] for index in candidates}
             best = max(values.values(), default=0.0)
-            left = [index for index in left if values[index] >= best - goal.give_up * abs(best)]
-        return next(iter(left), None)
+            candidates = [index for index in candidates if values[index] >= best - goal.give_up * abs(best)]
+        return next(iter(candidates), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for YAML; `Objective.of` reads them back, also what was written before goals had `give_up`."""
+        """Return plain values for YAML; `Objective.from_dict` reads them back."""
         goals = [
             {"metric": goal.metric, "mode": goal.mode, **({"give_up": goal.give_up} if goal.give_up else {})}
             for goal in self.goals
@@ -163,14 +169,14 @@ class Objective:
         return {"goals": goals, "constraints": dict(self.constraints)}
 
     @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Objective:
-        """The objective that `as_dict` wrote."""
+    def from_dict(cls, values: Mapping[str, Any]) -> Objective:
+        """Read what `as_dict` wrote, also before goals had `give_up`."""
         goals: Sequence[Mapping[str, Any]] = values["goals"]
         return cls(tuple(Goal(**goal) for goal in goals), dict(values["constraints"]))
 
     @staticmethod
-    def _of(report: Mapping[str, Any], metric: str) -> float:
+    def _metric(report: Mapping[str, Any], metric: str) -> float:
         if metric not in report:
-            known = ", ".join(sorted(key for key in report if key.startswith(("val/", "health/"))))
-            raise KeyError(f"the objective names '{metric}', which the variant does not report; it reports {known}")
+            keys = ", ".join(sorted(key for key in report if key.startswith(("val/", "health/"))))
+            raise KeyError(f"the objective names '{metric}', which the variant does not report; it reports {keys}")
         return float(report[metric])

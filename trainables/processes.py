@@ -21,7 +21,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Processes:
-    """Rank and number of the cooperating processes; `Processes()` is a single one, for which all of this is free."""
+    """Rank and number of the cooperating processes; `Processes()` is a single one, which every method leaves alone."""
 
     rank: int = 0
     world: int = 1
@@ -44,12 +44,12 @@ class Processes:
         """Whether this process is the one that writes and prints."""
         return self.rank == 0
 
-    def rows(self, whole: Tensor) -> Tensor:
-        """This rank's rows of a whole batch `[B, …]`: every world-th one."""
-        return whole[self.rank :: self.world]
+    def rows(self, batch: Tensor) -> Tensor:
+        """Take this rank's rows of a whole batch `[B, …]`: every world-th one."""
+        return batch[self.rank :: self.world]
 
     def sum(self, value: Tensor) -> Tensor:
-        """The sum over all processes, detached."""
+        """Sum over all processes; detached."""
         if self.world == 1:
             return value.detach()
         total = value.detach().clone()
@@ -57,16 +57,16 @@ class Processes:
         return total
 
     def mean(self, value: Tensor) -> Tensor:
-        """The mean over all processes, detached."""
+        """Average over all processes; detached."""
         return self.sum(value) / self.world
 
-    def batch_mean(self, each: Tensor) -> Tensor:
-        """This process's share of the mean over the whole batch: the mean over processes of the result is exact.
+    def batch_mean(self, values: Tensor) -> Tensor:
+        """Compute this process's share of the mean over the whole batch; the mean over processes of it is exact.
 
         Args:
-            each: of this process's rows, any shape; processes may have different numbers of rows.
+            values: of this process's rows, any shape; processes may have different numbers of rows.
         """
-        return each.sum() * self.world / self.sum(torch.ones_like(each).sum())
+        return values.sum() * self.world / self.sum(torch.ones_like(values).sum())
 
     def average_gradients(self, parameters: Iterable[torch.nn.Parameter]) -> None:
         """Replace every gradient by its mean over the processes."""
@@ -77,27 +77,27 @@ class Processes:
                 dist.all_reduce(parameter.grad)
                 parameter.grad /= self.world
 
-    def gather_rows(self, mine: Tensor, total: int) -> Tensor:
-        """Put back together `[total, …]` what `rows` took apart."""
+    def gather_rows(self, rows: Tensor, total: int) -> Tensor:
+        """Gather `[total, …]` of the rows that every rank has, in the order before `rows` took them apart."""
         if self.world == 1:
-            return mine
-        longest = -(-total // self.world)
-        padded = mine.new_zeros((longest, *mine.shape[1:]))
-        padded[: len(mine)] = mine
-        parts = [torch.empty_like(padded) for _ in range(self.world)]
-        dist.all_gather(parts, padded)
+            return rows
+        longest = -(-total // self.world)  # all_gather needs the same shape of every rank
+        padding = rows.new_zeros((longest, *rows.shape[1:]))
+        padding[: len(rows)] = rows
+        parts = [torch.empty_like(padding) for _ in range(self.world)]
+        dist.all_gather(parts, padding)
         return torch.stack(parts, dim=1).flatten(0, 1)[:total]
 
-    def places(self, total: int) -> range:
-        """This rank's share of `total` things of any kind, as their indices: every world-th one."""
+    def indices(self, total: int) -> range:
+        """Return the indices of this rank's share of `total` items: every world-th one."""
         return range(self.rank, total, self.world)
 
-    def gather(self, mine: list[Item], total: int) -> list[Item]:
-        """Put back together the `total` things whose share each rank has; they may be of any kind and size."""
+    def gather(self, items: list[Item], total: int) -> list[Item]:
+        """Gather the `total` items of which every rank has a share; they may be of any kind and size."""
         if self.world == 1:
-            return mine
+            return items
         parts: list[list[Item]] = [[] for _ in range(self.world)]
-        dist.all_gather_object(parts, mine)
+        dist.all_gather_object(parts, items)
         return [parts[index % self.world][index // self.world] for index in range(total)]
 
     def average_buffers(self, modules: Iterable[torch.nn.Module]) -> None:
@@ -110,7 +110,7 @@ class Processes:
                 buffer.div_(self.world)
 
     def barrier(self) -> None:
-        """Wait for all."""
+        """Wait for all processes."""
         if self.world > 1:
             dist.barrier()
 
@@ -120,8 +120,8 @@ class Processes:
             dist.destroy_process_group()
 
 
-def pick(device: str) -> torch.device:
-    """The device of a command line's word: `auto` is the GPU if there is one."""
+def pick_device(device: str) -> torch.device:
+    """Pick the device that a command line names: `auto` is the GPU if there is one."""
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     return torch.device(device)

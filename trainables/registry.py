@@ -1,4 +1,4 @@
-"""How a variant is found by its name, and what can be done with it before anything of torch is imported."""
+"""A variant by its name, and what can be done with it before torch is imported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainables.contract import Context, DataConfig, Split, TrainingConfig
 from trainables.networks import pretrained
-from trainables.settings import UsageError, unknown
+from trainables.settings import UsageError, describe_unknown
 from trainables.training import init_from
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Entry:
-    """A variant as found by name; nothing of torch is imported until `build` or `prepare` is called."""
+    """A variant by its name; torch is not imported until `build` or `prepare` is called."""
 
     name: str
     title: str
@@ -54,17 +54,17 @@ class Entry:
                 pretrained.check_network(field, name)
         init_from.check(self.name, config, data)
 
-    def inherit(self, fixed: Mapping[str, Any], searched: Collection[str]) -> dict[str, Any]:
-        """Add to fixed fields those of the export that training begins with, but for what is fixed or searched.
+    def inherit(self, fixed: Mapping[str, Any], search_names: Collection[str]) -> dict[str, Any]:
+        """Add to the fixed fields those of the export in `init_from`, except for fields that are fixed or searched.
 
         Args:
             fixed: fields of the Config, `init_from` among them or not.
-            searched: names of the fields that a search varies.
+            search_names: fields that the search varies.
         """
         if not isinstance(fixed.get("init_from"), str):
             return dict(fixed)
-        before = init_from.changed_settings(self.name, self.Config, fixed["init_from"])
-        return {**{name: value for name, value in before.items() if name not in searched}, **fixed}
+        before = init_from.inherited_settings(self.name, self.Config, fixed["init_from"])
+        return {**{name: value for name, value in before.items() if name not in search_names}, **fixed}
 
     def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:
         """Decode the images of some splits once, with a progress bar, before any trial needs them.
@@ -77,10 +77,10 @@ class Entry:
     def card_sections(
         self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]
     ) -> dict[str, str]:
-        """What the variant adds to the model card of an exported `folder`: title → Markdown.
+        """Write what the variant adds to the model card of an exported `folder`: title → Markdown.
 
         Args:
-            facts: what `Variant.describe` said when the folder was written.
+            facts: the description of data and model (`Variant.describe`) when the folder was written.
         """
         if importlib.util.find_spec(f"{self.package}.card") is None:
             return {}
@@ -101,7 +101,7 @@ class Entry:
         splits: Sequence[Split] = ("train", "val"),
         processes: Processes | None = None,
     ) -> Variant:
-        """The variant itself. A search asks for train and val, so that it holds no test image at all."""
+        """Build the variant. A search asks for train and val, so that it holds no test image at all."""
         import torch  # noqa: PLC0415  (settings are checked without it)
 
         from trainables.processes import Processes  # noqa: PLC0415
@@ -114,19 +114,19 @@ class Entry:
 
 
 def names() -> list[str]:
-    """The variants that are there: every folder of this package with a `variant.py`."""
-    return sorted(found.parent.name for found in Path(__file__).parent.glob("*/variant.py"))
+    """List the variants that come with the project: every folder of this package with a `variant.py`."""
+    return sorted(file.parent.name for file in Path(__file__).parent.glob("*/variant.py"))
 
 
 def load(name: str) -> Entry:
-    """The variant of that name, or of that dotted package.
+    """Load the variant of that name, or of that dotted package.
 
     Raises:
         UsageError: there is none; the sentence says which there are.
     """
     package = name if "." in name else f"trainables.{name}"
     if (package == f"trainables.{name}" and name not in names()) or name.startswith("."):
-        raise UsageError(unknown(name, names(), what="variant"))
+        raise UsageError(describe_unknown(name, names(), kind="variant"))
     try:
         config = importlib.import_module(f"{package}.config")
     except ModuleNotFoundError as error:

@@ -37,81 +37,86 @@ class Settings:
     """A frozen dataclass that checks its fields when made; raises `UsageError` naming the first bad one."""
 
     def __post_init__(self) -> None:
-        for each in fields(self):
-            value = _checked(each.name, getattr(self, each.name), _types(type(self))[each.name], each.metadata)
-            object.__setattr__(self, each.name, value)
+        for item in fields(self):
+            value = _convert(item.name, getattr(self, item.name), _types(type(self))[item.name], item.metadata)
+            object.__setattr__(self, item.name, value)
 
     @classmethod
     def names(cls) -> list[str]:
-        """The field names, in the order of their declaration."""
-        return [each.name for each in fields(cls)]
+        """List the field names, in the order of their declaration."""
+        return [item.name for item in fields(cls)]
 
     @classmethod
-    def of(cls, values: Mapping[str, Any], where: str = "") -> Self:
-        """Make one from a mapping; `where` prefixes the names in error messages (`fixed.` for a space's part).
+    def from_dict(cls, values: Mapping[str, Any], prefix: str = "") -> Self:
+        """Make settings of a mapping; `prefix` begins the names in error messages (`fixed.` for a space's part).
 
         Raises:
             UsageError: an unknown name (with the nearest match), a missing one, or a value out of bounds.
         """
         for name in values:
             if name not in cls.names():
-                raise UsageError(unknown(f"{where}{name}", [f"{where}{known}" for known in cls.names()]))
-        for each in fields(cls):
-            if each.default is MISSING and each.name not in values:
-                raise UsageError(f"{where}{each.name} is required: {each.metadata['help']}.")
+                accepted = [f"{prefix}{field_name}" for field_name in cls.names()]
+                raise UsageError(describe_unknown(f"{prefix}{name}", accepted))
+        for item in fields(cls):
+            if item.default is MISSING and item.name not in values:
+                raise UsageError(f"{prefix}{item.name} is required: {item.metadata['help']}.")
         try:
             return cls(**values)
         except UsageError as error:
-            raise UsageError(f"{where}{error}") from error
+            raise UsageError(f"{prefix}{error}") from error
 
     @classmethod
-    def accepts(cls, name: str, value: Any) -> Any:
-        """The value as the field `name` would hold it; raises `UsageError` where the field would not."""
-        known = {each.name: each for each in fields(cls)}
-        return _checked(name, value, _types(cls)[name], known[name].metadata)
+    def convert(cls, name: str, value: Any) -> Any:
+        """Convert a value to what the field `name` holds.
+
+        Raises:
+            UsageError: the field does not take it.
+        """
+        metadata = {item.name: item.metadata for item in fields(cls)}
+        return _convert(name, value, _types(cls)[name], metadata[name])
 
     @classmethod
     def help_lines(cls) -> list[tuple[str, str, str]]:
-        """One (name, default, help) per field; choices are appended to the help."""
+        """List (name, default, help) of every field; choices are appended to the help."""
         lines = []
-        for each in fields(cls):
-            choices = _choices(_types(cls)[each.name])
+        for item in fields(cls):
+            choices = _choices(_types(cls)[item.name])
             suffix = f" [{' | '.join(map(str, choices))}]" if choices else ""
-            default = "required" if each.default is MISSING else plain(each.default)
-            lines.append((each.name, default, each.metadata["help"] + suffix))
+            default = "required" if item.default is MISSING else format_value(item.default)
+            lines.append((item.name, default, item.metadata["help"] + suffix))
         return lines
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as plain values, ready for YAML or JSON."""
+        """Return the fields as plain values, ready for YAML or JSON."""
         return dataclasses.asdict(self)
 
 
-def one_line(error: Exception) -> str:
-    """The first line of an error's message, without its full stop."""
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, without its full stop."""
     return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def unknown(name: str, accepted: Iterable[str], what: str = "setting") -> str:
-    """The sentence for a name that is not among the accepted ones, with the nearest of them."""
-    return f"unknown {what} '{name}'; {nearest(name, list(accepted))}"
+def describe_unknown(name: str, names: Iterable[str], kind: str = "setting") -> str:
+    """Say that a name is not among the accepted names, and which of them is the nearest."""
+    return f"unknown {kind} '{name}'; {suggest_name(name, list(names))}"
 
 
-def nearest(name: str, accepted: list[str]) -> str:
-    """The nearest of the accepted names, or all of them; a prefix that all share does not make a name near."""
-    shared = name.rpartition(".")[0]
-    ends = {each.removeprefix(shared): each for each in accepted}
-    close = difflib.get_close_matches(name.removeprefix(shared), ends, n=1, cutoff=0.5)
-    return f"did you mean '{ends[close[0]]}'?" if close else f"accepted: {', '.join(accepted)}."
+def suggest_name(name: str, names: list[str]) -> str:
+    """Suggest the nearest of the accepted names, or list them all; a common prefix does not make a name near."""
+    prefix = name.rpartition(".")[0]
+    endings = {accepted.removeprefix(prefix): accepted for accepted in names}
+    matches = difflib.get_close_matches(name.removeprefix(prefix), endings, n=1, cutoff=0.5)
+    return f"did you mean '{endings[matches[0]]}'?" if matches else f"accepted: {', '.join(names)}."
 
 
-def a_few(names: Sequence[str]) -> str:
-    """The first three of the names, and how many more there are."""
-    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-    return ", ".join(names[:3]) + more
+def abbreviate(names: Sequence[str]) -> str:
+    """List the first three of the names, and say how many more there are."""
+    rest = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + rest
 
 
-def plain(value: Any) -> str:
-    """A value as one would type it on the command line."""
+def format_value(value: Any) -> str:
+    """Format a value as it is typed on the command line."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -122,51 +127,50 @@ def plain(value: Any) -> str:
 
 
 def _types(settings: type[Settings]) -> dict[str, Any]:
-    """The annotations of a settings class, resolved once."""
-    if settings not in _RESOLVED:
-        _RESOLVED[settings] = typing.get_type_hints(settings)
-    return _RESOLVED[settings]
+    """Return the annotations of a settings class, resolved once."""
+    if settings not in _TYPES:
+        _TYPES[settings] = typing.get_type_hints(settings)
+    return _TYPES[settings]
 
 
 def _choices(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) is Literal else ()
 
 
-def _checked(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
-    """The value converted to the field's type, or a `UsageError`."""
+def _convert(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    """Convert a value to the field's type and check its bounds, or raise a `UsageError`."""
     if get_origin(kind) in (types.UnionType, typing.Union):
-        return _checked_union(name, value, kind, metadata)
+        return _convert_union(name, value, kind, metadata)
     choices = _choices(kind)
     if choices:
         if isinstance(value, str) or value is None or isinstance(value, bool):
-            value = plain(value)
+            value = format_value(value)
         if value not in choices:
-            raise UsageError(
-                f"{name}={plain(value)} is not possible; {nearest(plain(value), [str(each) for each in choices])}"
-            )
+            text = format_value(value)
+            raise UsageError(f"{name}={text} is not possible; {suggest_name(text, list(map(str, choices)))}")
         return value
-    value = _converted(name, value, kind)
+    value = _convert_type(name, value, kind)
     if isinstance(value, int | float) and not isinstance(value, bool):
         _check_bounds(name, value, metadata.get("low"), metadata.get("high"))
     return value
 
 
-def _checked_union(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
-    """`X | None` and `float | Literal[...]`: what the first member makes of it that takes it; else all complaints."""
+def _convert_union(name: str, value: Any, kind: Any, metadata: Mapping[str, Any]) -> Any:
+    """Convert to the first member of `X | None` or `float | Literal[...]` that takes the value."""
     members = [member for member in get_args(kind) if member is not type(None)]
     if type(None) in get_args(kind) and (value is None or value == "none"):
         return None
-    complaints = []
+    refusals = []
     for member in members:
         try:
-            return _checked(name, value, member, metadata)
+            return _convert(name, value, member, metadata)
         except UsageError as error:
-            complaints.append(str(error).rstrip("."))
-    raise UsageError(f"{', and '.join(complaints)}.")
+            refusals.append(str(error).rstrip("."))
+    raise UsageError(f"{', and '.join(refusals)}.")
 
 
-def _converted(name: str, value: Any, kind: type) -> Any:
-    wrong = UsageError(f"{name}={plain(value)} is not {_KINDS.get(kind, kind.__name__)}.")
+def _convert_type(name: str, value: Any, kind: type) -> Any:
+    wrong = UsageError(f"{name}={format_value(value)} is not {_KINDS.get(kind, kind.__name__)}.")
     if kind is bool:
         if not isinstance(value, bool):
             raise wrong
@@ -189,10 +193,10 @@ def _converted(name: str, value: Any, kind: type) -> Any:
 def _check_bounds(name: str, value: float, low: float | None, high: float | None) -> None:
     if (low is not None and value < low) or (high is not None and value > high):
         bounds = f"at least {low:g}" if high is None else f"at most {high:g}" if low is None else f"{low:g} to {high:g}"
-        raise UsageError(f"{name}={plain(value)} is out of range: it takes {bounds}.")
+        raise UsageError(f"{name}={format_value(value)} is out of range: it takes {bounds}.")
 
 
-_RESOLVED: dict[type[Settings], dict[str, Any]] = {}
+_TYPES: dict[type[Settings], dict[str, Any]] = {}
 _KINDS = {
     int: "a whole number",
     float: "a number",

@@ -1,6 +1,6 @@
 """Train one config in full: `python -m trainables.train config=export/x/config.yaml`.
 
-Writes the same kind of folder as an export, goes on where it was interrupted, and runs on several processes as
+Writes the same kind of folder as an export, resumes where it was interrupted, and runs on several processes as
 `torchrun --nproc_per_node=2 -m trainables.train …`, which computes the same as one process would.
 """
 
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from trainables.commands import command, command_help, parse
-from trainables.export.folder import report_of, write_export
+from trainables.commands import command_help, parse_parts, run_command
+from trainables.export.folder import read_report, write_export
 from trainables.export.recipe import Recipe
-from trainables.files import BEST_WEIGHTS, CONFIG, LAST
+from trainables.files import BEST_WEIGHTS, CHECKPOINT, CONFIG
 from trainables.settings import Settings, UsageError, setting
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ Train one config in full.
   python -m trainables.train config=export/x/config.yaml epochs=50 data.source=nih data.root=FOLDER
   torchrun --nproc_per_node=2 -m trainables.train config=export/x/config.yaml
 
-data.FIELD=… changes a field of the variant's Data, fixed.FIELD=… one of its Config. A folder that holds an interrupted
-training with the same settings is gone on with.
+data.FIELD=… changes a field of the variant's Data, fixed.FIELD=… one of its Config. In a folder that holds an interrupted
+training with the same settings, that training is resumed.
 """
 
 
@@ -47,7 +47,7 @@ class Training(Settings):
 
 
 def main(arguments: list[str]) -> int:
-    """Train; returns the exit code."""
+    """Run the command; returns the exit code."""
     if not arguments or {"--help", "-h", "help"} & set(arguments):
         print(command_help(USAGE, Training))
         return 0
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _read(arguments: list[str]) -> tuple[Training, Recipe]:
-    training, parts = parse(arguments, Training, ("data", "fixed"))
+    training, parts = parse_parts(arguments, Training, ("data", "fixed"))
     data, fixed = parts["data"], parts["fixed"]
     if training.epochs is not None:
         fixed["epochs"] = training.epochs
@@ -67,13 +67,13 @@ def _read(arguments: list[str]) -> tuple[Training, Recipe]:
 
 
 def _train(recipe: Recipe, folder: Path, device: str) -> int:
-    """Train to the end, or on to it, and write the folder; returns the exit code."""
-    from trainables.processes import Processes, pick  # noqa: PLC0415
+    """Train, or resume training, to the end and write the folder; returns the exit code."""
+    from trainables.processes import Processes, pick_device  # noqa: PLC0415
     from trainables.training.folder import TrainingFolder  # noqa: PLC0415  (mistakes are told before torch loads)
     from trainables.training.loop import Loop  # noqa: PLC0415
     from trainables.training.monitor import DivergedError  # noqa: PLC0415
 
-    _check_same(folder, recipe)
+    _check_recipe(folder, recipe)
     processes = Processes.from_environment()
     if recipe.config.batch_size % processes.world:
         raise UsageError(f"batch_size={recipe.config.batch_size} is no multiple of the {processes.world} processes.")
@@ -83,7 +83,9 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
         folder.mkdir(parents=True, exist_ok=True)
         recipe.write(folder / CONFIG)
     processes.barrier()
-    variant = recipe.entry.build(recipe.config, recipe.data, device=pick(device), seed=recipe.seed, processes=processes)
+    variant = recipe.entry.build(
+        recipe.config, recipe.data, device=pick_device(device), seed=recipe.seed, processes=processes
+    )
     loop = Loop(variant, recipe.objective)
     training = TrainingFolder(folder, loop, recipe.config.as_dict())
     try:
@@ -93,7 +95,7 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
         print(f"error: {error}; {folder} keeps the epochs before.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"\n  interrupted after epoch {loop.epoch_done}; the same command goes on from there.")
+        print(f"\n  interrupted after epoch {loop.epoch_done}; the same command resumes from there.")
         return 130
     training.close()
     if processes.first:
@@ -102,31 +104,30 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
     return 0
 
 
-def _check_same(folder: Path, recipe: Recipe) -> None:
-    """A folder is continued with the recipe that it was begun with, or not at all."""
-    if not (folder / LAST).exists():
+def _check_recipe(folder: Path, recipe: Recipe) -> None:
+    """Refuse to resume a folder's training with another recipe than its own."""
+    if not (folder / CHECKPOINT).exists():
         return
-    begun = Recipe.read(folder / CONFIG, {}, {})
-    if begun != recipe:
+    if Recipe.read(folder / CONFIG, {}, {}) != recipe:
         raise UsageError(f"{folder} holds a training with other settings; write elsewhere with to=FOLDER.")
 
 
 def _epoch(training: TrainingFolder, *, show: bool) -> None:
-    """One epoch, with a bar on a terminal and a line after it."""
+    """Train one epoch, with a bar on a terminal and a line after it."""
     loop = training.loop
     bar = tqdm(
         total=loop.steps_per_epoch, desc=f"  epoch {loop.epoch_done + 1}", leave=False, disable=None if show else True
     )
     with bar:
-        report = training.epoch(bar.update)
+        report = training.run_epoch(bar.update)
     if show:
         print(_line(loop, report), flush=True)
 
 
 def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
-    report = report_of(folder / BEST_WEIGHTS)
-    ended = f"; ended early: {loop.monitor.stop_reason}." if loop.monitor.stop_reason else "."
-    origin = f"Trained in full for {loop.epoch_done} epochs{ended}"
+    report = read_report(folder / BEST_WEIGHTS)
+    early_end = f"; ended early: {loop.monitor.stop_reason}" if loop.monitor.stop_reason else ""
+    origin = f"Trained in full for {loop.epoch_done} epochs{early_end}."
     write_export(folder, recipe, folder / BEST_WEIGHTS, {}, loop.variant.describe(), origin)
     print(
         f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
@@ -142,4 +143,4 @@ def _line(loop: Loop, report: dict[str, Any]) -> str:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -52,7 +52,7 @@ def first_gradients(variant: Variant) -> list[torch.Tensor]:
     Weights after an epoch say less: AdamW takes the sign of gradients that are nothing but rounding, which hangs on the
     processor.
     """
-    variant.train_mode(0)
+    variant.begin_epoch(0)
     torch.autograd.backward(variant.step(next(iter(variant.batches(0))), 0).loss)
     parameters = [each for group in variant.parameter_groups() for each in group["params"]]
     variant.processes.average_gradients(parameters)

@@ -73,7 +73,7 @@ class Linear(Variant):
             noise = self.config.noise * torch.randn(len(rows), 4, generator=self.generator)
             yield self.processes.rows(self.x[rows] + noise), self.processes.rows(self.y[rows])
 
-    def train_mode(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int) -> None:
         self.epoch = epoch + 1
         self.met.append(self.weight)
         self.model.train()
@@ -108,7 +108,7 @@ class Linear(Variant):
     def panels(self) -> dict[str, np.ndarray]:
         return {"weights": np.full((2, 4, 3), 7, dtype=np.uint8)}
 
-    def stage_picture(self) -> np.ndarray | None:
+    def stage_panel(self) -> np.ndarray | None:
         if self.config.picture == "fails":
             raise RuntimeError("this picture cannot be drawn")
         drawn = np.full((2, 4, 3), self.epoch, dtype=np.uint8)
@@ -125,7 +125,7 @@ def learning_rates(**config: Any) -> list[float]:
     loop = linear_loop(**config)
     rates: list[float] = []
     while not loop.finished:
-        loop.epoch(lambda: rates.append(loop.optimizer.param_groups[0]["lr"]))
+        loop.run_epoch(lambda: rates.append(loop.optimizer.param_groups[0]["lr"]))
     return rates
 
 

@@ -14,7 +14,7 @@ from trainables.training.loop import Loop
 def trained(made: Loop, epochs: int | None = None) -> dict[str, torch.Tensor]:
     """The weights after some epochs, or all."""
     for _ in range(epochs or made.config.epochs):
-        made.epoch()
+        made.run_epoch()
     return {name: value.clone() for name, value in made.weights().items()}
 
 
@@ -47,7 +47,7 @@ def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int], *, own
         own_generators: whether it draws nothing from torch's own, so that what others draw meanwhile does not matter.
     """
     whole = make()
-    wanted = [timeless(whole.epoch()) for _ in range(whole.config.epochs)]
+    wanted = [timeless(whole.run_epoch()) for _ in range(whole.config.epochs)]
     for done in stops:
         first = make()
         trained(first, done)
@@ -57,6 +57,6 @@ def check_stop_and_resume(make: Callable[[], Loop], stops: Sequence[int], *, own
         resumed.load_state(saved)
         if own_generators:
             torch.rand(3)
-        assert [timeless(resumed.epoch()) for _ in wanted[done:]] == wanted[done:], done
+        assert [timeless(resumed.run_epoch()) for _ in wanted[done:]] == wanted[done:], done
         assert same(resumed.weights(), whole.weights()), done
         torch.testing.assert_close(resumed.variant.state(), whole.variant.state(), rtol=0, atol=0)

@@ -45,7 +45,7 @@ def source(**parts: Any) -> dict[str, Any]:
 
 
 def space(**parts: Any) -> Space:
-    return Space.of("curves", source(**parts))
+    return Space.from_source("curves", source(**parts))
 
 
 def board(folder: Path, **parts: Any) -> Board:
@@ -89,7 +89,7 @@ def by_training(on: Board, config: Mapping[str, Any]) -> Results:
     )
     try:
         while not folder.loop.finished:
-            made = folder.epoch()
+            made = folder.run_epoch()
             yield {**made, "done": folder.loop.finished, "stop_reason": folder.loop.monitor.stop_reason}
     except (DivergedError, RuntimeError) as error:
         yield {"epoch": folder.loop.epoch_done, "failed": True, "done": True, "stop_reason": str(error)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from trainables.commands import parse
+from trainables.commands import parse_parts
 from trainables.settings import Settings, UsageError, setting
 
 
@@ -16,7 +16,7 @@ class Keys(Settings):
 
 
 def test_own_keys_and_parts_are_told_apart():
-    keys, parts = parse(["seeds=5", "data.source=nih", "data.root=here"], Keys, ("data", "fixed"))
+    keys, parts = parse_parts(["seeds=5", "data.source=nih", "data.root=here"], Keys, ("data", "fixed"))
     assert keys == Keys(seeds=5)
     assert parts == {"data": {"source": "nih", "root": "here"}, "fixed": {}}
 
@@ -33,4 +33,4 @@ def test_own_keys_and_parts_are_told_apart():
 )
 def test_what_cannot_be_read_is_named(words, sentence):
     with pytest.raises(UsageError, match=sentence):
-        parse(words, Keys, ("data", "fixed"))
+        parse_parts(words, Keys, ("data", "fixed"))

@@ -18,8 +18,8 @@ def test_a_variant_has_a_title_and_settings_that_are_their_own_defaults(name):
     assert entry.title
     assert issubclass(entry.Config, TrainingConfig)
     assert issubclass(entry.Data, DataConfig)
-    assert entry.Config.of(entry.Config().as_dict()) == entry.Config()
-    assert entry.Data.of(entry.Data().as_dict()) == entry.Data()
+    assert entry.Config.from_dict(entry.Config().as_dict()) == entry.Config()
+    assert entry.Data.from_dict(entry.Data().as_dict()) == entry.Data()
     for kind in (entry.Config, entry.Data):
         assert all(text for _, _, text in kind.help_lines()), f"{kind} has a setting without help"
 
@@ -67,7 +67,7 @@ def test_data_root_is_an_absolute_folder(tmp_path, monkeypatch):
 )
 def test_data_that_cannot_be_read_are_refused(given, words):
     with pytest.raises(UsageError) as refusal:
-        Files.of(given, where="data.")
+        Files.from_dict(given, prefix="data.")
     for word in words:
         assert word in str(refusal.value)
 
@@ -83,7 +83,9 @@ def test_a_seed_gives_the_same_variant_whatever_was_drawn_before():
 
 
 def test_a_root_that_is_not_there_is_named_when_the_data_are_needed():
-    missing = Files.of({"source": "nih", "root": "/no/such"}, where="data.")  # a run is read back without its data
+    missing = Files.from_dict(
+        {"source": "nih", "root": "/no/such"}, prefix="data."
+    )  # a run is read back without its data
     with pytest.raises(UsageError, match=r"data\.root=/no/such is no folder"):
         _ = missing.folder
 
@@ -101,10 +103,10 @@ def test_the_export_to_begin_with_is_an_absolute_folder_for_a_trial_too(tmp_path
     monkeypatch.chdir(tmp_path)
     expected = str(tmp_path / "export" / "x")
     assert TrainingConfig(init_from="export/x").init_from == expected
-    assert TrainingConfig.accepts("init_from", "export/x") == expected  # as a space keeps it for its trials
+    assert TrainingConfig.convert("init_from", "export/x") == expected  # as a space keeps it for its trials
     assert TrainingConfig(init_from=expected).init_from == expected
     assert TrainingConfig(init_from="~/x").init_from == str(Path.home() / "x")
-    assert TrainingConfig.accepts("init_from", "none") is TrainingConfig(init_from="none").init_from is None
+    assert TrainingConfig.convert("init_from", "none") is TrainingConfig(init_from="none").init_from is None
 
 
 @pytest.mark.parametrize("name", [*variants.names(), "benchmarks.curves"])

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from trainables.files import ERROR, TIMEOUT, append_line, read_lines, replace_text, why_it_died
+from trainables.files import ERROR, TIMEOUT, append_line, failure_reason, read_lines, replace_text
 
 
 def test_lines_are_read_back_and_a_missing_file_has_none(tmp_path):
@@ -53,5 +53,5 @@ def test_a_write_that_fails_leaves_the_old_text(tmp_path):
 def test_a_dead_trial_says_why(tmp_path, files, reason):
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    said = why_it_died(tmp_path)
+    said = failure_reason(tmp_path)
     assert said is None if reason is None else said.startswith(reason)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from trainables.commands import command, formatted
+from trainables.commands import format_warning, run_command
 from trainables.settings import Notice, UsageError
 
 
@@ -19,20 +19,20 @@ def test_a_command_exits_with_its_status_and_2_for_usage(status, code, capsys):
         return status
 
     with pytest.raises(SystemExit) as ended:
-        command(main)
+        run_command(main)
     assert ended.value.code == code
     assert capsys.readouterr().err == ("error: seed=x is not a whole number.\n" if code == 2 else "")
 
 
 def test_notices_are_sentences_and_other_warnings_keep_their_place():
-    assert formatted(Notice("2 left out."), Notice, "here.py", 7) == "warning: 2 left out.\n"
-    assert "here.py:7: UserWarning: odd" in formatted(UserWarning("odd"), UserWarning, "here.py", 7)
+    assert format_warning(Notice("2 left out."), Notice, "here.py", 7) == "warning: 2 left out.\n"
+    assert "here.py:7: UserWarning: odd" in format_warning(UserWarning("odd"), UserWarning, "here.py", 7)
 
 
 def test_a_command_prints_its_notices_so():
     code = (
-        "import warnings; from trainables.commands import command; from trainables.settings import Notice\n"
-        "command(lambda _: warnings.warn('2 left out.', Notice) or 0)"
+        "import warnings; from trainables.commands import run_command; from trainables.settings import Notice\n"
+        "run_command(lambda _: warnings.warn('2 left out.', Notice) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr == "warning: 2 left out.\n"

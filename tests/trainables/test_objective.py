@@ -36,7 +36,7 @@ def test_slack_in_one_constraint_does_not_pay_for_another():
 def test_of_epochs_that_violate_the_one_that_does_so_least_is_best():
     of = objective(constraints={"val/b": 0.2})
     assert (
-        of.best([scored(of, 1, a=0.9, b=0.5), scored(of, 2, a=0.1, b=0.3), scored(of, 3, a=0.2, b=0.4)])["epoch"] == 2
+        of.best_report([scored(of, 1, a=0.9, b=0.5), scored(of, 2, a=0.1, b=0.3), scored(of, 3, a=0.2, b=0.4)])["epoch"] == 2
     )
 
 
@@ -45,15 +45,15 @@ def test_a_feasible_epoch_is_better_than_any_that_is_not(mode):
     of = objective(mode, constraints={"val/b": 0.2})
     good, poor = (1.0, 0.0) if mode == "max" else (0.0, 1.0)
     reports = [scored(of, 1, a=good, b=0.3), scored(of, 2, a=poor, b=0.1)]
-    assert of.best(reports)["epoch"] == 2
+    assert of.best_report(reports)["epoch"] == 2
 
 
 @pytest.mark.parametrize(("mode", "epoch"), [("max", 2), ("min", 1)])
 def test_the_best_is_the_earliest_among_equals(mode, epoch):
     of = objective(mode)
     reports = [scored(of, number, a=value) for number, value in enumerate([0.1, 0.5, 0.5, 0.1], start=1)]
-    assert of.best(reports)["epoch"] == epoch
-    assert of.best([]) is None
+    assert of.best_report(reports)["epoch"] == epoch
+    assert of.best_report([]) is None
 
 
 def test_only_the_last_stage_counts_so_that_what_it_spoils_shows():
@@ -61,8 +61,8 @@ def test_only_the_last_stage_counts_so_that_what_it_spoils_shows():
     reports = [
         {**scored(of, n, a=value), "train/stage": stage} for n, value, stage in [(1, 0.9, 0), (2, 0.4, 1), (3, 0.6, 1)]
     ]
-    assert of.best(reports)["epoch"] == 3
-    assert of.best(reports[:1])["epoch"] == 1
+    assert of.best_report(reports)["epoch"] == 3
+    assert of.best_report(reports[:1])["epoch"] == 1
     assert of.improves(reports[1], reports[0])
     assert not of.improves(reports[1], reports[2])
 
@@ -124,7 +124,7 @@ def test_without_anything_given_up_the_best_of_the_first_goal_is_chosen_and_of_e
     of = Objective((Goal("val/a"), Goal("val/b", "min"), Goal("val/c")))
     points = [(1.0, 5.0, 1.0), (2.0, 4.0, 1.0), (2.0, 3.0, 1.0), (2.0, 3.0, 2.0), (2.0, 3.0, 2.0)]
     assert of.choose(points) == 3  # and of points that are the same the earlier
-    assert not of.trades
+    assert not of.has_tolerance
 
 
 def test_what_lacks_a_figure_is_not_chosen():
@@ -150,15 +150,15 @@ def test_the_rule_in_words_says_what_is_given_up(shares, words):
     modes = ("max", "min", "max")
     goals = tuple(Goal(name, mode, share) for name, mode, share in zip("abc", modes, shares, strict=True))
     assert Objective(goals).rule == words
-    assert Objective(goals).trades == any(shares)
+    assert Objective(goals).has_tolerance == any(shares)
 
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_nan_beats_nothing(mode):
     goal = Goal("val/a", mode)
     for value, than in itertools.product([float("nan")], [0.0, float("nan")]):
-        assert not goal.better(value, than)
-        assert not goal.better(than, value)
+        assert not goal.is_better(value, than)
+        assert not goal.is_better(than, value)
 
 
 def test_a_constraint_without_a_figure_is_never_kept():
@@ -174,17 +174,17 @@ def test_a_metric_that_is_not_reported_is_named_with_those_that_are():
 @pytest.mark.parametrize("share", [0.0, 0.02])
 def test_plain_values_are_read_back(share):
     of = Objective((Goal("val/a", give_up=share), Goal("val/b", "min")), {"val/c": 0.1})
-    assert Objective.of(of.as_dict()) == of
+    assert Objective.from_dict(of.as_dict()) == of
 
 
 def test_what_was_written_before_goals_gave_something_up_is_read_and_written_the_same():
     old = {"goals": [{"metric": "val/a", "mode": "max"}, {"metric": "val/b", "mode": "min"}], "constraints": {}}
-    assert Objective.of(old).goals == (Goal("val/a"), Goal("val/b", "min"))
-    assert Objective.of(old).as_dict() == old
+    assert Objective.from_dict(old).goals == (Goal("val/a"), Goal("val/b", "min"))
+    assert Objective.from_dict(old).as_dict() == old
 
 
 def test_several_goals_are_compared_at_the_last_epoch_and_one_at_its_best():
     one, two = objective(), Objective(TWO)
     reports = [scored(one, epoch, a=value, b=0.0) for epoch, value in [(1, 0.5), (2, 0.9), (3, 0.7)]]
-    assert (one.compared(reports)["epoch"], two.compared(reports)["epoch"]) == (2, 3)
-    assert one.compared([]) is None and two.compared([]) is None
+    assert (one.comparison_report(reports)["epoch"], two.comparison_report(reports)["epoch"]) == (2, 3)
+    assert one.comparison_report([]) is None and two.comparison_report([]) is None

@@ -31,7 +31,7 @@ def sharing(processes: Processes, _folder: Path) -> dict:
         "sum": processes.sum(torch.tensor(float(processes.rank + 1))).item(),
         "mean": processes.mean(torch.tensor(float(processes.rank + 1))).item(),
         "rows": [processes.gather_rows(processes.rows(torch.arange(rows)), rows).tolist() for rows in range(1, 8)],
-        "things": [processes.gather([things[place] for place in processes.places(n)], n) for n in range(1, 8)],
+        "things": [processes.gather([things[place] for place in processes.indices(n)], n) for n in range(1, 8)],
         "running_mean": norm.running_mean.tolist(),
         "left_alone": [norm.num_batches_tracked.item(), *norm.weight.tolist()],
     }
@@ -40,7 +40,7 @@ def sharing(processes: Processes, _folder: Path) -> dict:
 def training(processes: Processes, folder: Path) -> dict[str, torch.Tensor]:
     made = TrainingFolder(folder / "trained", linear_loop(processes=processes, noise=0.5, epochs=3), {})
     while not made.loop.finished:
-        made.epoch()
+        made.run_epoch()
     made.close()
     return made.loop.weights()
 
@@ -63,7 +63,7 @@ def test_processes_reduce_and_gather(world, mean, tmp_path):
 def test_two_processes_train_as_one_would(tmp_path):
     together = run_group(training, 2, tmp_path)
     alone = linear_loop(noise=0.5, epochs=3)
-    expected = [alone.epoch() for _ in range(3)]
+    expected = [alone.run_epoch() for _ in range(3)]
     reports = read_lines(tmp_path / "trained" / RESULT)
     assert len(reports) == 3  # of two processes, one writes
     for line, report in zip(reports, expected, strict=True):
@@ -82,7 +82,7 @@ def test_a_single_process_changes_nothing(monkeypatch, tmp_path):
     assert torch.equal(processes.rows(whole), whole)
     assert torch.equal(processes.gather_rows(whole, 5), whole)
     assert processes.gather(["a", "b"], 2) == ["a", "b"]
-    assert list(processes.places(5)) == [0, 1, 2, 3, 4]
+    assert list(processes.indices(5)) == [0, 1, 2, 3, 4]
     assert not processes.sum(whole).requires_grad
     parameter = torch.nn.Parameter(torch.zeros(2))
     parameter.grad = torch.ones(2)

@@ -6,7 +6,7 @@ from typing import Literal
 import pytest
 
 from trainables.commands import parse_arguments, table
-from trainables.settings import Settings, UsageError, plain, setting, unknown
+from trainables.settings import Settings, UsageError, describe_unknown, format_value, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +21,7 @@ class Example(Settings):
 
 
 def example(**values):
-    return Example.of({"needed": "x", **values})
+    return Example.from_dict({"needed": "x", **values})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_values_are_held_in_the_type_of_their_field(name, given, held):
     value = getattr(example(**{name: given}), name)
     assert value == held
     assert type(value) is type(held)
-    assert Example.accepts(name, given) == held
+    assert Example.convert(name, given) == held
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_values_are_held_in_the_type_of_their_field(name, given, held):
 )
 def test_a_bad_value_is_named_with_what_is_accepted(given, words):
     with pytest.raises(UsageError) as refusal:
-        Example.of({"needed": "x", **given}, where="part.")
+        Example.from_dict({"needed": "x", **given}, prefix="part.")
     sentence = str(refusal.value)
     assert "\n" not in sentence
     assert sentence.endswith((".", "?"))
@@ -77,12 +77,12 @@ def test_a_bad_value_is_named_with_what_is_accepted(given, words):
 
 def test_a_required_setting_is_asked_for():
     with pytest.raises(UsageError, match=r"part\.needed is required: must be given\."):
-        Example.of({}, where="part.")
+        Example.from_dict({}, prefix="part.")
 
 
 def test_a_name_like_no_other_gets_all_of_them():
     with pytest.raises(UsageError, match=r"part\.count, part\.rate"):
-        Example.of({"needed": "x", "zzz": 1}, where="part.")
+        Example.from_dict({"needed": "x", "zzz": 1}, prefix="part.")
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -139,14 +139,14 @@ def test_a_value_that_is_no_yaml_is_named(word):
 
 @pytest.mark.parametrize("value", [None, True, 3e-4, 12, "word"])
 def test_a_value_as_typed_is_read_back(value):
-    assert Example.accepts("limit", "none") is None
-    read = parse_arguments([f"key={plain(value)}"])["key"]
+    assert Example.convert("limit", "none") is None
+    read = parse_arguments([f"key={format_value(value)}"])["key"]
     assert read == ("none" if value is None else value)
 
 
 @pytest.mark.parametrize(("name", "hint"), [("trails", "did you mean 'trials'?"), ("q", "accepted: trials, seed.")])
 def test_an_unknown_name_gets_the_nearest_or_all(name, hint):
-    assert unknown(name, ["trials", "seed"]) == f"unknown setting '{name}'; {hint}"
+    assert describe_unknown(name, ["trials", "seed"]) == f"unknown setting '{name}'; {hint}"
 
 
 def test_a_table_is_aligned():

@@ -36,7 +36,7 @@ def test_a_stage_begins_with_the_weights_and_the_moments_that_it_asks_for(first_
     loop = linear_loop(epochs=6, parts=parts)
     first, met, ends = loop.variant.weight, beginnings(loop), {}
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
         ends[loop.epoch_done] = loop.variant.weight
     for border in (2, 4):
         weight, moments = first_of(border, met)
@@ -54,14 +54,14 @@ def test_the_weights_that_training_began_with_are_all_of_the_modules_state():
     module = loop.variant.model
     module.register_buffer("counter", torch.zeros(()))
     loop = Loop(loop.variant, loop.monitor.objective)
-    loop.epoch()
-    loop.epoch()
+    loop.run_epoch()
+    loop.run_epoch()
     module.counter += 5
-    loop.epoch()
+    loop.run_epoch()
     assert module.counter == 0
 
 
-FLAGS = ("anew", "first_weights", "fresh_optimizer")
+FLAGS = ("restarts_schedule", "first_weights", "fresh_optimizer")
 
 
 @pytest.mark.parametrize("flags", list(itertools.product([False, True], repeat=3)), ids=str)
@@ -71,12 +71,12 @@ def test_stages_stop_and_resume_bit_for_bit_at_every_epoch(flags):
     straight = linear_loop(**settings)
     expected, states = [], []
     for _ in range(6):
-        expected.append(timeless(straight.epoch()))
+        expected.append(timeless(straight.run_epoch()))
         states.append(through_a_file(straight.state()))
     for stopped_at in range(1, 6):
         resumed = linear_loop(**settings)
         resumed.load_state(states[stopped_at - 1])
-        assert [timeless(resumed.epoch()) for _ in range(6 - stopped_at)] == expected[stopped_at:]
+        assert [timeless(resumed.run_epoch()) for _ in range(6 - stopped_at)] == expected[stopped_at:]
         for name, value in straight.weights().items():
             assert torch.equal(value, resumed.weights()[name])
 
@@ -87,11 +87,11 @@ def test_a_resumed_training_goes_back_at_a_border_alone(stopped_at, inside):
     stopped = linear_loop(**settings)
     first = stopped.variant.weight
     for _ in range(stopped_at):
-        stopped.epoch()
+        stopped.run_epoch()
     resumed = linear_loop(**settings)
     resumed.load_state(through_a_file(stopped.state()))
     met = beginnings(resumed)
-    resumed.epoch()
+    resumed.run_epoch()
     weight, moments = first_of(stopped_at, met)
     assert torch.equal(weight, stopped.variant.weight if inside else first)
     assert moments is inside
@@ -101,7 +101,7 @@ def test_a_report_says_its_stage_and_the_loop_when_one_is_over():
     loop = linear_loop(epochs=6, parts=three_parts())
     stages, over = [], [loop.stage_over]
     while not loop.finished:
-        stages.append(loop.epoch()["train/stage"])
+        stages.append(loop.run_epoch()["train/stage"])
         over.append(loop.stage_over and loop.stage_over.name)
     assert stages == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
     assert over == [None, None, "a", None, "b", None, "c"]
@@ -119,7 +119,7 @@ def test_a_report_says_its_stage_and_the_loop_when_one_is_over():
 def test_stages_that_may_be_compared_count_as_one_that_ends_with_the_last(comparable, expected):
     parts = tuple(stage._replace(comparable=each) for stage, each in zip(three_parts(), comparable, strict=True))
     loop = linear_loop(epochs=6, parts=parts)
-    reports = [loop.epoch() for _ in range(6)]
+    reports = [loop.run_epoch() for _ in range(6)]
     found = [(report["train/compared_stage"], report["train/compared_end"]) for report in reports]
     assert found == [each for each in expected for _ in range(2)]
     assert [report["train/stage"] for report in reports] == [0, 0, 1, 1, 2, 2]  # which epoch is the best hangs on it
@@ -127,14 +127,14 @@ def test_stages_that_may_be_compared_count_as_one_that_ends_with_the_last(compar
 
 def test_a_training_without_stages_is_one_that_is_over_at_the_end():
     loop = linear_loop(epochs=2)
-    assert loop.epoch()["train/stage"] == 0.0
+    assert loop.run_epoch()["train/stage"] == 0.0
     assert loop.stage_over is None
-    loop.epoch()
+    loop.run_epoch()
     assert loop.stage_over == Stage("training", 2)
 
 
 def test_stages_that_begin_anew_repeat_the_learning_rates_of_one_that_is_as_long():
-    anew = {"anew": True, "lr_factor": 0.5}
+    anew = {"restarts_schedule": True, "lr_factor": 0.5}
     alone = learning_rates(epochs=2, warmup_epochs=0.5)
     parts = learning_rates(epochs=6, warmup_epochs=0.5, parts=three_parts(**anew))
     assert parts == pytest.approx([*alone, *(0.5 * rate for rate in alone), *(0.5 * rate for rate in alone)])

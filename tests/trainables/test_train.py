@@ -82,7 +82,7 @@ def test_an_interrupted_training_goes_on_by_the_same_command(config, tmp_path, m
         return work(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(TrainingFolder, "epoch", epoch)
+        patched.setattr(TrainingFolder, "run_epoch", epoch)
         assert run(config, f"to={folder}") == 130
     assert "interrupted after epoch 2; the same command goes on" in capsys.readouterr().out
     assert epochs(folder) == [1, 2]

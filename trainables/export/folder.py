@@ -2,7 +2,7 @@
 
 config.yaml         variant, config, data, objective, seed: the input of `python -m trainables.train`
 model.safetensors   the weights, `module.parameter` → tensor
-metrics.json        the figures of the exported epoch, and where they come from
+metrics.json        metrics of the exported epoch, their origin, and facts about data and model
 model_card.md       the same for people
 """
 
@@ -23,8 +23,8 @@ from trainables.files import CONFIG, METRICS, REPORT, WEIGHTS, replace_text
 CARD = "model_card.md"
 
 
-def report_of(weights: Path) -> dict[str, Any]:
-    """The report of the epoch that a training's best weights are from, as it stands in their header."""
+def read_report(weights: Path) -> dict[str, Any]:
+    """Read the report of the epoch of a training's best weights, which their header holds."""
     with safe_open(weights, framework="numpy") as file:
         report: dict[str, Any] = json.loads(file.metadata()[REPORT])
     return report
@@ -34,22 +34,23 @@ def write_export(
     folder: Path,
     recipe: Recipe,
     weights: Path,
-    tested: Mapping[str, float],
+    test_metrics: Mapping[str, float],
     facts: Mapping[str, Any],
     origin: str,
     evidence: Mapping[str, str] | None = None,
 ) -> None:
-    """Write the folder.
+    """Write an export.
 
     Args:
-        folder: made if it is not there.
-        weights: the best weights of a training, to copy; their report is shown.
-        tested: figures on the test split, `test/…`, where it has been looked at.
-        facts: what the variant says of itself and its data (`Variant.describe`).
+        folder: created if it does not exist.
+        recipe: of the training.
+        weights: the best weights of a training, which are copied; the card shows their report.
+        test_metrics: metrics on the test split, `test/…`; empty where it has not been scored.
+        facts: the variant's description of its data and model (`Variant.describe`).
         origin: a sentence for the card: which run and trial, or which training.
-        evidence: more sections for the card, title → Markdown: how well it is known that this model is good.
+        evidence: more sections for the card, title → Markdown: the evidence that this model is good.
     """
-    report = {**report_of(weights), **tested}
+    report = {**read_report(weights), **test_metrics}
     folder.mkdir(parents=True, exist_ok=True)
     recipe.write(folder / CONFIG)
     if weights.resolve() != (folder / WEIGHTS).resolve():

@@ -1,4 +1,4 @@
-"""An export opened for inference: its recipe, what it says of data and model, and its weights.
+"""An export opened for inference: its config, facts about data and model, and its weights.
 
 export = Export.open("export/NAME", Config)
 export.load_weights({"classifier": network})
@@ -33,8 +33,8 @@ class Export(Generic[SomeConfig]):
     Attributes:
         folder: that was opened.
         config: the variant's Config; data: its Data.
-        facts: what the variant said of data and model when the folder was written (`Variant.describe`).
-        report: figures of the exported epoch.
+        facts: the variant's description of data and model (`Variant.describe`).
+        report: metrics of the exported epoch.
     """
 
     folder: Path

@@ -1,4 +1,4 @@
-"""The part of a model card that says a model's settings in the words of the method's published script."""
+"""Parts of a model card that translate a model's settings to the method's published script."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from trainables.contract import TrainingConfig
-from trainables.settings import plain
+from trainables.settings import format_value
 
 
 def list_differences(config: TrainingConfig, published: Sequence[tuple[str, Any]]) -> list[str]:
@@ -17,7 +17,7 @@ def list_differences(config: TrainingConfig, published: Sequence[tuple[str, Any]
         published: names of settings, with the value that the script always has.
     """
     return [
-        f"`{name}={plain(getattr(config, name))}` (there: {plain(value)})"
+        f"`{name}={format_value(getattr(config, name))}` (there: {format_value(value)})"
         for name, value in published
         if getattr(config, name) != value
     ]

@@ -29,7 +29,7 @@ class Recipe:
     seed: int
 
     def write(self, path: Path) -> None:
-        """Save it as `config.yaml`."""
+        """Write `config.yaml`."""
         values = {
             "variant": self.entry.name,
             "seed": self.seed,
@@ -41,7 +41,7 @@ class Recipe:
 
     @classmethod
     def read(cls, path: Path, config: Mapping[str, Any], data: Mapping[str, Any], seed: int | None = None) -> Recipe:
-        """Read it back, with some fields of config and data replaced.
+        """Read `config.yaml`, with some fields of config and data replaced.
 
         Raises:
             UsageError: no such file, or something in it or in the replacements that cannot be used.
@@ -54,8 +54,8 @@ class Recipe:
         entry = load(values["variant"])
         return cls(
             entry,
-            entry.Config.of({**values["config"], **config}, where="config."),
-            entry.Data.of({**values["data"], **data}, where="data."),
-            Objective.of(values["objective"]),
+            entry.Config.from_dict({**values["config"], **config}, prefix="config."),
+            entry.Data.from_dict({**values["data"], **data}, prefix="data."),
+            Objective.from_dict(values["objective"]),
             int(values.get("seed", 0)) if seed is None else seed,
         )

@@ -1,7 +1,7 @@
-"""Files decoded once into one memory-mapped file that all trials share, whatever the shapes of the arrays.
+"""A cache of decoded images: files are decoded once into one memory-mapped file that all trials share.
 
-It lies in a folder named by a digest of what went into it, so that changed files or another way of decoding them
-never meet old pixels. Imports no torch: data are prepared before all else starts.
+Its folder is named by a digest of files and decoding method, so that changed files or another method never meet old
+pixels. Imports no torch: data are prepared before all else starts.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ import numpy as np
 from filelock import FileLock
 from tqdm import tqdm
 
-from trainables.images.same_content import Content, content
+from trainables.images.same_content import Content, identify_content
 from trainables.settings import Notice, UsageError
 
 Item = TypeVar("Item")
@@ -33,46 +33,51 @@ Result = TypeVar("Result")
 
 _FORMAT = 2  # of the folder; part of the key, so that a folder of another format is never opened
 _IN_FLIGHT = 4  # files per thread; bounds the memory when disks write slower than the pool decodes
-_NAMED = 3  # bad files spelt out in a message
+_MAX_NAMES = 3  # bad files that a message names
 
 
 class Picture(NamedTuple):
-    """A decoded file: uint8 pixels `[H, W]` or `[H, W, C]`, and width and height of the image in the file."""
+    """A decoded file.
+
+    Attributes:
+        pixels: uint8 `[H, W]` or `[H, W, C]`.
+        size: width and height of the image in the file, in pixels.
+    """
 
     pixels: np.ndarray
-    stored: tuple[int, int]
+    size: tuple[int, int]
 
 
 Decode = Callable[[Path], Picture | str]
-"""Gives a picture, or the reason why there is none; may raise OSError, which is a disk's failure and not remembered."""
+"""Decodes a file to a picture, or to the reason why it cannot; an OSError that it raises is not cached as a reason."""
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
-    """The readable ones of a sequence of files; `stored[i]` is the i-th of them, a read-only uint8 view.
+class ImageStore:
+    """The readable images of a sequence of files; `store[i]` is the i-th of them, a read-only uint8 view.
 
     Attributes:
-        key: names the pixels: the same files, decoded in the same way, have the same key.
+        key: digest of files and decoding method; the same key means the same pixels.
         pixels: uint8 `[sum of all sizes]`, memory-mapped and read-only: one array after the other.
-        shapes: their shapes.
-        kept: int64 `[N]`, increasing; `stored[i]` is of `files[kept[i]]`.
+        shapes: of the N arrays.
+        indices: int64 `[N]`, increasing; `store[i]` was decoded from `files[indices[i]]`.
         sizes: int64 `[N, 2]`, width and height of the images in the files, in pixels.
-        bad: name and reason of every file left out.
+        bad: name and reason of every file that was left out.
     """
 
     key: str
     pixels: np.ndarray
     shapes: tuple[tuple[int, ...], ...]
-    kept: np.ndarray
+    indices: np.ndarray
     sizes: np.ndarray
     bad: tuple[tuple[str, str], ...]
 
     def __len__(self) -> int:
         return len(self.shapes)
 
-    def __getitem__(self, place: int) -> np.ndarray:
-        place = range(len(self))[place]  # which counts from the end where negative
-        return self.pixels[self._ends[place] : self._ends[place + 1]].reshape(self.shapes[place])
+    def __getitem__(self, index: int) -> np.ndarray:
+        index = range(len(self))[index]  # a negative one counts from the end
+        return self.pixels[self._ends[index] : self._ends[index + 1]].reshape(self.shapes[index])
 
     def __iter__(self) -> Iterator[np.ndarray]:
         return map(self.__getitem__, range(len(self)))
@@ -90,96 +95,97 @@ def decode_files(
     cache: Path | str,
     bad_images: str,
     title: str,
-) -> Stored:
-    """The files' arrays from the cache; where it lacks them, decoded into it first, in threads, with a progress bar.
+) -> ImageStore:
+    """Return the files' arrays from the cache, decoding them first where it lacks them, with a progress bar.
 
-    Several processes may ask at once: one builds, the others wait. An interrupted build leaves nothing that
-    is taken for a finished one.
+    Several processes may call this at once: one decodes, the others wait. An interrupted build is not mistaken for a
+    complete one.
 
     Args:
-        files: the images, in the order of the arrays; their folder is not part of the cache's key, their names and
-            contents are.
-        decode: what makes a picture of a file; runs in threads.
+        files: the images, in the order of the arrays. The cache's key depends on their names and contents, not on
+            their folder.
+        decode: decodes a file; runs in threads.
         method: all that decides the pixels besides the files, as JSON can hold it: a name, a version, sizes.
-        cache: folder of all decoded files; made if need be.
+        cache: folder of all decoded files; created if it does not exist.
         bad_images: `fatal` stops at missing or damaged files; `skip` leaves them out and warns.
-        title: what the images are, in words (`chest X-rays`).
+        title: the kind of image in words (`chest X-rays`).
 
     Raises:
         UsageError: `fatal` and a file is missing or damaged, or none is left.
     """
     if not files:
         raise UsageError(f"there are no {title} to read.")
-    contents = list(in_threads(content, files, f"looking for {title}"))
-    folder = built_once(
+    contents = list(map_in_threads(identify_content, files, f"looking for {title}"))
+    folder = build_once(
         Path(cache).expanduser() / _key(files, contents, method),
         lambda partial: _build(partial, files, contents, decode, title),
     )
-    stored = _opened(folder)
-    _report_bad(stored, len(files), bad_images, title)
-    return stored
+    store = _open_store(folder)
+    _report_bad(store, len(files), bad_images, title)
+    return store
 
 
 def decode_file(file: Path, decode: Decode) -> Picture:
-    """One file, past the cache.
+    """Decode one file without the cache.
 
     Raises:
         UsageError: it is missing or damaged.
     """
-    picture = content(file).problem or decode(file)
+    picture = identify_content(file).problem or decode(file)
     if isinstance(picture, str):
         raise UsageError(f"{file} cannot be read: {picture}; give an image file.")
     return picture
 
 
-def built_once(folder: Path, build: Callable[[Path], None]) -> Path:
-    """The folder, complete; where it is not there, `build` fills another one, which is moved to its place last.
+def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
+    """Return the folder, building it first where it does not exist; that it exists means that it is complete.
 
-    Several processes may ask at once: one builds, the others wait. That the folder exists means that it is complete.
+    `build` fills a partial folder, which is renamed last. Several processes may call this at once: one builds, the
+    others wait.
     """
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():  # another process may have built it while this one waited for the lock
                 partial = folder.with_suffix(".partial")
-                shutil.rmtree(partial, ignore_errors=True)  # of a build that was interrupted: nobody else is at it
+                shutil.rmtree(partial, ignore_errors=True)  # of an interrupted build: the lock is held here
                 partial.mkdir()
                 build(partial)
                 partial.replace(folder)
     return folder
 
 
-def in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> Iterator[Result]:
-    """Results in order, with a progress bar. Threads suffice where the work releases the GIL: Pillow, NumPy, torch."""
+def map_in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> Iterator[Result]:
+    """Yield results in order, with a progress bar; threads suffice where the work releases the GIL."""
     interval = 0.1 if sys.stderr.isatty() else 60  # a log file gets a line a minute
     threads = min(32, os.cpu_count() or 1)
-    waiting: deque[Future[Result]] = deque()
+    futures: deque[Future[Result]] = deque()
     with (
         ThreadPoolExecutor(threads) as pool,
         tqdm(total=len(items), desc=title, unit="image", delay=1, mininterval=interval) as bar,
     ):
-        for place in range(len(items) + _IN_FLIGHT * threads):
-            if place < len(items):
-                waiting.append(pool.submit(work, items[place]))
-            if waiting and place >= _IN_FLIGHT * threads:
+        for index in range(len(items) + _IN_FLIGHT * threads):
+            if index < len(items):
+                futures.append(pool.submit(work, items[index]))
+            if futures and index >= _IN_FLIGHT * threads:
                 bar.update()
-                yield waiting.popleft().result()
+                yield futures.popleft().result()
 
 
 def _key(files: Sequence[Path], contents: Sequence[Content], method: Sequence[Any]) -> str:
     digest = hashlib.sha256(json.dumps([_FORMAT, *method]).encode())
-    for file, each in zip(files, contents, strict=True):
-        digest.update(json.dumps([file.name, each.length, each.digest, each.problem]).encode())
+    for file, content in zip(files, contents, strict=True):
+        digest.update(json.dumps([file.name, content.length, content.digest, content.problem]).encode())
     return digest.hexdigest()[:32]
 
 
 def _build(folder: Path, files: Sequence[Path], contents: Sequence[Content], decode: Decode, title: str) -> None:
-    def picture_of(item: tuple[Path, Content]) -> Picture | str:
+    def decode_item(item: tuple[Path, Content]) -> Picture | str:
         return item[1].problem or decode(item[0])
 
     manifest: dict[str, list[Any]] = {"kept": [], "shapes": [], "sizes": [], "bad": []}
     with (folder / "pixels.bin").open("wb") as stream:
-        pictures = in_threads(picture_of, list(zip(files, contents, strict=True)), f"decoding {title}")
+        pictures = map_in_threads(decode_item, list(zip(files, contents, strict=True)), f"decoding {title}")
         for index, picture in enumerate(pictures):
             if isinstance(picture, str):
                 manifest["bad"].append((files[index].name, picture))
@@ -187,34 +193,34 @@ def _build(folder: Path, files: Sequence[Path], contents: Sequence[Content], dec
             stream.write(picture.pixels.tobytes())
             manifest["kept"].append(index)
             manifest["shapes"].append(picture.pixels.shape)
-            manifest["sizes"].append(picture.stored)
+            manifest["sizes"].append(picture.size)
         stream.flush()
-        os.fsync(stream.fileno())  # so that after a power cut, too, the folder's existence means what it says
+        os.fsync(stream.fileno())  # so that an existing folder is complete after a power cut, too
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def _opened(folder: Path) -> Stored:
+def _open_store(folder: Path) -> ImageStore:
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     shapes = tuple(tuple(shape) for shape in manifest["shapes"])
     # an empty file cannot be mapped
     pixels = np.memmap(folder / "pixels.bin", np.uint8, mode="r") if shapes else np.empty(0, np.uint8)
-    return Stored(
+    return ImageStore(
         key=folder.name,
         pixels=pixels,
         shapes=shapes,
-        kept=np.array(manifest["kept"], dtype=np.int64),
+        indices=np.array(manifest["kept"], dtype=np.int64),
         sizes=np.array(manifest["sizes"], dtype=np.int64).reshape(-1, 2),
         bad=tuple((name, reason) for name, reason in manifest["bad"]),
     )
 
 
-def _report_bad(stored: Stored, asked: int, bad_images: str, title: str) -> None:
-    if not stored.bad:
+def _report_bad(store: ImageStore, total: int, bad_images: str, title: str) -> None:
+    if not store.bad:
         return
-    named = ", ".join(f"{name} ({reason})" for name, reason in stored.bad[:_NAMED])
-    more = ", …" if len(stored.bad) > _NAMED else ""
-    sentence = f"{len(stored.bad)} of {asked} {title} cannot be read: {named}{more}"
-    if not len(stored.kept):
+    names = ", ".join(f"{name} ({reason})" for name, reason in store.bad[:_MAX_NAMES])
+    rest = ", …" if len(store.bad) > _MAX_NAMES else ""
+    sentence = f"{len(store.bad)} of {total} {title} cannot be read: {names}{rest}"
+    if not len(store.indices):
         raise UsageError(f"{sentence}; repair or restore them.")
     if bad_images == "fatal":
         raise UsageError(f"{sentence}; repair them, or leave them out with data.bad_images=skip.")

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 
 from trainables.images.split import DataSplit
-from trainables.settings import UsageError, a_few
+from trainables.settings import UsageError, abbreviate
 
 _SAMPLE = 512  # images from which mean and standard deviation are taken
 
@@ -39,8 +39,8 @@ class ImageSet(DataSplit):
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Copy examples: images uint8 `[B, S, S, C]`, labels `[B, …]`."""
-        chosen = np.asarray(indices, dtype=np.int64)
-        return np.asarray(self.images[self.rows[chosen]]), self.labels[chosen]
+        selection = np.asarray(indices, dtype=np.int64)
+        return np.asarray(self.images[self.rows[selection]]), self.labels[selection]
 
     def standardise(self) -> Self:
         """Return the split with the mean and deviation of its own pixels, of an even sample of the examples.
@@ -49,14 +49,15 @@ class ImageSet(DataSplit):
             UsageError: all pixels are the same.
         """
         sample = np.linspace(0, len(self) - 1, min(len(self), _SAMPLE)).astype(int)
-        stored = self.batch(sample)[0]
-        if stored.min() == stored.max():  # the deviation of equal floats need not be 0
+        images = self.batch(sample)[0]
+        if images.min() == images.max():  # the deviation of equal floats need not be 0
             raise UsageError(
-                f"all pixels of the training images, {a_few(self.names)}, are {stored.flat[0]} of 255: give other ones."
+                f"all pixels of the training images, {abbreviate(self.names)}, are {images.flat[0]} of 255: "
+                "give other ones."
             )
-        pixels = stored / np.float32(255)
+        pixels = images / np.float32(255)
         return replace(self, mean=float(pixels.mean()), std=float(pixels.std()))
 
-    def standardise_like(self, train: ImageSet) -> Self:
+    def standardise_with(self, train: ImageSet) -> Self:
         """Return the split with the training split's mean and deviation."""
         return replace(self, mean=train.mean, std=train.std)

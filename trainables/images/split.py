@@ -44,13 +44,13 @@ class DataSplit:
     def __len__(self) -> int:
         return len(self.names)
 
-    def select(self, chosen: np.ndarray) -> Self:
+    def select(self, selection: np.ndarray) -> Self:
         """Select examples: bool `[N]`, or increasing indices. What they have in common stays shared."""
-        indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        indices = np.flatnonzero(selection) if selection.dtype == bool else selection
         return replace(self, **{name: _take(getattr(self, name), indices) for name in self.PER_EXAMPLE_FIELDS})
 
 
-class Calibrated(Protocol):
+class CalibrationSplit(Protocol):
     """A split of which some examples choose thresholds and scalings, and the others are scored.
 
     Attributes:
@@ -59,11 +59,11 @@ class Calibrated(Protocol):
 
     calibration: np.ndarray
 
-    def select(self, chosen: np.ndarray) -> Any:
+    def select(self, selection: np.ndarray) -> Any:
         """Select examples, as `DataSplit` does."""
 
 
-Split = TypeVar("Split", bound=Calibrated)
+Split = TypeVar("Split", bound=CalibrationSplit)
 
 
 def calibration_part(split: Split) -> Split:
@@ -108,11 +108,11 @@ def choose_calibration(
         raise UsageError(
             f"validation has a single {unit}, but needs one to choose thresholds on and one to judge: {remedies[0]}."
         )
-    chosen = split_by_group(groups, share, seed)
-    for part, name in ((chosen, "calibration"), (~chosen, "scored")):
+    calibration = split_by_group(groups, share, seed)
+    for part, name in ((calibration, "calibration"), (~calibration, "scored")):
         if not positive[part].any():
             raise UsageError(f"none of the {part.sum()} {name} {unit}s of validation has {content}: {remedies[1]}.")
-    return chosen
+    return calibration
 
 
 def cache_splits(*names: str, maxsize: int = 8) -> Callable[[Loader], Loader]:
@@ -120,7 +120,7 @@ def cache_splits(*names: str, maxsize: int = 8) -> Callable[[Loader], Loader]:
 
     Args:
         names: the config's fields that decide the examples; configs that differ elsewhere share a split.
-        maxsize: splits that are held; of more, the one that was asked for longest ago is dropped.
+        maxsize: splits that are held; beyond, the least recently used one is dropped.
     """
 
     def decorate(load: Loader) -> Loader:

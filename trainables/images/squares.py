@@ -1,6 +1,6 @@
-"""Images as squares of one size, decoded once for all trials, and splits that keep groups whole.
+"""Images as squares of one size, decoded once for all trials, and random splits that keep groups whole.
 
-`trainables.images.cache` keeps the decoded squares. Imports no torch: data are prepared before all else starts.
+Imports no torch: data are prepared before all else starts.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from PIL import Image, UnidentifiedImageError
 from trainables.images.cache import Picture, decode_file, decode_files
 from trainables.settings import UsageError
 
-DAMAGED = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
-"""What Pillow raises when the bytes that it is given are no whole image."""
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+"""Errors that Pillow raises for bytes that are no complete image."""
 
 _METHOD = "square bilinear 1"  # part of the key: change it whenever the same file would give other pixels
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """The readable ones of a sequence of images, all of one size.
+class SquareStore:
+    """The readable images of a sequence of files, as squares of one size.
 
     Attributes:
         pixels: uint8 `[N, size, size, channels]`, memory-mapped and read-only.
-        kept: int64 `[N]`, increasing; `pixels[i]` is `files[kept[i]]`.
-        sizes: int64 `[N, 2]`, width and height of the image as stored, in pixels; boxes are scaled by them.
-        bad: name and reason of every image left out.
+        indices: int64 `[N]`, increasing; `pixels[i]` was decoded from `files[indices[i]]`.
+        sizes: int64 `[N, 2]`, width and height of the image in the file, in pixels; boxes are scaled by them.
+        bad: name and reason of every image that was left out.
     """
 
     pixels: np.ndarray
-    kept: np.ndarray
+    indices: np.ndarray
     sizes: np.ndarray
     bad: tuple[tuple[str, str], ...]
 
 
-def decode_once(
+def decode_squares(
     files: Sequence[Path],
     size: int,
     *,
@@ -51,12 +51,11 @@ def decode_once(
     cache: Path | str,
     bad_images: Literal["fatal", "skip"],
     title: str,
-) -> Decoded:
-    """The images as squares, from the cache; where it lacks them, decoded into it first, with a progress bar.
+) -> SquareStore:
+    """Return images as squares from the cache, decoding them first where it lacks them, with a progress bar.
 
-    Several processes may ask at once: one builds, the others wait. An interrupted build leaves nothing that
-    is taken for a finished one. Resizing is bilinear and antialiased, and does not keep the aspect ratio.
-    Grey images of 16 bits or floats are stretched from their own range to 0..255.
+    Resizing is bilinear and antialiased, and does not keep the aspect ratio. Grey images of 16 bits or floats are
+    stretched from their own range to 0..255.
 
     Args:
         files: the images, in the order of the rows; their folder is not part of the cache's key.
@@ -64,12 +63,12 @@ def decode_once(
         channels: 1 for grey, 3 for RGB.
         cache: folder of all decoded images; made if need be.
         bad_images: `fatal` stops at missing or damaged images; `skip` leaves them out and warns.
-        title: what the images are, in words (`chest X-rays`).
+        title: the kind of image in words (`chest X-rays`).
 
     Raises:
         UsageError: `fatal` and an image is missing or damaged, or no image is left.
     """
-    stored = decode_files(
+    store = decode_files(
         files,
         partial(_square, size=size, channels=channels),
         method=(_METHOD, size, channels),
@@ -77,12 +76,12 @@ def decode_once(
         bad_images=bad_images,
         title=title,
     )
-    pixels = stored.pixels.reshape(len(stored), size, size, channels)
-    return Decoded(pixels, stored.kept, stored.sizes, stored.bad)
+    pixels = store.pixels.reshape(len(store), size, size, channels)
+    return SquareStore(pixels, store.indices, store.sizes, store.bad)
 
 
 def read_image(file: Path, size: int, channels: int) -> np.ndarray:
-    """One image as `decode_once` would have it: uint8 `[size, size, channels]`.
+    """Read one image as `decode_squares` does: uint8 `[size, size, channels]`.
 
     Raises:
         UsageError: it is missing or damaged.
@@ -91,31 +90,31 @@ def read_image(file: Path, size: int, channels: int) -> np.ndarray:
     return picture.pixels.reshape(size, size, channels)
 
 
-def square(image: Image.Image, size: int, channels: int) -> np.ndarray:
-    """An image as a square, uint8 `[size, size]`, or `[size, size, 3]` with three channels.
+def to_square(image: Image.Image, size: int, channels: int) -> np.ndarray:
+    """Resize an image to a square, uint8 `[size, size]`, or `[size, size, 3]` with three channels.
 
     Raises:
         ValueError: values that are not finite.
     """
-    made = eight_bits(image).convert("L" if channels == 1 else "RGB")
-    return np.asarray(made.resize((size, size), Image.Resampling.BILINEAR))
+    converted = to_eight_bits(image).convert("L" if channels == 1 else "RGB")
+    return np.asarray(converted.resize((size, size), Image.Resampling.BILINEAR))
 
 
-def reason(error: Exception) -> str:
-    """What to say of one of `DAMAGED`."""
+def describe_error(error: Exception) -> str:
+    """Describe one of `PILLOW_ERRORS` for people."""
     if isinstance(error, UnidentifiedImageError):
         return "no known image format"  # Pillow's own words name an address in memory
     return str(error) or type(error).__name__
 
 
-def eight_bits(image: Image.Image) -> Image.Image:
-    """Grey of 16 bits, 32 bits or floats stretched from its own range to 0..255; any other image as it is.
+def to_eight_bits(image: Image.Image) -> Image.Image:
+    """Stretch grey of 16 bits, 32 bits or floats from its own range to 0..255; other images stay as they are.
 
     Pillow's own conversion cuts such values off at 255, and a fixed divisor would blacken radiographs of 12 bits in 16.
     An image of one value becomes black.
 
     Raises:
-        ValueError: values that are not finite; one of `DAMAGED`.
+        ValueError: values that are not finite; one of `PILLOW_ERRORS`.
     """
     if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
@@ -126,16 +125,16 @@ def eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray(np.rint((values - low) * (255 / ((high - low) or 1.0))).astype(np.uint8))
 
 
-def rank(seed: int, name: str) -> bytes:
-    """Orders names at random: neither the order of files nor the version of a random generator matters."""
+def rank_key(seed: int, name: str) -> bytes:
+    """Return a sort key of a name that orders names at random, whatever their order or the generator's version."""
     return hashlib.sha256(f"{seed}:{name}".encode()).digest()
 
 
 def split_by_group(groups: Sequence[str], share: float, seed: int) -> np.ndarray:
     """Hold out about `share` of the groups, each with all its rows; either side gets at least one.
 
-    Groups are ranked by a digest of seed and name. So neither the order of rows nor the version of a random
-    generator matters, and a group that joins later moves at most one other group across.
+    Groups are ranked by a digest of seed and name. So neither the order of rows nor the version of a random generator
+    matters, and a group that is added later moves at most one other group to the other side.
 
     Returns:
         bool `[N]`, true for the rows held out.
@@ -143,18 +142,18 @@ def split_by_group(groups: Sequence[str], share: float, seed: int) -> np.ndarray
     Raises:
         UsageError: fewer than two groups.
     """
-    ranked = sorted(set(groups), key=lambda group: rank(seed, group))
-    if len(ranked) < 2:
-        raise UsageError(f"data of {len(ranked)} patient or group cannot be split in two: add a second one.")
-    held_out = set(ranked[: min(max(round(share * len(ranked)), 1), len(ranked) - 1)])
+    ranking = sorted(set(groups), key=lambda group: rank_key(seed, group))
+    if len(ranking) < 2:
+        raise UsageError(f"data of {len(ranking)} patient or group cannot be split in two: add a second one.")
+    held_out = set(ranking[: min(max(round(share * len(ranking)), 1), len(ranking) - 1)])
     return np.array([group in held_out for group in groups])
 
 
 def _square(file: Path, size: int, channels: int) -> Picture | str:
-    """The image as a square, or the reason why there is none."""
-    content = file.read_bytes()  # not in the try: a disk that fails is no damaged image, to be remembered as one
+    """Decode a file to a square, or to the reason why it cannot."""
+    content = file.read_bytes()  # outside of the try: a failing disk must not be cached as a damaged image
     try:
         with Image.open(io.BytesIO(content)) as image:
-            return Picture(square(image, size, channels), image.size)
-    except DAMAGED as error:
-        return reason(error)
+            return Picture(to_square(image, size, channels), image.size)
+    except PILLOW_ERRORS as error:
+        return describe_error(error)

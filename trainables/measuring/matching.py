@@ -1,4 +1,4 @@
-"""Which of some true centres each point finds, where points come in an order. Radii are in the units of the points."""
+"""Matching of points, in their order, to true centres. Radii are in the units of the points."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 
-def in_turn(points: np.ndarray, truth: np.ndarray, radius: float) -> np.ndarray:
-    """The centre that each point takes: one after the other, the nearest one that is free and within reach.
+def match_in_order(points: np.ndarray, truth: np.ndarray, radius: float) -> np.ndarray:
+    """Match each point in turn to the nearest centre within the radius that no earlier point has.
 
-    So what is said of a point does not depend on later ones. Of two centres equally near, the first one is taken.
+    So a point's match does not depend on later points. Of two centres equally near, the first one is matched.
 
     Args:
-        points: `[n, 2]`, finite, in the order in which they take.
+        points: `[n, 2]`, finite, in the order of matching.
         truth: `[m, 2]`, the true centres.
-        radius: a centre is within reach if it is nearer.
+        radius: a centre is a candidate if it is nearer.
 
     Returns:
-        int64 `[n]`: the index of the centre, −1 where there is none.
+        int64 `[n]`: the index of the centre, −1 without a match.
 
-    Source: the protocol of PASCAL VOC (Everingham et al. 2010), with COCO's choice among free objects alone.
+    Source: the protocol of PASCAL VOC (Everingham et al. 2010), with COCO's restriction to free objects.
     """
-    point, centre, distance = near(points, truth, radius)
-    found, taken = np.full(len(points), -1, dtype=np.int64), np.zeros(len(truth), dtype=bool)
-    for each in np.lexsort((centre, distance, point)):
-        if found[point[each]] < 0 and not taken[centre[each]]:
-            found[point[each]] = centre[each]
-            taken[centre[each]] = True
-    return found
+    point, centre, distance = pairs_within(points, truth, radius)
+    match, occupied = np.full(len(points), -1, dtype=np.int64), np.zeros(len(truth), dtype=bool)
+    for pair in np.lexsort((centre, distance, point)):  # by point, then by distance
+        if match[point[pair]] < 0 and not occupied[centre[pair]]:
+            match[point[pair]] = centre[pair]
+            occupied[centre[pair]] = True
+    return match
 
 
-def near(points: np.ndarray, truth: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Index of the point, index of the centre, and distance, of all pairs that are nearer than the radius."""
-    trees = (cKDTree(np.reshape(each, (-1, 2))) for each in (points, truth))
-    pairs = next(trees).sparse_distance_matrix(next(trees), radius, output_type="ndarray")
+def pairs_within(points: np.ndarray, truth: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """List the pairs nearer than the radius: index of the point, index of the centre, and distance."""
+    point_tree, truth_tree = (cKDTree(np.reshape(coordinates, (-1, 2))) for coordinates in (points, truth))
+    pairs = point_tree.sparse_distance_matrix(truth_tree, radius, output_type="ndarray")
     pairs = pairs[pairs["v"] < radius]
     return pairs["i"], pairs["j"], pairs["v"]

@@ -1,8 +1,8 @@
 """Metrics of multi-label classification on arrays `[N, K]`: N examples, K classes, computed by scikit-learn.
 
-What is added here is which classes count. A class without positives has no AUROC, average precision or F1,
-and to count it as 0 or NaN would make the mean a statement about the split; it is left out, and the number of
-classes used is part of every result. No result is NaN.
+What is added here is which classes count. A class without positives has no AUROC, average precision or F1, and
+counting it as 0 or NaN would make the mean a statement about the split: it is left out, and the number of classes is
+part of every result. No result is NaN.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 
-class Averaged(NamedTuple):
+class MetricAverages(NamedTuple):
     """A metric over classes.
 
     Attributes:
@@ -26,11 +26,11 @@ class Averaged(NamedTuple):
     classes: int
 
 
-def auroc(labels: np.ndarray, scores: np.ndarray) -> Averaged:
-    """Area under the ROC curve: the probability that a positive outscores a negative, ties counting one half.
+def auroc(labels: np.ndarray, scores: np.ndarray) -> MetricAverages:
+    """Compute the area under the ROC curve: the probability that a positive outscores a negative; ties count half.
 
-    Macro takes the classes with at least one positive and one negative. Where there is none, the figure is
-    0.5, what a constant score would get.
+    Macro averages over the classes with at least one positive and one negative. Where there is none it is 0.5, as for a
+    constant score.
 
     Args:
         labels: `[N, K]`, 0 or 1.
@@ -43,17 +43,17 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> Averaged:
     """
     from sklearn.metrics import roc_auc_score  # noqa: PLC0415  (its import takes seconds; settings need none)
 
-    used = _columns(labels, negatives=True)
-    each = [roc_auc_score(labels[:, column], scores[:, column]) for column in used]
-    mixed = 0 < labels.sum() < labels.size
-    micro = float(roc_auc_score(labels.ravel(), scores.ravel())) if mixed else 0.5
-    return Averaged(_mean(each, empty=0.5), micro, len(used))
+    columns = _columns(labels, negatives=True)
+    areas = [roc_auc_score(labels[:, column], scores[:, column]) for column in columns]
+    has_both = 0 < labels.sum() < labels.size
+    micro = float(roc_auc_score(labels.ravel(), scores.ravel())) if has_both else 0.5
+    return MetricAverages(_mean(areas, empty=0.5), micro, len(columns))
 
 
-def average_precision(labels: np.ndarray, scores: np.ndarray) -> Averaged:
-    """Precision averaged over the steps of recall, not interpolated; chance level is the share of positives.
+def average_precision(labels: np.ndarray, scores: np.ndarray) -> MetricAverages:
+    """Average precision over the steps of recall, not interpolated; chance level is the share of positives.
 
-    Macro takes the classes with at least one positive. Where there is none, the figure is 0.
+    Macro averages over the classes with at least one positive. Where there is none it is 0.
 
     Args:
         labels: `[N, K]`, 0 or 1.
@@ -66,17 +66,17 @@ def average_precision(labels: np.ndarray, scores: np.ndarray) -> Averaged:
     """
     from sklearn.metrics import average_precision_score  # noqa: PLC0415
 
-    used = _columns(labels)
-    each = [average_precision_score(labels[:, column], scores[:, column]) for column in used]
-    micro = float(average_precision_score(labels.ravel(), scores.ravel())) if len(used) else 0.0
-    return Averaged(_mean(each, empty=0.0), micro, len(used))
+    columns = _columns(labels)
+    precisions = [average_precision_score(labels[:, column], scores[:, column]) for column in columns]
+    micro = float(average_precision_score(labels.ravel(), scores.ravel())) if len(columns) else 0.0
+    return MetricAverages(_mean(precisions, empty=0.0), micro, len(columns))
 
 
 def choose_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Per class, the score from which to say yes so that F1 is largest on these rows; on a tie the lowest.
+    """Choose per class the threshold with the largest F1 on these rows; of equal ones the lowest.
 
-    The rows must not be those that are scored with the thresholds afterwards. A class without positives here
-    gets a threshold just above all its scores, so that it is never said to be present.
+    The rows must not be scored with the thresholds afterwards. A class without positives here gets a threshold just
+    above all its scores, so that it is never predicted.
 
     Args:
         labels: `[N, K]`, 0 or 1; N ≥ 1.
@@ -98,10 +98,10 @@ def choose_thresholds(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return thresholds
 
 
-def f1(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray) -> Averaged:
-    """F1 of saying yes where the score is at least the class's threshold.
+def f1(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray) -> MetricAverages:
+    """Compute F1 of predicting a class where its score is at least its threshold.
 
-    Macro takes the classes with at least one positive. Where there is none, the figure is 0.
+    Macro averages over the classes with at least one positive. Where there is none it is 0.
 
     Args:
         labels: `[N, K]`, 0 or 1.
@@ -112,15 +112,15 @@ def f1(labels: np.ndarray, scores: np.ndarray, thresholds: np.ndarray) -> Averag
     """
     from sklearn.metrics import f1_score  # noqa: PLC0415
 
-    used = _columns(labels)
-    said = (scores >= thresholds).astype(int)
-    each = [f1_score(labels[:, column], said[:, column]) for column in used]
-    micro = float(f1_score(labels.ravel(), said.ravel())) if len(used) else 0.0
-    return Averaged(_mean(each, empty=0.0), micro, len(used))
+    columns = _columns(labels)
+    predictions = (scores >= thresholds).astype(int)
+    values = [f1_score(labels[:, column], predictions[:, column]) for column in columns]
+    micro = float(f1_score(labels.ravel(), predictions.ravel())) if len(columns) else 0.0
+    return MetricAverages(_mean(values, empty=0.0), micro, len(columns))
 
 
 def _columns(labels: np.ndarray, *, negatives: bool = False) -> np.ndarray:
-    """The classes with a positive, and with a negative where that is asked for."""
+    """List the classes with a positive, and with `negatives` only those with a negative too."""
     positives = labels.sum(axis=0)
     return np.flatnonzero((positives > 0) & ((positives < len(labels)) | (not negatives)))
 

@@ -29,15 +29,15 @@ def check_network(field: NetworkField, name: str) -> None:
     Raises:
         UsageError: it is neither one of the variant's own nor one of timm's, or not of the family.
     """
-    if name in field.own:
+    if name in field.builtin:
         return
     import timm  # noqa: PLC0415  (its import takes seconds, and a variant's own networks need none)
 
     if not name.startswith(field.family) or not timm.is_model(name):
         kind = f"{field.family} model of timm" if field.family else "model of timm"
-        own = "".join(f"{each}, or " for each in field.own)
+        builtin = "".join(f"{network}, or " for network in field.builtin)
         pattern = f"'{field.family}*'" if field.family else ""
-        raise UsageError(f"{field.name}={name} is no {kind}: take {own}one of timm.list_models({pattern}).")
+        raise UsageError(f"{field.name}={name} is no {kind}: take {builtin}one of timm.list_models({pattern}).")
 
 
 def timm_arguments(weights: str) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Batch normalisation over the whole batch of several processes, on CPUs and GPUs alike.
 
-`torch.nn.SyncBatchNorm` refuses tensors that are not on a GPU, and so could not be tried where most tests run.
+`torch.nn.SyncBatchNorm` refuses tensors that are not on a GPU, and so could not be tested where most tests run.
 
 Source: Ioffe and Szegedy 2015, Batch Normalization, algorithms 1 and 2.
 """
@@ -16,28 +16,28 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainables.settings import UsageError
 
-_KNOWN = (nn.BatchNorm1d, nn.BatchNorm2d)
+_KINDS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
-def synchronised(module: nn.Module, processes: int) -> nn.Module:
-    """The module, in place, with all batch norms seeing the whole batch; as it is for a single process.
+def synchronise_batch_norms(module: nn.Module, processes: int) -> nn.Module:
+    """Make all batch norms of a module see the whole batch, in place; a single process leaves it as it is.
 
     Its parameters and the names of its state stay the same.
 
     Raises:
-        UsageError: a batch norm of a kind that computes something else, too.
+        UsageError: a batch norm of another kind, which computes more than that.
     """
     if processes == 1:
         return module
-    for name, each in list(module.named_modules()):
-        if not isinstance(each, _BatchNorm):
+    for name, norm in list(module.named_modules()):
+        if not isinstance(norm, _BatchNorm):
             continue
-        if type(each) not in _KNOWN:
+        if type(norm) not in _KINDS:
             raise UsageError(
-                f"the {type(each).__name__} at {name} cannot be synchronised: train in one process, or take a backbone "
+                f"the {type(norm).__name__} at {name} cannot be synchronised: train in one process, or take a backbone "
                 "with plain batch norms, such as a resnet."
             )
-        each.__class__ = SyncedBatchNorm
+        norm.__class__ = SyncedBatchNorm
     return module
 
 
@@ -45,26 +45,27 @@ class SyncedBatchNorm(_BatchNorm):
     """A batch norm whose mean and variance in training are those over all processes' rows; every process has some."""
 
     def forward(self, values: Tensor) -> Tensor:
-        """`[b, C, …]` of `[b, C, …]`."""
+        """Normalise `[b, C, …]`."""
         if not self.training:
             return super().forward(values)
         with torch.autocast(values.device.type, enabled=False):
-            return self._whole(values.float()).to(values.dtype)
+            return self._normalise(values.float()).to(values.dtype)
 
-    def _whole(self, values: Tensor) -> Tensor:
+    def _normalise(self, values: Tensor) -> Tensor:
         dims = [0, *range(2, values.ndim)]
-        count = _summed(values.new_tensor(values.numel() / values.shape[1]))
-        mean = _summed(values.sum(dims)) / count
+        count = _sum_over_processes(values.new_tensor(values.numel() / values.shape[1]))
+        mean = _sum_over_processes(values.sum(dims)) / count
         shape = [1, -1, *[1] * (values.ndim - 2)]
-        centred = values - mean.view(shape)
-        variance = _summed(centred.square().sum(dims)) / count  # in two passes, as squares less squares cancel
-        self._follow(mean.detach(), variance.detach() * count / (count - 1))
-        normed = centred * (variance + self.eps).rsqrt().view(shape)
-        return normed if self.weight is None else normed * self.weight.view(shape) + self.bias.view(shape)
+        deviation = values - mean.view(shape)
+        # In two passes: the mean of squares less the square of the mean would cancel.
+        variance = _sum_over_processes(deviation.square().sum(dims)) / count
+        self._update_statistics(mean.detach(), variance.detach() * count / (count - 1))
+        scores = deviation * (variance + self.eps).rsqrt().view(shape)
+        return scores if self.weight is None else scores * self.weight.view(shape) + self.bias.view(shape)
 
     @torch.no_grad()
-    def _follow(self, mean: Tensor, variance: Tensor) -> None:
-        """The running statistics, as `torch.nn.BatchNorm2d` has them."""
+    def _update_statistics(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running statistics as `torch.nn.BatchNorm2d` does."""
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
@@ -77,8 +78,8 @@ class SyncedBatchNorm(_BatchNorm):
             raise ValueError(f"a batch norm takes [b, C, …], and not {list(input.shape)}")
 
 
-class _Summed(torch.autograd.Function):
-    """The sum over all processes; what each of them makes of it adds to the gradient."""
+class _AllReduceSum(torch.autograd.Function):
+    """Sum over all processes, whose gradient is the sum of the processes' gradients."""
 
     @staticmethod
     def forward(ctx: Any, value: Tensor) -> Tensor:
@@ -93,6 +94,6 @@ class _Summed(torch.autograd.Function):
         return total
 
 
-def _summed(value: Tensor) -> Tensor:
-    found: Tensor = _Summed.apply(value) if dist.is_initialized() else value
-    return found
+def _sum_over_processes(value: Tensor) -> Tensor:
+    total: Tensor = _AllReduceSum.apply(value) if dist.is_initialized() else value
+    return total

@@ -1,4 +1,4 @@
-"""Random generators: seeded by what determines their stream, and the states of torch's own."""
+"""Random generators: seeded by the numbers that determine their stream; and the states of torch's own."""
 
 from __future__ import annotations
 
@@ -10,37 +10,37 @@ import torch
 from torch import Tensor
 
 
-def seeded(device: torch.device, *numbers: int) -> torch.Generator:
-    """A generator whose stream the numbers (≥ 0) determine, and which neighbouring numbers do not share."""
+def seeded_generator(device: torch.device, *numbers: int) -> torch.Generator:
+    """Make a generator whose stream the numbers (≥ 0) determine; neighbouring numbers have unrelated streams."""
     state = int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0])
     return torch.Generator(device).manual_seed(state >> 1)
 
 
 @contextlib.contextmanager
-def drawing(device: torch.device, *numbers: int) -> Iterator[None]:
-    """Within, torch's own generators are those of the numbers; afterwards they are where they were.
+def fork_generators(device: torch.device, *numbers: int) -> Iterator[None]:
+    """Seed torch's own generators with the numbers within the context, and restore them after it.
 
-    For what takes no generator, as the samples of `torch.distributions`.
+    For functions that take no generator, such as the samples of `torch.distributions`.
     """
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        seed = seeded(torch.device("cpu"), *numbers).initial_seed()
+        seed = seeded_generator(torch.device("cpu"), *numbers).initial_seed()
         torch.random.default_generator.manual_seed(seed)
-        if device.type == "cuda":  # this one alone: others' streams are not put back
+        if device.type == "cuda":  # this device alone: the streams of others are not restored
             with torch.cuda.device(device):
                 torch.cuda.manual_seed(seed)
         yield
 
 
-def states(device: torch.device) -> dict[str, Tensor]:
-    """Where torch's own generators are, that of the device included."""
-    found = {"cpu": torch.get_rng_state()}
+def generator_states(device: torch.device) -> dict[str, Tensor]:
+    """Return the states of torch's own generators, that of the device included."""
+    states = {"cpu": torch.get_rng_state()}
     if device.type == "cuda":
-        found["cuda"] = torch.cuda.get_rng_state(device)
-    return found
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return states
 
 
-def restore(device: torch.device, saved: Mapping[str, Tensor]) -> None:
-    """Put them back there."""
-    torch.set_rng_state(saved["cpu"].cpu())
-    if device.type == "cuda" and "cuda" in saved:
-        torch.cuda.set_rng_state(saved["cuda"].cpu(), device)
+def restore_generators(device: torch.device, states: Mapping[str, Tensor]) -> None:
+    """Restore what `generator_states` returned."""
+    torch.set_rng_state(states["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"].cpu(), device)

@@ -1,9 +1,9 @@
-"""What reaches each part of a network: its gradients before clipping, and how much a step changes its weights.
+"""Gradients of each part of a network before clipping, and how much a step changes the part's weights.
 
-A part that no gradient reaches (a dead layer, a head that is cut off) is seen here and in no loss. What is not reported
-is the sum of absolute gradients after clipping, with bounds such as 50 to 200: clipped to a norm of 1, the sum over n
-weights is at most √n whatever the gradient is (1,087 for 1.18 million), and it grows with the width of the network.
-What can be compared is the ratio of a step to the weights, about 1e-3 where training goes well.
+A part that no gradient reaches (a dead layer, a head that is cut off) shows here and in no loss. Not reported is the sum
+of absolute gradients after clipping, with bounds such as 50 to 200: clipped to a norm of 1, the sum over n weights is at
+most √n whatever the gradient is (1,087 for 1.18 million), and it grows with the width of the network. What can be
+compared between networks is the ratio of a step to the weights, about 1e-3 where training goes well.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from torch.nn.utils import get_total_norm
 
 
 class GradientReport:
-    """Figures of every named part, at every `every`-th step, as tensors on the device: reading one would wait for it.
+    """Gradient metrics of named parts, every few steps, as tensors on the device: reading one would wait for it.
 
-    `before_clipping`, then the clipping and the optimiser's step, then `after_step`. Without parts it does nothing.
+    Call `measure_gradients`, then clip and step, then `measure_update`. Without parts it does nothing.
 
     Args:
-        parts: by the names that the figures end with; parameters that are not trained are left out.
+        parts: by the names that the metrics end with; parameters that are not trained are left out.
         clip_norm: to which gradients are clipped; 0 where they are not.
-        every: steps from one report on the parts to the next.
+        interval: steps from one report on the parts to the next.
     """
 
-    def __init__(self, parts: Mapping[str, nn.Module], clip_norm: float, every: int = 16) -> None:
-        trained = {name: [each for each in part.parameters() if each.requires_grad] for name, part in parts.items()}
-        self.parts = {name: parameters for name, parameters in trained.items() if parameters}
+    def __init__(self, parts: Mapping[str, nn.Module], clip_norm: float, interval: int = 16) -> None:
+        trainable = {name: [p for p in part.parameters() if p.requires_grad] for name, part in parts.items()}
+        self.parts = {name: parameters for name, parameters in trainable.items() if parameters}
         self.clip_norm = clip_norm
-        self.every = every
+        self.interval = interval
         self._before: dict[str, list[Tensor]] = {}
 
-    def before_clipping(self, step: int, norm: Tensor) -> dict[str, Tensor]:
-        """Whether this step is clipped, and of every `every`-th step what the gradients are.
+    def measure_gradients(self, step: int, norm: Tensor) -> dict[str, Tensor]:
+        """Report whether this step is clipped and, every `interval` steps, the gradients of the parts.
 
         Args:
             step: counted from 0.
@@ -48,17 +48,17 @@ class GradientReport:
         """
         if not self.parts:
             return {}
-        clipped = norm.detach() > self.clip_norm if self.clip_norm > 0 else torch.zeros_like(norm)
-        report = {"health/clipped_share": clipped.float()}
-        if step % self.every == 0:
+        is_clipped = norm.detach() > self.clip_norm if self.clip_norm > 0 else torch.zeros_like(norm)
+        report = {"health/clipped_share": is_clipped.float()}
+        if step % self.interval == 0:
             for name, parameters in self.parts.items():
                 report |= _gradients(name, parameters)
             report |= _ratios({name: report[f"health/gradient_norm_{name}"] for name in self.parts})
             self._before = {name: _copies(parameters) for name, parameters in self.parts.items()}
         return report
 
-    def after_step(self) -> dict[str, Tensor]:
-        """`health/update_ratio_…` of every part, ‖change‖ / ‖weights before‖, at the steps that are reported on.
+    def measure_update(self) -> dict[str, Tensor]:
+        """Report `health/update_ratio_…` of every part, ‖change‖ / ‖weights before‖, at the steps of the interval.
 
         It is 0 where all weights were 0.
         """
@@ -67,28 +67,28 @@ class GradientReport:
 
 
 def _gradients(name: str, parameters: Sequence[nn.Parameter]) -> dict[str, Tensor]:
-    gradients = [torch.zeros_like(each) if each.grad is None else each.grad.detach() for each in parameters]
-    other = torch.stack([each.count_nonzero() for each in gradients]).sum()
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad.detach() for p in parameters]
+    nonzero = torch.stack([gradient.count_nonzero() for gradient in gradients]).sum()
     return {
         f"health/gradient_norm_{name}": get_total_norm(gradients),
         f"health/gradient_largest_{name}": get_total_norm(gradients, math.inf),
-        f"health/gradient_zeros_{name}": 1 - other / sum(each.numel() for each in gradients),
+        f"health/gradient_zeros_{name}": 1 - nonzero / sum(gradient.numel() for gradient in gradients),
     }
 
 
 def _ratios(norms: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    found = {}
+    ratios = {}
     for name, norm in norms.items() if len(norms) > 1 else []:
-        others = torch.stack([each for other, each in norms.items() if other != name]).square().sum().sqrt()
-        found[f"health/gradient_ratio_{name}"] = torch.where(others > 0, norm / others, 0.0)
-    return found
+        rest = torch.stack([norms[key] for key in norms if key != name]).square().sum().sqrt()
+        ratios[f"health/gradient_ratio_{name}"] = torch.where(rest > 0, norm / rest, 0.0)
+    return ratios
 
 
 def _copies(parameters: Sequence[nn.Parameter]) -> list[Tensor]:
-    return [each.detach().clone() for each in parameters]
+    return [parameter.detach().clone() for parameter in parameters]
 
 
 def _ratio(before: Sequence[Tensor], parameters: Sequence[nn.Parameter]) -> Tensor:
-    change = get_total_norm([now.detach() - then for now, then in zip(parameters, before, strict=True)])
+    change = get_total_norm([new.detach() - old for new, old in zip(parameters, before, strict=True)])
     size = get_total_norm(before)
     return torch.where(size > 0, change / size, 0.0)

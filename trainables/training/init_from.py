@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainables.files import CONFIG, WEIGHTS, read_yaml
-from trainables.settings import UsageError, plain
+from trainables.settings import UsageError, format_value
 
 if TYPE_CHECKING:
     from trainables.contract import DataConfig, TrainingConfig, Variant
@@ -43,13 +43,13 @@ def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:
         before, now = settings.get(name), getattr(config, name)
         if before != now:
             raise UsageError(
-                f"init_from={folder} was trained with {name}={plain(before)}, and here it is {plain(now)}: "
-                f"give fixed.{name}={plain(before)}."
+                f"init_from={folder} was trained with {name}={format_value(before)}, and here it is "
+                f"{format_value(now)}: give fixed.{name}={format_value(before)}."
             )
     _check_split(folder, recipe.get("data") or {}, data)
 
 
-def changed_settings(variant: str, config: type[TrainingConfig], folder: str) -> dict[str, Any]:
+def inherited_settings(variant: str, config: type[TrainingConfig], folder: str) -> dict[str, Any]:
     """Return the settings of an export that are not the default: a training from it goes on with them.
 
     Empty where there is no such export of that variant; `check` says so.
@@ -93,7 +93,7 @@ def _check_split(folder: Path, before: Mapping[str, Any], data: DataConfig) -> N
     for name in data.SPLITTING:
         if before.get(name) != getattr(data, name):
             raise UsageError(
-                f"init_from={folder} was trained with data.{name}={plain(before.get(name))}, and here it is "
-                f"{plain(getattr(data, name))}, so that it has seen what it would be judged by: "
-                f"give data.{name}={plain(before.get(name))}."
+                f"init_from={folder} was trained with data.{name}={format_value(before.get(name))}, and here it is "
+                f"{format_value(getattr(data, name))}, so that it has seen what it would be judged by: "
+                f"give data.{name}={format_value(before.get(name))}."
             )

@@ -1,6 +1,6 @@
 """The one training loop: epochs, precision, accumulation, clipping, schedules, guards.
 
-`Loop(variant, objective).epoch()` trains and evaluates one epoch and returns its report, a flat dictionary with the
+`Loop(variant, objective).run_epoch()` trains and evaluates one epoch and returns its report, a flat dictionary with the
 same keys every epoch: numbers under `epoch`, `train/…`, `raw/…` (unweighted losses), `val/…`, `health/…`, `objective/…`
 and `time/…`, and the words `findings` and `stop_reason`.
 A search calls it from a Ray actor (`trainables.trials.trial`), full training from a command (`trainables.train`).
@@ -49,7 +49,7 @@ class Loop:
         groups = variant.parameter_groups()
         self.optimizer = torch.optim.AdamW(groups, lr=self.config.lr, weight_decay=self.config.weight_decay)
         self._peak_lrs = [group["lr"] for group in self.optimizer.param_groups]
-        self._gradients = GradientReport(variant.watched(), self.config.clip_norm)
+        self._gradients = GradientReport(variant.gradient_parts(), self.config.clip_norm)
         load_initial_weights(variant)
         self._first_weights = self._copy_weights() if any(stage.first_weights for stage in variant.stages) else {}
         self.epoch_done = 0
@@ -71,7 +71,7 @@ class Loop:
         """Optimiser steps of one epoch."""
         return math.ceil(self.variant.steps_per_epoch / self.config.accumulate)
 
-    def epoch(self, on_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
+    def run_epoch(self, on_step: Callable[[], object] = lambda: None) -> dict[str, Any]:
         """Train and evaluate one epoch; `on_step` is called after every optimiser step.
 
         Raises:
@@ -81,7 +81,7 @@ class Loop:
         report: dict[str, Any] = {"epoch": self.epoch_done + 1, **self._train(on_step)}
         train_end = time.perf_counter()
         report |= self._evaluate()
-        report |= stages.reported(self.variant.stages, self.epoch_done)
+        report |= stages.stage_report(self.variant.stages, self.epoch_done)
         self.epoch_done += 1
         end = time.perf_counter()
         self.seconds += end - start
@@ -97,7 +97,7 @@ class Loop:
             "modules": {name: module.state_dict() for name, module in self.variant.modules().items()},
             "optimizer": self.optimizer.state_dict(),
             "variant": self.variant.state(),
-            "generators": generators.states(self.variant.device),
+            "generators": generators.generator_states(self.variant.device),
             "report": self.report,
             **self.monitor.state(),
             "seconds": self.seconds,
@@ -109,7 +109,7 @@ class Loop:
             module.load_state_dict(state["modules"][name])
         self.optimizer.load_state_dict(state["optimizer"])
         self.variant.load_state(state["variant"])
-        generators.restore(self.variant.device, state["generators"])
+        generators.restore_generators(self.variant.device, state["generators"])
         self.epoch_done = state["epoch_done"]
         self.report = state["report"]
         self.monitor.load_state(state)
@@ -125,9 +125,9 @@ class Loop:
 
     def _train(self, on_step: Callable[[], object]) -> dict[str, float]:
         """Train on every batch once; returns the mean of every component, and the optimiser's own figures."""
-        self.variant.train_mode(self.epoch_done)
+        self.variant.begin_epoch(self.epoch_done)
         self._begin_stage()
-        schedule = Schedule.of(self.variant.stages, self.epoch_done, self.config.warmup_epochs)
+        schedule = Schedule.at_epoch(self.variant.stages, self.epoch_done, self.config.warmup_epochs)
         means = Means(self.variant.device)
         steps_per_epoch = self.steps_per_epoch
         for index, group in enumerate(_groups(self.variant.batches(self.epoch_done), self.config.accumulate)):
@@ -140,7 +140,7 @@ class Loop:
         self._check_finite(means, steps_per_epoch - 1)
         self.variant.end_epoch()
         values = self.variant.processes.mean(means.tensor())
-        return {**means.named(values), "train/lr": self.optimizer.param_groups[0]["lr"]}
+        return {**means.by_name(values), "train/lr": self.optimizer.param_groups[0]["lr"]}
 
     def _update(self, group: list[Any], index: int, update: int, means: Means) -> None:
         """Update the weights once, on a group of batches, the epoch's `index`-th."""
@@ -155,11 +155,11 @@ class Loop:
         self.variant.processes.average_gradients(parameters)
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
-        means.add({"health/grad_norm": norm, **self._gradients.before_clipping(index, norm)})
+        means.add({"health/grad_norm": norm, **self._gradients.measure_gradients(index, norm)})
         if self.config.clip_norm > 0:
             torch.nn.utils.clip_grads_with_norm_(parameters, self.config.clip_norm, norm)
         self.optimizer.step()
-        means.add(self._gradients.after_step())
+        means.add(self._gradients.measure_update())
 
     def _evaluate(self) -> dict[str, float]:
         values = self.variant.evaluate("val")  # in float32 whatever the training's precision, as everyone else calls it
@@ -169,7 +169,7 @@ class Loop:
         """At the border of a stage, reset weights and optimiser as the stage asks."""
         if self.stage_over is None:
             return
-        stage = self.variant.stages[stages.place(self.variant.stages, self.epoch_done)]
+        stage = self.variant.stages[stages.stage_index(self.variant.stages, self.epoch_done)]
         if stage.first_weights:
             for name, module in self.variant.modules().items():
                 module.load_state_dict(self._first_weights[name])

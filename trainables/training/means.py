@@ -17,15 +17,15 @@ class Means:
         self.counts: dict[str, int] = defaultdict(int)
 
     def add(self, values: Mapping[str, Tensor]) -> None:
-        """Count one value for each name."""
+        """Add one value to each name."""
         for name, value in values.items():
             self.sums[name] = self.sums[name] + value.detach().float()
             self.counts[name] += 1
 
     def tensor(self) -> Tensor:
-        """All means, in the order in which their names came."""
+        """Return all means, in the order in which their names came."""
         return torch.stack([self.sums[name] / self.counts[name] for name in self.sums])
 
-    def named(self, values: Tensor) -> dict[str, float]:
-        """Such means by name."""
+    def by_name(self, values: Tensor) -> dict[str, float]:
+        """Name the means that `tensor` returned."""
         return dict(zip(self.sums, values.tolist(), strict=True))

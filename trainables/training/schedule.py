@@ -1,4 +1,4 @@
-"""The learning rate over a training: linear warm-up, then half a cosine to zero, anew where a stage asks for it.
+"""The learning rate over a training: linear warm-up, then half a cosine to zero; restarted where a stage asks for it.
 
 Source: Loshchilov and Hutter 2017, SGDR, equation 5; warm-up as in Goyal et al. 2017, section 2.2.
 """
@@ -18,8 +18,8 @@ class Schedule(NamedTuple):
 
     Attributes:
         begin, end: in epochs done.
-        warmup: epochs of it.
-        peak: what the learning rates are multiplied by when it is highest.
+        warmup: epochs of linear warm-up.
+        peak: factor of the learning rates at the end of the warm-up.
     """
 
     begin: int
@@ -28,20 +28,20 @@ class Schedule(NamedTuple):
     peak: float
 
     @classmethod
-    def of(cls, stages: Sequence[Stage], epoch: int, warmup: float) -> Schedule:
-        """The one that an epoch (from 0) belongs to."""
+    def at_epoch(cls, stages: Sequence[Stage], epoch: int, warmup: float) -> Schedule:
+        """Make the schedule that an epoch (from 0) belongs to."""
         begin, end = 0, stages[-1].end
         for before, stage in itertools.pairwise(stages):
-            if stage.anew and before.end <= epoch:
+            if stage.restarts_schedule and before.end <= epoch:
                 begin = before.end
-            elif stage.anew:
+            elif stage.restarts_schedule:
                 end = min(end, before.end)
         first = next(stage for stage in stages if stage.end > begin)
         rise = min(warmup, (end - begin) / 2) if first.warmup is None else first.warmup
         return cls(begin, end, rise, first.lr_factor)
 
     def factor(self, epochs: float) -> float:
-        """Of the peak learning rates, after so many epochs."""
+        """Return the factor of the peak learning rates after so many epochs."""
         done, left = epochs - self.begin, self.end - self.begin - self.warmup
         if done < self.warmup:
             return self.peak * done / self.warmup

@@ -13,12 +13,12 @@ from trainables.contract import TrainingConfig, Variant
 
 
 def load_weights(path: Path, variant: Variant) -> None:
-    """Put the weights of a safetensors file, as `Loop.weights` names them, into a variant's modules."""
+    """Load a safetensors file, as `Loop.weights` names the tensors, into a variant's modules."""
     load_modules(path, variant.modules())
 
 
 def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """The same for modules by name."""
+    """Load a safetensors file into modules by name."""
     tensors = load_file(path)
     for name, module in modules.items():
         prefix = f"{name}."
@@ -49,7 +49,7 @@ def decay_groups(module: nn.Module, lr: float, weight_decay: float) -> list[dict
     """Return AdamW's groups of a module: its weights and, without decay, its biases and norms."""
     return [
         {
-            "params": [each for each in module.parameters() if (each.ndim > 1) == decays],
+            "params": [parameter for parameter in module.parameters() if (parameter.ndim > 1) == decays],
             "lr": lr,
             "weight_decay": weight_decay * decays,
         }

@@ -1,6 +1,6 @@
 """A trial that several processes train together: ray.train starts them, `trainables.processes` lets them cooperate.
 
-Nothing stops such a trial on the way, so it is for trainings in full. It has as many GPUs as processes, or none.
+No scheduler stops such a trial early, so it is for trainings in full. It has as many GPUs as processes, or none.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
-from trainables.files import ERROR, RESULT, put_in_place, read_lines, why_it_died
+from trainables.files import ERROR, RESULT, failure_reason, read_lines, replace_file
 from trainables.processes import Processes
-from trainables.settings import one_line
+from trainables.settings import first_line
 from trainables.training.monitor import DivergedError
 from trainables.trials.trial import Task, Trial
 
-RESTARTS = 2  # of a group of which a process was killed from outside; it goes on from the checkpoint
-NOTES = "ray_train"  # what ray.train writes for itself; the trial's record is complete without it
+RESTARTS = 2  # of a group of which a process was killed from outside; it resumes from the checkpoint
+RAY_FOLDER = "ray_train"  # ray.train's own files; the trial's record is complete without them
 
 
 class GroupTrial(Trial):
@@ -38,26 +38,28 @@ class GroupTrial(Trial):
                 resources_per_worker={"CPU": self.task.cpus, **({"GPU": 1} if gpus else {})},
             ),
             run_config=RunConfig(
-                name=NOTES, storage_path=str(self.path), failure_config=FailureConfig(max_failures=RESTARTS)
+                name=RAY_FOLDER, storage_path=str(self.path), failure_config=FailureConfig(max_failures=RESTARTS)
             ),
         )
         with self.watchdog():
             try:
                 trainer.fit()
             except TrainingFailedError as error:
-                said = [line for line in str(error).splitlines() if line.strip()]
-                return self._failed(why_it_died(self.path) or (said or ["its processes died"])[-1].strip(), str(error))
+                lines = [line for line in str(error).splitlines() if line.strip()]
+                return self._fail(
+                    failure_reason(self.path) or (lines or ["its processes died"])[-1].strip(), str(error)
+                )
             finally:
-                shutil.rmtree(self.path / NOTES, ignore_errors=True)
-        known = why_it_died(self.path)
-        return self._failed(known) if known else {**read_lines(self.path / RESULT)[-1], "done": True}
+                shutil.rmtree(self.path / RAY_FOLDER, ignore_errors=True)
+        reason = failure_reason(self.path)
+        return self._fail(reason) if reason else {**read_lines(self.path / RESULT)[-1], "done": True}
 
 
 def _train_in_group(config: dict[str, Any]) -> None:
-    """What each process of a group does. A training that is at fault itself leaves word, and is not tried again."""
+    """Train in one process of a group. A training that fails by itself leaves the reason, and is not restarted."""
     task: Task = config["task"]
     params, seed, path, origin = config["training"]
-    if why_it_died(path):
+    if failure_reason(path):
         return
     torch.set_num_threads(max(1, int(task.cpus)))
     processes = Processes.from_environment()
@@ -65,17 +67,17 @@ def _train_in_group(config: dict[str, Any]) -> None:
     try:
         training = task.training(params, seed, path, device, origin, processes)
         while not training.loop.finished:
-            training.epoch()
+            training.run_epoch()
         training.close()
     except DivergedError as error:  # all processes see it, so all return
-        _leave_word(path, processes, str(error))
+        _write_reason(path, processes, str(error))
     except Exception as error:  # one alone may have failed: only its end wakes those that wait for it
-        _leave_word(path, processes, f"{type(error).__name__}: {one_line(error)}")
+        _write_reason(path, processes, f"{type(error).__name__}: {first_line(error)}")
         raise
 
 
-def _leave_word(path: Path, processes: Processes, reason: str) -> None:
-    """Write why the training failed; each process a file of its own first, and the last one's stays."""
+def _write_reason(path: Path, processes: Processes, reason: str) -> None:
+    """Write why the training failed: each process to a file of its own, of which the last one remains."""
     partial = path / f".{ERROR}.{processes.rank}"
     partial.write_text(f"{reason}\n\n{traceback.format_exc()}", encoding="utf-8")
-    put_in_place(partial, path / ERROR)
+    replace_file(partial, path / ERROR)

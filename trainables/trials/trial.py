@@ -3,8 +3,8 @@
 One Ray actor runs many trials one after the other (`reset_config`), so that torch is imported once. The trial's own
 folder is written by `TrainingFolder`, from the actor, into the run's folder; what Ray is told is the epoch's report.
 A trial that fails by itself (an exception, a number that is not finite) ends with a reported reason, and the actor
-goes on to the next one. A trial whose process dies is started again by Ray and continues from its checkpoint, unless
-it left word that going on is no use: it hung until it was killed, or it ran out of memory.
+takes the next one. A trial whose process dies is restarted by Ray and resumes from its checkpoint, unless it left a
+reason why that is no use: it hung until it was killed, or it ran out of memory.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ import torch._dynamo  # the first optimiser would import it, for seconds of the 
 from ray import tune
 from ray.actor import exit_actor
 
-from trainables.files import ERROR, TIMEOUT, replace_text, trial_folder, why_it_died
+from trainables.files import ERROR, TIMEOUT, failure_reason, replace_text, trial_folder
 from trainables.objective import Objective
 from trainables.processes import Processes
 from trainables.registry import load
-from trainables.settings import one_line
+from trainables.settings import first_line
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
 from trainables.training.monitor import DivergedError
@@ -36,14 +36,14 @@ from trainables.training.monitor import DivergedError
 
 @dataclass(frozen=True)
 class Task:
-    """What all trials of a run have in common.
+    """Settings that all trials of a run have in common.
 
     Attributes:
         folder: the run's folder, the same path on every node.
         fixed: Config fields that every trial shares; `data`: the fields of the variant's Data.
         cpus, gpus: what one trial is given; a fraction of a GPU caps the process's share of its memory.
         timeout_s: a trial that takes longer, in all, is killed, wherever it hangs.
-        processes: of one trial (`trainables.trials.group`); they have `cpus` each, and share `gpus`, one for each.
+        processes: of one trial (`trainables.trials.group`), with `cpus` and one of the `gpus` each.
     """
 
     variant: str
@@ -66,9 +66,9 @@ class Task:
         origin: str,
         processes: Processes | None = None,
     ) -> TrainingFolder:
-        """A trial's training in its folder, as far as it has got; `origin` is shown in TensorBoard."""
+        """Open a trial's training in its folder, new or as it was left; `origin` is shown in TensorBoard."""
         entry = load(self.variant)
-        config, data = entry.Config.of({**self.fixed, **params}), entry.Data.of(self.data)
+        config, data = entry.Config.from_dict({**self.fixed, **params}), entry.Data.from_dict(self.data)
         variant = entry.build(config, data, device=device, seed=seed, processes=processes)
         return TrainingFolder(path, Loop(variant, self.objective), settings={**params, "seed": seed, "origin": origin})
 
@@ -79,41 +79,41 @@ class Trial(tune.Trainable):
     training: TrainingFolder | None = None
 
     def setup(self, config: dict[str, Any], task: Task) -> None:
-        """Take the trial's number and parameters; the work begins in the first step, where failures are reported."""
+        """Take the trial's number and parameters; training begins in the first step, where failures are reported."""
         self.task = task
-        with contextlib.suppress(Exception):  # what is wrong with it, the first step will report
-            load(task.variant).load()  # imports take seconds; better now than in the first trial's time
+        with contextlib.suppress(Exception):  # the first step reports what is wrong with the variant
+            load(task.variant).load()  # imports take seconds, which should not count as the first trial's time
         torch.set_num_threads(max(1, int(task.cpus)))
         self.device = _device(task.gpus)
         self._begin(config)
 
     def step(self) -> dict[str, Any]:
-        """One epoch; the report, or `failed` with the reason."""
-        known = why_it_died(self.path)
-        if known is not None:
-            return self._failed(known)
+        """Train one epoch; returns its report, or `failed` with the reason."""
+        reason = failure_reason(self.path)
+        if reason is not None:
+            return self._fail(reason)
         try:
             return self._advance()
         except DivergedError as error:
-            return self._failed(str(error))
+            return self._fail(str(error))
         except torch.OutOfMemoryError as error:
-            failed = self._failed(f"out of memory: {one_line(error)}", traceback.format_exc())
-            exit_actor()  # what it had reserved is free for sure only when its process has gone
-            return failed
+            report = self._fail(f"out of memory: {first_line(error)}", traceback.format_exc())
+            exit_actor()  # only the end of the process frees all memory for certain
+            return report
         except Exception as error:  # noqa: BLE001  (the boundary of a trial: recorded, and the run goes on)
-            failed = self._failed(f"{type(error).__name__}: {one_line(error)}", traceback.format_exc())
+            report = self._fail(f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())
             if self.device.type == "cuda":
                 exit_actor()  # a fault on the device would outlive the trial
-            return failed
+            return report
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
-        """Make room for the next trial in this process."""
+        """Prepare this process for the next trial."""
         self._close()
         self._begin(new_config)
         return True
 
     def cleanup(self) -> None:
-        """Close files; called by Ray before the actor goes."""
+        """Close files; called by Ray before the actor ends."""
         self._close()
 
     # -- one trial's life ----------------------------------------------------------------------------------------
@@ -125,38 +125,38 @@ class Trial(tune.Trainable):
         self.path = trial_folder(self.task.folder, config["trial"])
         self.path.mkdir(parents=True, exist_ok=True)
         self.training = None
-        self.began = time.monotonic()
+        self.start = time.monotonic()
 
-    def _failed(self, reason: str, details: str = "") -> dict[str, Any]:
+    def _fail(self, reason: str, details: str = "") -> dict[str, Any]:
         if details or not (self.path / ERROR).exists():
             replace_text(self.path / ERROR, f"{reason}\n\n{details}")
         epoch = self.training.loop.epoch_done if self.training else 0
         return {"epoch": epoch, "failed": True, "done": True, "stop_reason": reason}
 
     def _advance(self) -> dict[str, Any]:
-        """One epoch's report; first of all that of the last epoch before a kill, which nobody may have heard."""
+        """Train one epoch; after a restart, first report the last epoch again, which Ray may not have received."""
         if self.training is None:
             with self.watchdog():
                 self.training = self.task.training(self.params, self.seed, self.path, self.device, self.origin)
             if self.training.loop.report is not None:
-                return self._told(self.training.loop)
+                return self._report(self.training.loop)
         with self.watchdog():
-            self.training.epoch()
-        return self._told(self.training.loop)
+            self.training.run_epoch()
+        return self._report(self.training.loop)
 
     @staticmethod
-    def _told(loop: Loop) -> dict[str, Any]:
+    def _report(loop: Loop) -> dict[str, Any]:
         return {**(loop.report or {}), "done": loop.finished}
 
     def watchdog(self) -> _Watchdog:
-        """Guards what comes next with the time that the trial has left, that of earlier processes counted."""
+        """Make a guard of the time that the trial has left; the time of earlier processes counts."""
         limit = self.task.timeout_s
         earlier = self.training.loop.seconds_before if self.training else 0.0
-        spent = time.monotonic() - self.began + earlier
-        return _Watchdog(self.path / TIMEOUT, None if limit is None else max(0.1, limit - spent))
+        seconds = time.monotonic() - self.start + earlier
+        return _Watchdog(self.path / TIMEOUT, None if limit is None else max(0.1, limit - seconds))
 
     def _close(self) -> None:
-        """Let go of the model, so that the next trial finds the memory free and no random state left over."""
+        """Drop the model, so that the next trial finds the memory free and no random state left over."""
         if self.training is not None:
             self.training.close()
         self.training = None
@@ -166,10 +166,10 @@ class Trial(tune.Trainable):
 
 
 class _Watchdog:
-    """Kills this process when a step hangs, even inside a C call; where it hung is written to a file.
+    """Kills this process when a step hangs, even inside a C call, and writes where it hung to a file.
 
-    Ray starts the trial again in a fresh process, which finds the file and reports the failure. A process that is
-    killed for another cause leaves the file empty.
+    Ray restarts the trial in a fresh process, which finds the file and reports the failure. A process that is killed for
+    another cause leaves the file empty.
     """
 
     def __init__(self, path: Path, seconds: float | None) -> None:
@@ -190,7 +190,7 @@ class _Watchdog:
 
 
 def _device(gpus: float) -> torch.device:
-    """The trial's device; several trials on one GPU get each its share of the memory, which Ray does not enforce."""
+    """Pick the trial's device; a trial that shares a GPU is held to its share of the memory, which Ray does not do."""
     if gpus <= 0 or not torch.cuda.is_available():
         return torch.device("cpu")
     if gpus < 1:

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from trainables.images.augment import crop, draw_crops, draw_erasures, erase, normalised
+from trainables.images.augment import crop, draw_crops, draw_erasures, erase, normalise
 
 CPU = torch.device("cpu")
 
@@ -22,7 +22,7 @@ def images(count: int = 1, side: int = 16) -> torch.Tensor:
 
 def test_pixels_become_deviations_from_the_mean():
     pixels = torch.tensor([[[[0, 51]], [[255, 102]]]], dtype=torch.uint8)
-    found = normalised(pixels, 0.2, 0.5)
+    found = normalise(pixels, 0.2, 0.5)
     assert found.shape == (1, 2, 2, 1)
     assert found[0, :, :, 0].flatten().tolist() == pytest.approx([-0.4, 1.6, 0.0, 0.4])
 
@@ -34,7 +34,7 @@ def test_a_crop_of_all_of_an_image_is_the_image():
 
 def test_half_of_the_crops_are_mirrored_left_and_right_where_that_is_asked():
     whole = images().expand(400, -1, -1, -1)
-    found = crop(whole, draw_crops(400, generator(), smallest=1.0, mirrored=True))
+    found = crop(whole, draw_crops(400, generator(), smallest=1.0, mirror=True))
     upright = (found - whole).abs().amax(dim=(1, 2, 3)) < 1e-4
     mirrored = (found - whole.flip(-1)).abs().amax(dim=(1, 2, 3)) < 1e-4
     assert (upright ^ mirrored).all()
@@ -42,7 +42,7 @@ def test_half_of_the_crops_are_mirrored_left_and_right_where_that_is_asked():
 
 
 def test_crops_are_squares_of_the_asked_area_inside_the_image():
-    maps = draw_crops(2000, generator(), smallest=0.25, mirrored=True)
+    maps = draw_crops(2000, generator(), smallest=0.25, mirror=True)
     width, height = maps[:, 0, 0].abs(), maps[:, 1, 1]
     torch.testing.assert_close(width, height)
     area = width * height
@@ -64,7 +64,7 @@ def test_turns_keep_to_the_largest_one_either_way():
 
 
 def test_the_same_generator_draws_the_same_crops():
-    first, again, other = (draw_crops(5, generator(seed), smallest=0.5, mirrored=True) for seed in (1, 1, 2))
+    first, again, other = (draw_crops(5, generator(seed), smallest=0.5, mirror=True) for seed in (1, 1, 2))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
 

@@ -60,8 +60,8 @@ def test_a_bad_file_between_good_ones_shifts_no_array(tmp_path):
     files[1].write_bytes(b"none")
     with pytest.warns(UserWarning, match=r"1 of 4 arrays cannot be read: 1\.npy \(is no array\)"):
         arrays = stored(files, tmp_path / "cache", bad_images="skip")
-    np.testing.assert_array_equal(arrays.kept, [0, 2, 3])
-    for array, place in zip(arrays, arrays.kept, strict=True):
+    np.testing.assert_array_equal(arrays.indices, [0, 2, 3])
+    for array, place in zip(arrays, arrays.indices, strict=True):
         np.testing.assert_array_equal(array, intact[place])
     assert arrays.bad == (("1.npy", "is no array"),)
     with pytest.raises(UsageError, match=r"data\.bad_images=skip"):

@@ -64,7 +64,7 @@ def test_mean_and_deviation_are_of_the_examples_alone_and_other_splits_have_trai
     own = train.images[train.rows] / 255
     assert train.mean == pytest.approx(own.mean(), rel=1e-6)
     assert train.std == pytest.approx(own.std(), rel=1e-6)
-    other = made(images=np.zeros((6, 4, 4, 1), np.uint8)).standardise_like(train)
+    other = made(images=np.zeros((6, 4, 4, 1), np.uint8)).standardise_with(train)
     assert (other.mean, other.std) == (train.mean, train.std)
 
 

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from tests.support.repository import ROOT
-from trainables.images.squares import decode_once, split_by_group
+from trainables.images.squares import decode_squares, split_by_group
 from trainables.settings import UsageError
 
 
@@ -27,7 +27,7 @@ def write(folder: Path, count: int = 4, side: int = 20) -> list[Path]:
 
 
 def decode(files, cache, size=8, channels=1, bad_images="fatal"):
-    return decode_once(files, size, channels=channels, cache=cache, bad_images=bad_images, title="test images")
+    return decode_squares(files, size, channels=channels, cache=cache, bad_images=bad_images, title="test images")
 
 
 def built(cache: Path) -> list[Path]:
@@ -45,7 +45,7 @@ def test_pixels_are_those_that_pillow_gives(tmp_path, channels):
     for row, file in enumerate(files):
         expected = Image.open(file).convert("L" if channels == 1 else "RGB").resize((8, 8), Image.Resampling.BILINEAR)
         np.testing.assert_array_equal(decoded.pixels[row], np.asarray(expected).reshape(8, 8, channels))
-    np.testing.assert_array_equal(decoded.kept, np.arange(4))
+    np.testing.assert_array_equal(decoded.indices, np.arange(4))
     np.testing.assert_array_equal(decoded.sizes, [[40, 20]] * 4)
     assert decoded.bad == ()
 
@@ -101,7 +101,7 @@ def test_skipped_images_are_left_out_listed_and_warned_of(tmp_path):
     spoil(files)
     with pytest.warns(UserWarning, match="2 of 4 test images"):
         decoded = decode(files, tmp_path / "cache", bad_images="skip")
-    np.testing.assert_array_equal(decoded.kept, [0, 3])
+    np.testing.assert_array_equal(decoded.indices, [0, 3])
     np.testing.assert_array_equal(decoded.pixels, intact[[0, 3]])
     assert len(decoded.sizes) == 2
     assert [name for name, _ in decoded.bad] == ["1.png", "2.png"]
@@ -223,7 +223,7 @@ def test_a_build_that_is_killed_leaves_nothing_that_looks_finished(tmp_path):
         "import sys, os, pathlib, trainables.images.squares as images\n"
         "os.fsync = lambda _: os.kill(os.getpid(), 9)\n"  # all pixels are written, the manifest is not
         "files = [pathlib.Path(word) for word in sys.argv[2:]]\n"
-        "images.decode_once(files, 8, channels=1, cache=sys.argv[1], bad_images='fatal', title='images')\n"
+        "images.decode_squares(files, 8, channels=1, cache=sys.argv[1], bad_images='fatal', title='images')\n"
     )
     killed = subprocess.run([sys.executable, "-c", code, cache, *files], check=False, cwd=ROOT)
     assert killed.returncode == -9

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from trainables.measuring.calibration import Platt, fit_platt, fit_weighted, scaled
+from trainables.measuring.calibration import Platt, apply_platt, fit_platt, fit_platt_weighted
 
 
 def maps(slope: float, offset: float, seed: int = 0, count: int = 3) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -37,7 +37,7 @@ def test_calibrated_probabilities_need_no_scaling():
 
 def test_scaling_undoes_overconfidence():
     drawn = maps(0.3, -1.0)
-    after = [(scaled(each, fit_platt(drawn)), truth) for each, truth in drawn]
+    after = [(apply_platt(each, fit_platt(drawn)), truth) for each, truth in drawn]
     assert fit_platt(after) == (pytest.approx(1, abs=0.01), pytest.approx(0, abs=0.01))
     assert np.mean([each for each, _ in after]) == pytest.approx(np.mean([truth for _, truth in drawn]), abs=1e-3)
 
@@ -46,7 +46,7 @@ def test_scaling_undoes_overconfidence():
 def test_scaling_keeps_the_order_and_stays_between_0_and_1(platt):
     probabilities = np.sort(np.random.default_rng(0).random((20, 50)).astype(np.float32), axis=None)
     probabilities[:3], probabilities[-3:] = 0, 1
-    got = scaled(probabilities, platt)
+    got = apply_platt(probabilities, platt)
     assert got.dtype == np.float32
     assert (np.diff(got) >= 0).all()
     assert 0 <= got[0] < got[500] < got[-1] <= 1
@@ -55,7 +55,7 @@ def test_scaling_keeps_the_order_and_stays_between_0_and_1(platt):
 
 def test_no_scaling_leaves_probabilities_as_they_are():
     probabilities = np.random.default_rng(0).random((20, 50)).astype(np.float32)
-    np.testing.assert_array_equal(scaled(probabilities, Platt(1.0, 0.0)), probabilities)
+    np.testing.assert_array_equal(apply_platt(probabilities, Platt(1.0, 0.0)), probabilities)
 
 
 @pytest.mark.parametrize("only", [False, True])
@@ -74,7 +74,7 @@ def test_separate_classes_have_a_finite_scaling():
 def test_a_network_worse_than_chance_is_not_turned_round():
     platt = fit_platt([(1 - each, truth) for each, truth in maps(1.0, 0.0)])
     assert 0 < platt.slope < 0.01
-    shares = scaled(np.array([0.01, 0.99], np.float32), platt)
+    shares = apply_platt(np.array([0.01, 0.99], np.float32), platt)
     np.testing.assert_allclose(shares, np.mean([truth for _, truth in maps(1.0, 0.0)]), atol=0.01)
 
 
@@ -84,11 +84,11 @@ def test_weights_count_as_repetitions_do():
     truth = generator.random(400) < expit(0.5 * logits - 1)
     weights = generator.integers(1, 4, 400).astype(float)
     oracle = LogisticRegression(C=1e9, tol=1e-9).fit(logits[:, None], truth, sample_weight=weights)
-    got = fit_weighted(expit(logits), truth, weights / 7)
+    got = fit_platt_weighted(expit(logits), truth, weights / 7)
     assert got.slope == pytest.approx(oracle.coef_[0, 0], rel=0.03)  # Platt's targets are not quite 0 and 1
     assert got.offset == pytest.approx(oracle.intercept_[0], rel=0.03)
 
 
 @pytest.mark.parametrize("truth", [True, False])
 def test_of_one_class_nothing_is_learnt_from_examples_either(truth):
-    assert fit_weighted(np.array([0.2, 0.7]), np.full(2, truth), np.ones(2)) == (1.0, 0.0)
+    assert fit_platt_weighted(np.array([0.2, 0.7]), np.full(2, truth), np.ones(2)) == (1.0, 0.0)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from tests.support.group import run_group
-from trainables.networks.synced_norm import SyncedBatchNorm, synchronised
+from trainables.networks.synced_norm import SyncedBatchNorm, synchronise_batch_norms
 from trainables.processes import Processes
 from trainables.settings import UsageError
 
@@ -37,7 +37,7 @@ def images(number: int) -> torch.Tensor:
 def work(processes: Processes, _folder: Path) -> list[dict]:
     found = []
     for number in NUMBERS:
-        net = synchronised(network(), 2).train()
+        net = synchronise_batch_norms(network(), 2).train()
         for _ in range(2):
             net.zero_grad()
             each = net(processes.rows(images(number))).square().mean(dim=1)
@@ -69,7 +69,7 @@ def test_two_processes_normalise_by_the_whole_batch(together, place):
 
 
 def test_alone_it_is_torch_s_own_in_training_and_evaluation():
-    plain, synced = network(), synchronised(network(), 2)
+    plain, synced = network(), synchronise_batch_norms(network(), 2)
     for training in (True, False):
         inputs = torch.randn(6, 2, 6, 6, generator=torch.Generator().manual_seed(2))
         torch.testing.assert_close(synced.train(training)(inputs), plain.train(training)(inputs), rtol=1e-5, atol=1e-5)
@@ -78,14 +78,14 @@ def test_alone_it_is_torch_s_own_in_training_and_evaluation():
 
 def test_a_single_process_keeps_torch_s_own():
     net = network()
-    assert synchronised(net, 1) is net
+    assert synchronise_batch_norms(net, 1) is net
     assert not any(isinstance(each, SyncedBatchNorm) for each in net.modules())
 
 
 def test_a_network_of_timm_keeps_its_names_and_one_with_other_norms_is_refused():
     net = timm.create_model("test_resnet", num_classes=2)
     names = list(net.state_dict())
-    synchronised(net, 2)
+    synchronise_batch_norms(net, 2)
     assert list(net.state_dict()) == names
     with pytest.raises(UsageError, match=r"BatchNormAct2d at .* cannot be synchronised"):
-        synchronised(timm.create_model("test_efficientnet", num_classes=2), 2)
+        synchronise_batch_norms(timm.create_model("test_efficientnet", num_classes=2), 2)

@@ -12,8 +12,8 @@ from safetensors.torch import load_file
 from tests.support.linear import linear_loop
 from tests.support.loops import timeless
 from trainables import registry as variants
-from trainables.export.folder import report_of
-from trainables.files import BEST_WEIGHTS, LAST, METRICS, RESULT, STAGE_PICTURE, WEIGHTS, read_lines
+from trainables.export.folder import read_report
+from trainables.files import BEST_WEIGHTS, CHECKPOINT, METRICS, RESULT, STAGE_PANEL, WEIGHTS, read_lines
 from trainables.objective import Goal, Objective
 from trainables.stages import Stage
 from trainables.training import folder
@@ -29,7 +29,7 @@ def train(path, until=4, **config):
     """Open the folder and train up to so many epochs; returns it, closed."""
     folder = TrainingFolder(path, linear_loop(**{**NOISY, **config}), {"lr": 0.05})
     while folder.loop.epoch_done < until and not folder.loop.finished:
-        folder.epoch()
+        folder.run_epoch()
     folder.close()
     return folder
 
@@ -59,17 +59,17 @@ def killing(after):
 
 
 @pytest.mark.parametrize("epoch", [1, 2, 4])
-@pytest.mark.parametrize("where", ["append_line", "_keep_weights", "save_state"])
+@pytest.mark.parametrize("where", ["append_line", "_write_weights", "save_state"])
 def test_a_kill_in_any_epoch_at_any_file_changes_nothing(tmp_path, monkeypatch, where, epoch):
     straight = train(tmp_path / "straight")
-    owner = TrainingFolder if where == "_keep_weights" else folder
+    owner = TrainingFolder if where == "_write_weights" else folder
     with monkeypatch.context() as patched, pytest.raises(Killed):
         patched.setattr(owner, where, killing(epoch)(getattr(owner, where)))
         train(tmp_path / "killed")
     if where == "append_line":
         with (tmp_path / "killed" / RESULT).open("a") as file:
             file.write('{"epoch": 9, "val/m')  # the part of the line that was written
-    (tmp_path / "killed" / f".{LAST}").write_bytes(b"half a checkpoint")
+    (tmp_path / "killed" / f".{CHECKPOINT}").write_bytes(b"half a checkpoint")
     resumed = train(tmp_path / "killed")
 
     assert reports(tmp_path / "killed") == reports(tmp_path / "straight")
@@ -77,7 +77,7 @@ def test_a_kill_in_any_epoch_at_any_file_changes_nothing(tmp_path, monkeypatch, 
         assert torch.equal(resumed.loop.weights()[name], value)
     best, expected = (load_file(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight"))
     assert all(torch.equal(best[name], value) for name, value in expected.items())
-    best_reports = [report_of(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight")]
+    best_reports = [read_report(tmp_path / name / BEST_WEIGHTS) for name in ("killed", "straight")]
     assert timeless(best_reports[0]) == timeless(best_reports[1])
 
 
@@ -91,7 +91,7 @@ def test_a_report_without_its_checkpoint_is_dropped(tmp_path):
 
 def test_the_checkpoint_needs_no_unpickling_of_code(tmp_path):
     train(tmp_path, until=2)
-    state = torch.load(tmp_path / LAST, weights_only=True)
+    state = torch.load(tmp_path / CHECKPOINT, weights_only=True)
     assert state["epoch_done"] == 2
 
 
@@ -102,11 +102,11 @@ def test_the_best_weights_are_those_of_the_best_epoch(tmp_path, mode, best):
     folder = TrainingFolder(tmp_path, loop, {})
     weights = []
     while not loop.finished:
-        folder.epoch()
+        folder.run_epoch()
         weights.append({name: value.clone() for name, value in loop.weights().items()})
     kept = load_file(tmp_path / BEST_WEIGHTS)
     assert [all(torch.equal(kept[name], each[name]) for name in kept) for each in weights].index(True) == best - 1
-    assert report_of(tmp_path / BEST_WEIGHTS)["epoch"] == best
+    assert read_report(tmp_path / BEST_WEIGHTS)["epoch"] == best
 
 
 def test_weights_go_back_where_they_came_from(tmp_path):
@@ -121,7 +121,7 @@ def test_a_diverged_epoch_leaves_the_record_as_it_was(tmp_path):
     with pytest.raises(DivergedError):
         train(tmp_path, bad_metric=float("nan"))
     assert [report["epoch"] for report in reports(tmp_path)] == [1]
-    assert torch.load(tmp_path / LAST, weights_only=True)["epoch_done"] == 1
+    assert torch.load(tmp_path / CHECKPOINT, weights_only=True)["epoch_done"] == 1
 
 
 def test_lines_say_findings_and_why_the_training_ended(tmp_path):
@@ -143,7 +143,7 @@ class Trap:
 
 def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path):
     (tmp_path / "trial").mkdir()
-    torch.save({"epoch_done": Trap(tmp_path / "sprung")}, tmp_path / "trial" / LAST)
+    torch.save({"epoch_done": Trap(tmp_path / "sprung")}, tmp_path / "trial" / CHECKPOINT)
     with pytest.raises(pickle.UnpicklingError):
         TrainingFolder(tmp_path / "trial", linear_loop(), {})
     assert not (tmp_path / "sprung").exists()
@@ -151,7 +151,11 @@ def test_a_checkpoint_that_holds_code_is_refused_and_not_run(tmp_path):
 
 # -- stages ------------------------------------------------------------------------------------------------------
 
-PARTS = (Stage("first", 1, kept=True), Stage("second", 2), Stage("third", 4, anew=True, first_weights=True, kept=True))
+PARTS = (
+    Stage("first", 1, keeps_folder=True),
+    Stage("second", 2),
+    Stage("third", 4, restarts_schedule=True, first_weights=True, keeps_folder=True),
+)
 
 
 def folders(path):
@@ -166,42 +170,42 @@ def test_a_kept_stage_leaves_its_weights_figures_and_picture_as_it_ended(tmp_pat
     folder = TrainingFolder(tmp_path, linear_loop(**NOISY, parts=PARTS, picture="drawn"), {})
     weights = {}
     while not folder.loop.finished:
-        epoch = folder.epoch()["epoch"]
+        epoch = folder.run_epoch()["epoch"]
         weights[epoch] = {name: value.clone() for name, value in folder.loop.weights().items()}
     folder.close()
     assert folders(tmp_path) == ["first", "third"]
     for stage, end in (("first", 1), ("third", 4)):
-        assert {each.name for each in (tmp_path / stage).iterdir()} == {WEIGHTS, METRICS, STAGE_PICTURE}
+        assert {each.name for each in (tmp_path / stage).iterdir()} == {WEIGHTS, METRICS, STAGE_PANEL}
         kept = load_file(tmp_path / stage / WEIGHTS)
         assert kept.keys() == weights[end].keys()
         assert all(torch.equal(kept[name], value) for name, value in weights[end].items())
         report = json.loads((tmp_path / stage / METRICS).read_text())
-        assert report == report_of(tmp_path / stage / WEIGHTS) == read_lines(tmp_path / RESULT)[end - 1]
-        assert np.asarray(Image.open(tmp_path / stage / STAGE_PICTURE)).tolist() == np.full((2, 4, 3), end).tolist()
+        assert report == read_report(tmp_path / stage / WEIGHTS) == read_lines(tmp_path / RESULT)[end - 1]
+        assert np.asarray(Image.open(tmp_path / stage / STAGE_PANEL)).tolist() == np.full((2, 4, 3), end).tolist()
 
 
 def test_a_second_training_in_the_same_folder_leaves_nothing_of_the_first_in_a_stage(tmp_path):
     train(tmp_path, parts=PARTS, picture="drawn")
-    for name in (LAST, RESULT):
+    for name in (CHECKPOINT, RESULT):
         (tmp_path / name).unlink()
     train(tmp_path, parts=PARTS, seed=1)
     assert [metrics(tmp_path, stage) for stage in ("first", "third")] == [reports(tmp_path)[0], reports(tmp_path)[3]]
-    assert not (tmp_path / "first" / STAGE_PICTURE).exists()  # the second training draws none
+    assert not (tmp_path / "first" / STAGE_PANEL).exists()  # the second training draws none
 
 
 @pytest.mark.parametrize("end", [1, 4])
 def test_a_picture_that_cannot_be_drawn_costs_neither_weights_nor_figures_nor_the_epoch(tmp_path, end):
-    loop = linear_loop(**NOISY, parts=(Stage("all", end, kept=True), Stage("rest", 5)), picture="fails")
+    loop = linear_loop(**NOISY, parts=(Stage("all", end, keeps_folder=True), Stage("rest", 5)), picture="fails")
     folder = TrainingFolder(tmp_path, loop, {})
     for _ in range(end - 1):
-        folder.epoch()
+        folder.run_epoch()
     with pytest.raises(RuntimeError, match="cannot be drawn"):
-        folder.epoch()
+        folder.run_epoch()
     kept = load_file(tmp_path / "all" / WEIGHTS)
     assert all(torch.equal(kept[name], value) for name, value in loop.weights().items())
     assert metrics(tmp_path, "all") == timeless(loop.report)
-    assert not (tmp_path / "all" / STAGE_PICTURE).exists()
-    again = linear_loop(**NOISY, parts=(Stage("all", end, kept=True), Stage("rest", 5)))
+    assert not (tmp_path / "all" / STAGE_PANEL).exists()
+    again = linear_loop(**NOISY, parts=(Stage("all", end, keeps_folder=True), Stage("rest", 5)))
     assert TrainingFolder(tmp_path, again, {}).loop.epoch_done == end
     assert reports(tmp_path)[-1] == timeless(loop.report)
 
@@ -215,7 +219,7 @@ def test_a_kill_while_a_stage_is_kept_changes_nothing(tmp_path, monkeypatch, whe
     work = getattr(folder, where)
 
     def killed(path, *arguments):
-        if path.name in (METRICS, STAGE_PICTURE, LAST):
+        if path.name in (METRICS, STAGE_PANEL, CHECKPOINT):
             raise Killed
         work(path, *arguments)
 
@@ -229,12 +233,12 @@ def test_a_kill_while_a_stage_is_kept_changes_nothing(tmp_path, monkeypatch, whe
     assert folders(tmp_path / "killed") == folders(tmp_path / "straight") == ["first", "third"]
     for name in ("first", "third"):
         one, other = tmp_path / "killed" / name, tmp_path / "straight" / name
-        assert {each.name for each in other.iterdir()} == {WEIGHTS, METRICS, STAGE_PICTURE}
+        assert {each.name for each in other.iterdir()} == {WEIGHTS, METRICS, STAGE_PANEL}
         left, right = load_file(one / WEIGHTS), load_file(other / WEIGHTS)
         assert all(torch.equal(left[key], right[key]) for key in right)
         assert metrics(tmp_path / "killed", name) == metrics(tmp_path / "straight", name)
         lost = where == "_save_picture" and name == ("first" if end == 1 else "third")  # the epoch was over by then
-        assert lost or (one / STAGE_PICTURE).read_bytes() == (other / STAGE_PICTURE).read_bytes()
+        assert lost or (one / STAGE_PANEL).read_bytes() == (other / STAGE_PANEL).read_bytes()
 
 
 def test_a_training_that_stops_itself_inside_a_stage_leaves_no_folder_for_it(tmp_path):

@@ -4,13 +4,13 @@ import itertools
 
 import torch
 
-from trainables.training.generators import drawing, restore, seeded, states
+from trainables.training.generators import fork_generators, generator_states, restore_generators, seeded_generator
 
 CPU = torch.device("cpu")
 
 
 def stream(*numbers):
-    return tuple(torch.randint(2**31, (4,), generator=seeded(CPU, *numbers)).tolist())
+    return tuple(torch.randint(2**31, (4,), generator=seeded_generator(CPU, *numbers)).tolist())
 
 
 def test_numbers_determine_a_stream_that_no_neighbour_shares():
@@ -29,10 +29,10 @@ def test_a_stream_takes_nothing_from_torchs_own_generator():
 
 def test_torchs_own_generator_goes_on_where_it_was():
     torch.manual_seed(5)
-    saved = states(CPU)
+    saved = generator_states(CPU)
     expected = torch.rand(3)
     torch.rand(9)
-    restore(CPU, saved)
+    restore_generators(CPU, saved)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -41,7 +41,7 @@ def test_what_is_drawn_within_is_that_of_the_numbers_and_draws_nothing_from_outs
     before = torch.get_rng_state()
     drawn = []
     for numbers in ((1, 2), (1, 2), (1, 3)):
-        with drawing(CPU, *numbers):
+        with fork_generators(CPU, *numbers):
             drawn.append(torch.distributions.Beta(2.0, 3.0).sample((4,)).tolist())
         assert torch.equal(torch.get_rng_state(), before)
     assert drawn[0] == drawn[1] != drawn[2]

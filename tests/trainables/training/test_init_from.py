@@ -11,7 +11,7 @@ from search import run
 from search.space import Space
 from tests.support.simulated import board, by_training, search, space
 from trainables import registry as variants
-from trainables.commands import command
+from trainables.commands import run_command
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG, WEIGHTS, write_yaml
 from trainables.objective import Goal, Objective
@@ -69,7 +69,7 @@ def test_a_space_goes_on_with_the_settings_of_the_export_but_for_what_it_says_it
     config = space.config(space.default_params())
     assert (config.mask_stride, config.backbone) == (16, "micro")
     assert config.lr == variants.load("mask_st").Config().lr  # searched, so the default trial has the default
-    again = Space.of(space.name, space.source)  # from its record, without the export
+    again = Space.from_source(space.name, space.source)  # from its record, without the export
     assert again.config(again.default_params()) == config
     assert Space.load("mask_st", {"fixed": {**overrides["fixed"], "mask_stride": 8}}).fixed["mask_stride"] == 8
 
@@ -117,7 +117,7 @@ def test_a_search_with_an_export_that_does_not_fit_ends_with_code_2_before_any_t
     words += ["cpus=1", "quiet=true"]
     monkeypatch.setattr(sys, "argv", ["search.run", *words, f"data.cache={tmp_path}/cache"])
     with pytest.raises(SystemExit) as ended:
-        command(run.main)
+        run_command(run.main)
     assert ended.value.code == 2
     assert capsys.readouterr().err == f"error: init_from={masks} {said}\n"
     assert not (tmp_path / "mine").exists()

@@ -18,26 +18,26 @@ RANDOM = {"dropout": 0.3, "noise": 0.5, "epochs": 4, "accumulate": 2}
 @pytest.mark.parametrize("stopped_at", [1, 2, 3])
 def test_stop_and_resume_equals_straight_through_bit_for_bit(stopped_at):
     straight = linear_loop(**RANDOM)
-    expected = [timeless(straight.epoch()) for _ in range(4)]
+    expected = [timeless(straight.run_epoch()) for _ in range(4)]
 
     first = linear_loop(**RANDOM)
-    reports = [timeless(first.epoch()) for _ in range(stopped_at)]
+    reports = [timeless(first.run_epoch()) for _ in range(stopped_at)]
     state = through_a_file(first.state())
     second = linear_loop(**RANDOM)
     torch.rand(7)  # whatever ran in this process before must not matter
     second.load_state(state)
-    reports += [timeless(second.epoch()) for _ in range(4 - stopped_at)]
+    reports += [timeless(second.run_epoch()) for _ in range(4 - stopped_at)]
 
     assert reports == expected
     for name, value in straight.weights().items():
         assert torch.equal(value, second.weights()[name])
-    assert timeless(second.best) == timeless(straight.best)
+    assert timeless(second.monitor.best) == timeless(straight.monitor.best)
     assert second.finished
 
 
 def test_reports_have_the_same_keys_every_epoch_in_the_groups_of_the_design():
     loop = linear_loop(epochs=3, sick=(2,), collapse_patience=0)
-    reports = [loop.epoch() for _ in range(3)]
+    reports = [loop.run_epoch() for _ in range(3)]
     assert reports[0].keys() == reports[1].keys() == reports[2].keys()
     groups = {key.split("/")[0] for key in reports[0]}
     assert groups == {"epoch", "train", "raw", "val", "health", "objective", "time", "findings", "stop_reason"}
@@ -47,7 +47,7 @@ def test_reports_have_the_same_keys_every_epoch_in_the_groups_of_the_design():
 
 def test_components_are_means_over_the_epoch():
     loop = linear_loop(lr=0.0)
-    report = loop.epoch()
+    report = loop.run_epoch()
     assert report["raw/mse"] == pytest.approx(report["val/mse"], rel=1e-5)  # nothing was learned, every row came once
     assert report["train/total"] == pytest.approx(report["raw/mse"], rel=1e-6)
 
@@ -75,8 +75,8 @@ def test_accumulated_parts_make_the_step_of_the_whole(size, accumulate):
     parts = linear_loop(batch_size=size, accumulate=accumulate, epochs=3)
     for _ in range(3):
         steps = []
-        whole.epoch()
-        parts.epoch(lambda steps=steps: steps.append(1))
+        whole.run_epoch()
+        parts.run_epoch(lambda steps=steps: steps.append(1))
         assert len(steps) == parts.steps_per_epoch == 1
     for name, value in whole.weights().items():
         torch.testing.assert_close(parts.weights()[name], value)
@@ -86,12 +86,12 @@ def test_a_last_group_that_is_not_full_is_averaged_over_what_it_has():
     loop = linear_loop(batch_size=8, accumulate=2, epochs=1, clip_norm=0.0)
     gradients = []
     loop.optimizer.register_step_pre_hook(lambda *_: gradients.append(loop.variant.model[1].weight.grad.clone()))
-    loop.epoch()
+    loop.run_epoch()
     assert loop.steps_per_epoch == len(gradients) == 2
     alone = linear_loop(batch_size=8, accumulate=1, epochs=1, lr=0.0, clip_norm=0.0)
     each = []
     alone.optimizer.register_step_pre_hook(lambda *_: each.append(alone.variant.model[1].weight.grad.clone()))
-    alone.epoch()
+    alone.run_epoch()
     torch.testing.assert_close(gradients[0], (each[0] + each[1]) / 2)
 
 
@@ -102,7 +102,7 @@ def test_gradients_are_clipped_and_their_norm_is_reported_unclipped(clip, clippe
     loop.optimizer.register_step_pre_hook(
         lambda *_: norms.append(torch.nn.utils.get_total_norm([each.grad for each in loop.variant.model.parameters()]))
     )
-    reported = loop.epoch()["health/grad_norm"]
+    reported = loop.run_epoch()["health/grad_norm"]
     assert reported > 1
     assert float(norms[0]) == pytest.approx(clip if clipped else reported, rel=1e-4)
 
@@ -110,28 +110,28 @@ def test_gradients_are_clipped_and_their_norm_is_reported_unclipped(clip, clippe
 @pytest.mark.parametrize(("precision", "expected"), [("bf16", True), ("auto", False), ("fp32", False)])
 def test_precision_decides_autocast(precision, expected):
     loop = linear_loop(precision=precision)
-    loop.epoch()
+    loop.run_epoch()
     assert set(loop.variant.autocast) == {expected}
 
 
 def curves(goal: Goal, **config) -> Loop:
     entry = variants.load("benchmarks.curves")
-    return Loop(entry.build(entry.Config.of(config), entry.Data()), Objective((goal,)))
+    return Loop(entry.build(entry.Config.from_dict(config), entry.Data()), Objective((goal,)))
 
 
 def test_a_loss_that_is_not_finite_ends_the_training_with_a_sentence():
     loop = curves(Goal("val/score"), goes_wrong="nan", wrong_epoch=2, lr=1e-3)
-    loop.epoch()
+    loop.run_epoch()
     with pytest.raises(DivergedError, match=r"loss became nan in epoch 2 by step 1; lower lr \(0\.001\) or clip_norm"):
-        loop.epoch()
+        loop.run_epoch()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_an_objective_that_is_not_finite_ends_the_training(value):
     loop = linear_loop(bad_metric=value)
-    loop.epoch()
+    loop.run_epoch()
     with pytest.raises(DivergedError, match=f"val/mse is {value} in epoch 2"):
-        loop.epoch()
+        loop.run_epoch()
 
 
 @pytest.mark.parametrize(
@@ -145,15 +145,15 @@ def test_any_goal_or_constraint_that_is_not_finite_ends_the_training(objective):
     loop = linear_loop(objective, bad_metric=float("nan"))
     evaluate = loop.variant.evaluate
     loop.variant.evaluate = lambda split: {**evaluate(split), "score": 1.0}
-    loop.epoch()
+    loop.run_epoch()
     with pytest.raises(DivergedError, match="val/mse"):
-        loop.epoch()
+        loop.run_epoch()
 
 
 def test_patience_counts_epochs_since_the_best():
     loop = curves(Goal("val/score", "min"), patience=2, epochs=9)  # the score rises: the first epoch stays the best
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
     assert loop.epoch_done == 3
     assert loop.monitor.best["epoch"] == 1
     assert loop.monitor.stop_reason == "patience: no better val/score for 2 epochs"
@@ -162,7 +162,7 @@ def test_patience_counts_epochs_since_the_best():
 def test_patience_lets_a_training_go_on_that_gets_better():
     loop = curves(Goal("val/score"), patience=1, epochs=5)
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
         assert loop.monitor.improved
     assert loop.epoch_done == 5
     assert loop.monitor.stop_reason is None
@@ -175,7 +175,7 @@ def test_patience_lets_a_training_go_on_that_gets_better():
 def test_a_training_that_stays_sick_is_stopped_with_the_findings_sentence(sick, patience, ends):
     loop = linear_loop(epochs=6, sick=sick, collapse_patience=patience)
     while not loop.finished:
-        report = loop.epoch()
+        report = loop.run_epoch()
         assert report["health/fatal"] == report["health/findings"] == float(report["epoch"] in sick)
     assert loop.epoch_done == ends
     assert loop.monitor.stop_reason == ("health: the line is flat; raise lr" if ends < 6 else None)
@@ -183,9 +183,9 @@ def test_a_training_that_stays_sick_is_stopped_with_the_findings_sentence(sick, 
 
 def test_sick_epochs_are_counted_across_a_resume():
     first = linear_loop(epochs=6, sick=(2, 3), collapse_patience=2)
-    first.epoch()
-    first.epoch()
+    first.run_epoch()
+    first.run_epoch()
     second = linear_loop(epochs=6, sick=(2, 3), collapse_patience=2)
     second.load_state(first.state())
-    second.epoch()
-    assert second.stop_reason is not None
+    second.run_epoch()
+    assert second.monitor.stop_reason is not None

@@ -12,9 +12,9 @@ from trainables.training.schedule import Schedule
 GOING_ON = (Stage("a", 6), Stage("b", 16, first_weights=True, fresh_optimizer=True), Stage("c", 20))
 MIXED = (
     Stage("a", 6, lr_factor=0.3),
-    Stage("b", 16, anew=True, lr_factor=0.5),
+    Stage("b", 16, restarts_schedule=True, lr_factor=0.5),
     Stage("c", 20, lr_factor=9.0),  # goes on with the schedule of b, so that its own factor says nothing
-    Stage("d", 30, anew=True, lr_factor=2.0),
+    Stage("d", 30, restarts_schedule=True, lr_factor=2.0),
 )
 SPANS = {(0, 6): 0.3, (6, 20): 0.5, (20, 30): 2.0}
 
@@ -23,7 +23,7 @@ def factors(stages, warmup, per_epoch=1):
     """After each part of an epoch, from the first one to the end."""
     epochs = stages[-1].end
     return [
-        Schedule.of(stages, part // per_epoch, warmup).factor((part + 1) / per_epoch)
+        Schedule.at_epoch(stages, part // per_epoch, warmup).factor((part + 1) / per_epoch)
         for part in range(epochs * per_epoch)
     ]
 
@@ -69,27 +69,27 @@ def test_every_new_beginning_rises_to_its_peak_and_falls_to_nothing(span, warmup
 
 
 def test_a_warm_up_of_more_than_half_a_stage_is_cut_to_half():
-    stages = (Stage("a", 10), Stage("b", 14, anew=True))
-    of_b = [Schedule.of(stages, 10, 3.0).factor(10 + epochs) for epochs in (0, 1, 2, 3, 4)]
+    stages = (Stage("a", 10), Stage("b", 14, restarts_schedule=True))
+    of_b = [Schedule.at_epoch(stages, 10, 3.0).factor(10 + epochs) for epochs in (0, 1, 2, 3, 4)]
     assert of_b == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert Schedule.of(stages, 0, 3.0).factor(3) == pytest.approx(1)  # and that of the long one is whole
+    assert Schedule.at_epoch(stages, 0, 3.0).factor(3) == pytest.approx(1)  # and that of the long one is whole
 
 
 def test_a_stage_s_own_warm_up_is_taken_in_place_of_the_config_s_however_long():
-    stages = (Stage("a", 10), Stage("b", 14, anew=True, lr_factor=0.5, warmup=3.0))
-    of_b = [Schedule.of(stages, 12, 0.5).factor(10 + epochs) for epochs in (0, 1.5, 3, 3.5, 4)]
+    stages = (Stage("a", 10), Stage("b", 14, restarts_schedule=True, lr_factor=0.5, warmup=3.0))
+    of_b = [Schedule.at_epoch(stages, 12, 0.5).factor(10 + epochs) for epochs in (0, 1.5, 3, 3.5, 4)]
     assert of_b == pytest.approx([0, 0.25, 0.5, 0.25, 0])
-    assert Schedule.of(stages, 0, 0.5).warmup == 0.5
-    assert Schedule.of((stages[0], stages[1]._replace(warmup=0.0)), 10, 0.5).factor(10) == pytest.approx(0.5)
+    assert Schedule.at_epoch(stages, 0, 0.5).warmup == 0.5
+    assert Schedule.at_epoch((stages[0], stages[1]._replace(warmup=0.0)), 10, 0.5).factor(10) == pytest.approx(0.5)
 
 
 def test_without_warm_up_it_begins_at_the_peak():
-    assert Schedule.of(MIXED, 6, 0.0).factor(6) == pytest.approx(0.5)
-    assert Schedule.of(GOING_ON, 0, 0.0).factor(5) == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))
+    assert Schedule.at_epoch(MIXED, 6, 0.0).factor(6) == pytest.approx(0.5)
+    assert Schedule.at_epoch(GOING_ON, 0, 0.0).factor(5) == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))
 
 
 def test_all_epochs_of_a_schedule_find_the_same_one():
-    found = [Schedule.of(MIXED, epoch, 2.0) for epoch in range(30)]
+    found = [Schedule.at_epoch(MIXED, epoch, 2.0) for epoch in range(30)]
     assert [each[:2] for each in found] == [span for span in SPANS for _ in range(*span)]
     assert [each.peak for each in found] == [peak for (begin, end), peak in SPANS.items() for _ in range(begin, end)]
     assert len(set(found)) == 3

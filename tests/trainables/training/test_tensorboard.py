@@ -7,7 +7,7 @@ from tensorboard.plugins.hparams import metadata, plugin_data_pb2
 from tests.support.linear import linear_loop
 from trainables.files import RESULT, read_lines
 from trainables.training.folder import TrainingFolder
-from trainables.training.tensorboard import write_experiment
+from trainables.training.tensorboard import write_hparams
 
 
 def seen(folder):
@@ -19,7 +19,7 @@ def seen(folder):
 def train(path, epochs, settings=None):
     folder = TrainingFolder(path, linear_loop(epochs=4, sick=(2,)), settings or {"lr": 0.05})
     while folder.loop.epoch_done < epochs:
-        folder.epoch()
+        folder.run_epoch()
     return folder
 
 
@@ -38,7 +38,7 @@ def test_every_reported_figure_is_a_scalar_of_its_epoch(tmp_path):
 def test_an_epoch_that_is_trained_again_appears_once(tmp_path):
     train(tmp_path, 2).close()
     killed = TrainingFolder(tmp_path, linear_loop(epochs=4, sick=(2,)), {})
-    killed._events.report({"epoch": 3, "val/mse": 99.0, "findings": []})  # killed before its checkpoint
+    killed._events.write_report({"epoch": 3, "val/mse": 99.0, "findings": []})  # killed before its checkpoint
     killed.close()
     train(tmp_path, 4).close()
     events = seen(tmp_path).Scalars("val/mse")
@@ -73,7 +73,7 @@ def test_the_settings_of_a_trial_are_in_hparams_before_its_first_epoch(tmp_path)
 
 
 def test_the_experiment_names_what_is_searched_and_compared(tmp_path):
-    write_experiment(tmp_path, ["lr", "alpha"], ["val/score"])
+    write_hparams(tmp_path, ["lr", "alpha"], ["val/score"])
     experiment = hparams(tmp_path, metadata.EXPERIMENT_TAG).experiment
     assert [each.name for each in experiment.hparam_infos] == ["lr", "alpha"]
     assert [each.name.tag for each in experiment.metric_infos] == ["val/score"]

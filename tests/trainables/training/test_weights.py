@@ -17,8 +17,8 @@ from trainables.training.weights import load_modules
 def export(tmp_path):
     """A folder with the weights of a linear model after two epochs, and what validation said of them."""
     loop = linear_loop(epochs=2)
-    loop.epoch()
-    loop.epoch()
+    loop.run_epoch()
+    loop.run_epoch()
     folder = tmp_path / "export"
     folder.mkdir()
     save_file(loop.weights(), folder / WEIGHTS)
@@ -48,7 +48,7 @@ def test_a_training_begins_with_the_exports_weights_whatever_its_seed(export):
 
 def test_the_first_report_of_a_training_that_does_not_move_is_the_exports(export):
     folder, evaluated, _ = export
-    report = linear_loop(init_from=str(folder), lr=0.0).epoch()
+    report = linear_loop(init_from=str(folder), lr=0.0).run_epoch()
     assert report["val/mse"] == evaluated["mse"]
 
 
@@ -56,10 +56,10 @@ def test_a_stage_that_goes_back_to_the_first_weights_goes_back_to_the_exports(ex
     folder, _, weight = export
     parts = (Stage("a", 1), Stage("b", 2, first_weights=True))
     loop = linear_loop(init_from=str(folder), seed=1, epochs=2, parts=parts)
-    loop.epoch()
+    loop.run_epoch()
     met = []
     loop.optimizer.register_step_pre_hook(lambda *_: met.append(loop.variant.weight))
-    loop.epoch()
+    loop.run_epoch()
     assert torch.equal(met[0], weight)
     assert not torch.equal(met[1], weight)
 
@@ -67,13 +67,13 @@ def test_a_stage_that_goes_back_to_the_first_weights_goes_back_to_the_exports(ex
 def test_a_resumed_training_goes_on_with_its_own_weights(export):
     settings = {"init_from": str(export[0]), "epochs": 3, "noise": 0.5}
     straight = linear_loop(**settings)
-    expected = [timeless(straight.epoch()) for _ in range(3)]
+    expected = [timeless(straight.run_epoch()) for _ in range(3)]
     stopped = linear_loop(**settings)
-    stopped.epoch()
+    stopped.run_epoch()
     resumed = linear_loop(**settings)
     resumed.load_state(stopped.state())
     assert torch.equal(resumed.variant.weight, stopped.variant.weight)
-    assert [timeless(resumed.epoch()) for _ in range(2)] == expected[1:]
+    assert [timeless(resumed.run_epoch()) for _ in range(2)] == expected[1:]
 
 
 def missing(path):

@@ -4,7 +4,7 @@ import pytest
 import ray
 
 from search.ray_environment import quiet_ray
-from trainables.files import LAST, RESULT, read_lines, trial_folder
+from trainables.files import CHECKPOINT, RESULT, read_lines, trial_folder
 from trainables.objective import Goal, Objective
 from trainables.trials.trial import Task, Trial
 
@@ -50,7 +50,7 @@ def test_a_group_computes_what_one_process_does_and_tells_of_its_end(cluster, tm
     assert [report["epoch"] for report in read_lines(folder / RESULT)] == [1, 2]
     for key in ("train/total", "val/loss_full", "health/grad_norm"):
         assert together[key] == pytest.approx(alone[key], rel=1e-3)
-    assert (folder / LAST).exists()
+    assert (folder / CHECKPOINT).exists()
     assert not (folder / NOTES).exists()
 
     failed = trained(GroupTrial, tmp_path / "failed", 2, lr=1e30)
