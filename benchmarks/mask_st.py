@@ -1,4 +1,4 @@
-"""Is a searched mask_st better than simple things? One command, one validation split, one metric.
+"""Is a mask_st with searched settings better than simple baselines? One command, one validation split, one metric.
 
     python -m benchmarks.mask_st
     python -m benchmarks.mask_st data.source=nih data.root=FOLDER trials=24
@@ -6,13 +6,13 @@
 Searches the space mask_st, then measures on the same validation images and with the same macro AUROC:
 
   * the best trial and the default trial of the search;
-  * the best trial's settings again with fresh seeds, for a winner is in part a lucky seed; and, with those seeds,
+  * the best trial's settings again with fresh seeds, because a winner is in part a lucky seed; and, with those seeds,
   * without any mask (plain BCE), at equal passes over the images and at equal forward passes (`plain_repeats=3`);
   * with the controls `random` and `deterministic`, and with the straight-through inverted, the published defect;
   * logistic regression on thumbnails of 32 × 32 pixels, its penalty chosen by cross-validation on the training split.
 
-Every training counts with its best epoch by the objective, as a search counts it. The validation images are those that
-chose the winner, so its figures stay a little optimistic even with a fresh seed.
+Every training counts with its best epoch by the objective, as in a search. The winner was chosen on the same validation
+images, so its figures stay a little optimistic even with a fresh seed.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from trainables.settings import Settings, setting
 from trainables.training.loop import Loop
 
 THUMBNAIL = 32
-FIGURES = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")
+METRICS = ("val/auroc_macro", "val/coverage_expected", "val/pointing_game", "val/pointing_chance")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +59,26 @@ def main(arguments: list[str]) -> int:
     words = [f"data.{key}={value}" for key, value in parts["data"].items()]
     words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
     folder = search("mask_st", [*words, f"seed={measurement.seed}"], measurement.storage)
-    default, best, chosen = first_and_best(folder)
+    default, best, recipe = first_and_best(folder)
     _print_row("best trial", [best])
     _print_row("default trial", [default])
-    for name, control, broken in _controls(chosen):
-        seeds = range(chosen.seed + 1, chosen.seed + 1 + measurement.repeats)
-        _print_row(name, [_train(replace(control, seed=seed), broken) for seed in seeds])
-    value, classes = thumbnails(chosen)
+    for name, control, with_defect in _list_controls(recipe):
+        seeds = range(recipe.seed + 1, recipe.seed + 1 + measurement.repeats)
+        _print_row(name, [_train(replace(control, seed=seed), with_defect) for seed in seeds])
+    value, classes = score_thumbnails(recipe)
     print(f"{'logistic regression, 32 px thumbnails':<44}{value:.4f}    {classes} classes", flush=True)
     return 0
 
 
-def thumbnails(recipe: Recipe) -> tuple[float, int]:
-    """Macro AUROC on validation of one logistic regression per class, and the number of classes scored."""
+def score_thumbnails(recipe: Recipe) -> tuple[float, int]:
+    """Fit a logistic regression per class; return macro AUROC on validation and the number of classes scored."""
     from sklearn.linear_model import LogisticRegression  # noqa: PLC0415  (its import takes seconds)
     from sklearn.model_selection import GridSearchCV  # noqa: PLC0415
     from sklearn.pipeline import make_pipeline  # noqa: PLC0415
     from sklearn.preprocessing import StandardScaler  # noqa: PLC0415
 
     assert isinstance(recipe.data, Data)
-    (train, train_labels), (val, val_labels) = (_thumbnails(recipe, split) for split in ("train", "val"))
+    (train, train_labels), (val, val_labels) = (_make_thumbnails(recipe, split) for split in ("train", "val"))
     scores = np.full(val_labels.shape, 0.5)
     for index in range(train_labels.shape[1]):
         labels = train_labels[:, index]
@@ -93,8 +93,8 @@ def thumbnails(recipe: Recipe) -> tuple[float, int]:
     return result.macro, result.classes
 
 
-def _controls(recipe: Recipe) -> Iterator[tuple[str, Recipe, bool]]:
-    """Name, recipe, and whether the gradient is inverted."""
+def _list_controls(recipe: Recipe) -> Iterator[tuple[str, Recipe, bool]]:
+    """List the trainings: name, recipe, and whether the straight-through is inverted."""
     config = recipe.config
     yield "its settings, fresh seeds", recipe, False
     changes: dict[str, dict[str, Any]] = {
@@ -105,49 +105,49 @@ def _controls(recipe: Recipe) -> Iterator[tuple[str, Recipe, bool]]:
     }
     for name, change in changes.items():
         yield f"its settings, {name}", replace(recipe, config=replace(config, **change)), False
-    unstopped = replace(config, collapse_patience=0)  # else the health check ends it, for a generator without gradient
-    yield "its settings, inverted straight-through", replace(recipe, config=unstopped), True
+    config = replace(config, collapse_patience=0)  # else a health check ends it: its generator has no gradient
+    yield "its settings, inverted straight-through", replace(recipe, config=config), True
 
 
-def _train(recipe: Recipe, broken: bool) -> Mapping[str, Any]:
-    """The best report of a training."""
+def _train(recipe: Recipe, with_defect: bool) -> Mapping[str, Any]:
+    """Train, and return the report of the best epoch."""
     variant = recipe.entry.build(recipe.config, recipe.data, seed=recipe.seed)
     loop = Loop(variant, recipe.objective)
-    with inverted_straight_through() if broken else nullcontext():
+    with invert_straight_through() if with_defect else nullcontext():
         while not loop.finished:
             loop.run_epoch()
     return loop.monitor.best or {}
 
 
 @contextmanager
-def inverted_straight_through() -> Iterator[None]:
-    """The published defect: the mask's forward value is soft, and no gradient reaches the generator through it."""
-    right = sampling.sample
+def invert_straight_through() -> Iterator[None]:
+    """Restore the published defect: the mask is soft forward, and no gradient reaches the generator through it."""
+    sample = sampling.sample
 
-    def wrong(*arguments: Any, **keywords: Any) -> sampling.Mask:
-        mask = right(*arguments, **keywords)
+    def defective_sample(*arguments: Any, **keywords: Any) -> sampling.Mask:
+        mask = sample(*arguments, **keywords)
         return sampling.Mask(mask.soft.detach(), mask.soft)
 
-    sampling.sample = wrong
+    sampling.sample = defective_sample
     try:
         yield
     finally:
-        sampling.sample = right
+        sampling.sample = sample
 
 
-def _thumbnails(recipe: Recipe, split: Any) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels `[N, 32 · 32]` and labels `[N, K]` of a split."""
+def _make_thumbnails(recipe: Recipe, split: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Shrink the images of a split: pixels `[N, 32 · 32]` and labels `[N, K]`."""
     assert isinstance(recipe.data, Data)
     examples = mask_data.load_split(recipe.config, recipe.data, split)  # type: ignore[arg-type]
     images, labels = examples.batch(np.arange(len(examples)))
     small = [Image.fromarray(image[..., 0]).resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX) for image in images]
-    return np.stack([np.asarray(each, np.float64).ravel() for each in small]), labels
+    return np.stack([np.asarray(image, np.float64).ravel() for image in small]), labels
 
 
 def _print_row(name: str, reports: Sequence[Mapping[str, Any]]) -> None:
-    """Mean over the reports of each figure, with its range where there are several."""
-    parts = [f"{key.removeprefix('val/')} {_spread(reports, key)}" for key in FIGURES[1:] if key in reports[0]]
-    print(f"{name:<44}{_spread(reports, FIGURES[0]):<26}{'   '.join(parts)}", flush=True)
+    """Print the mean of each metric over the reports, with its range where there are several."""
+    parts = [f"{key.removeprefix('val/')} {_spread(reports, key)}" for key in METRICS[1:] if key in reports[0]]
+    print(f"{name:<44}{_spread(reports, METRICS[0]):<26}{'   '.join(parts)}", flush=True)
 
 
 def _spread(reports: Sequence[Mapping[str, Any]], key: str) -> str:

@@ -80,23 +80,23 @@ class Batches:
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of an epoch, shuffled."""
         order_generator = seeded_generator(torch.device("cpu"), self.seed, epoch, 0)
-        draws = seeded_generator(self.device, self.seed, epoch, 1)
+        generator = seeded_generator(self.device, self.seed, epoch, 1)
         index = 0
         for _ in range(self.repeats):
             order = torch.randperm(len(self.examples), generator=order_generator)
             for rows in order.split(self.size)[: self.steps // self.repeats]:
                 progress = (epoch + index / self.steps) / self.config.epochs
-                yield self._make_batch(rows, draws, ramp_factor(self.config, progress))
+                yield self._make_batch(rows, generator, ramp_factor(self.config, progress))
                 index += 1
 
-    def _make_batch(self, rows: Tensor, draws: torch.Generator, ramp: float) -> Batch:
-        """Draw for the whole batch, and take this process's rows."""
+    def _make_batch(self, rows: Tensor, generator: torch.Generator, ramp: float) -> Batch:
+        """Draw everything random for the whole batch, and take this process's rows."""
         share = self.processes.rows
-        noise = sampling.draw_noise(self._noise_kind, (len(rows), 1, self.side, self.side), draws)
-        depth = draw_depth(self.drop_rates, len(rows), draws)
+        noise = sampling.draw_noise(self._noise_kind, (len(rows), 1, self.side, self.side), generator)
+        depth = draw_depth(self.drop_rates, len(rows), generator)
         crops = None
         if self.config.augment == "light":
-            crops = draw_crops(len(rows), draws, smallest=MIN_CROP_AREA, largest_turn=MAX_TURN)
+            crops = draw_crops(len(rows), generator, smallest=MIN_CROP_AREA, largest_turn=MAX_TURN)
         images, labels = to_device(self.examples, share(rows), self.device)
         if crops is not None:
             images = crop(images, share(crops))

@@ -56,9 +56,9 @@ class TrainingStep:
             source.generator.head.weight.register_hook(_norm_recorder(self._head_norm))
 
     def __call__(self, batch: Batch, update: int) -> Step:
-        """Pass the three views and compute their losses.
+        """Classify the three views of each image and compute the losses.
 
-        PPO's further updates of a batch re-use its rollout: only the policy and the area of the masks are computed.
+        PPO's further updates of a batch re-use its rollout: only the losses of policy and mask area are computed.
 
         Args:
             batch: of images.
@@ -94,9 +94,9 @@ class TrainingStep:
             self.gradnorm.load_state(state["gradnorm"])
 
     def _watch(self, logits: Tensor) -> Tensor:
-        """Return a view of the logits through which only the gradients of classifier and policy flow; note their norm.
+        """Return a view of the logits for classifier and policy, whose gradient's norm is `health/mask_signal`.
 
-        The area terms take the logits themselves, so that `health/mask_signal` says nothing of them.
+        The area terms take the logits themselves, so that their gradient is no part of it.
         """
         task_logits = logits.view_as(logits)
         if task_logits.requires_grad:

@@ -11,10 +11,10 @@ SMALL = Config(image_size=32)
 
 def test_the_same_settings_give_the_same_pictures_and_splits_differ():
     first = load_split(SMALL, Data(), "train")
-    again = load_split(SMALL, Data(val_share=0.3), "train")  # means nothing here, but nothing is remembered for it
-    assert first.images is not again.images
-    np.testing.assert_array_equal(first.images, again.images)
-    np.testing.assert_array_equal(first.labels, again.labels)
+    repetition = load_split(SMALL, Data(val_share=0.3), "train")  # other settings, so that it is no cached split
+    assert first.images is not repetition.images
+    np.testing.assert_array_equal(first.images, repetition.images)
+    np.testing.assert_array_equal(first.labels, repetition.labels)
     assert (load_split(SMALL, Data(), "val").images != load_split(SMALL, Data(), "test").images).any()
     assert (load_split(SMALL, Data(split_seed=1), "train").images != first.images).any()
 
@@ -26,7 +26,7 @@ def test_every_glyph_is_boxed_and_inside_the_image(size):
     assert examples.images.dtype == np.uint8
     assert examples.labels.mean() == pytest.approx(0.3, abs=0.05)
     for labels, boxes, findings in zip(examples.labels, examples.boxes, examples.findings, strict=True):
-        assert findings == tuple(name for name, there in zip(examples.classes, labels, strict=True) if there)
+        assert findings == tuple(name for name, label in zip(examples.classes, labels, strict=True) if label)
         assert boxes.shape == (len(findings), 4)
         assert (boxes >= 0).all()
         assert (boxes <= size).all()
@@ -72,10 +72,10 @@ def test_mean_and_deviation_are_those_of_training_in_every_split():
 
 def test_description_counts():
     examples = load_split(SMALL, Data(), "train")
-    described = examples.describe()
-    assert described["images"] == described["patients"] == len(examples) == 768
-    assert described["positives"]["disc"] == examples.labels[:, 2].sum()
-    assert described["boxes"] == examples.labels.sum()
+    description = examples.describe()
+    assert description["images"] == description["patients"] == len(examples) == 768
+    assert description["positives"]["disc"] == examples.labels[:, 2].sum()
+    assert description["boxes"] == examples.labels.sum()
 
 
 # real X-rays

@@ -37,10 +37,10 @@ def test_a_healthy_report_has_no_findings():
 @pytest.mark.parametrize("check", CASES)
 def test_finding(check):
     changes, fatal = CASES[check]
-    (found,) = findings({**HEALTHY, **changes}, Config())
-    assert (found.check, found.fatal) == (check, fatal)
-    assert any(setting in found.message for setting in Config.names())
-    assert any(character.isdigit() for character in found.message)
+    (finding,) = findings({**HEALTHY, **changes}, Config())
+    assert (finding.check, finding.fatal) == (check, fatal)
+    assert any(setting in finding.message for setting in Config.names())
+    assert any(character.isdigit() for character in finding.message)
 
 
 def test_nothing_is_judged_while_the_mask_is_untrained():
@@ -56,10 +56,10 @@ def test_plain_epochs_are_not_one_more_by_rounding():
 
 def test_a_map_on_target_whose_deployed_masks_are_empty_is_named_but_not_fatal():
     report = {**HEALTHY, "val/collapsed_share": 1.0}
-    (found,) = findings(report, Config(project=False))
-    assert (found.check, found.fatal) == ("deployed mask empty", False)
-    (found,) = findings({**report, "val/coverage_expected": 0.001}, Config(project=False))
-    assert (found.check, found.fatal) == ("mask collapsed", True)
+    (finding,) = findings(report, Config(project=False))
+    assert (finding.check, finding.fatal) == ("deployed mask empty", False)
+    (finding,) = findings({**report, "val/coverage_expected": 0.001}, Config(project=False))
+    assert (finding.check, finding.fatal) == ("mask collapsed", True)
 
 
 def test_a_met_aim_is_no_dead_loss():

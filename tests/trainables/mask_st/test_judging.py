@@ -46,13 +46,13 @@ def test_without_projection_empty_deployed_masks_are_not_on_target():
 
 def test_random_masks_are_drawn_once_per_evaluation(monkeypatch):
     variant = build(mask_kind="random")
-    wanted = variant.evaluate("val")
-    drawn, draw = [], sampling.draw_noise
-    monkeypatch.setattr(sampling, "draw_noise", lambda *args: drawn.append(args) or draw(*args))
+    reference = variant.evaluate("val")
+    draws, draw = [], sampling.draw_noise
+    monkeypatch.setattr(sampling, "draw_noise", lambda *args: draws.append(args) or draw(*args))
     monkeypatch.setattr("trainables.mask_st.judging.BATCH_SIZE", 5)
-    got = variant.evaluate("val")
-    assert len(drawn) == 1
-    assert got == pytest.approx(wanted, abs=1e-6)
+    metrics = variant.evaluate("val")
+    assert len(draws) == 1
+    assert metrics == pytest.approx(reference, abs=1e-6)
 
 
 def test_panels_are_pictures():

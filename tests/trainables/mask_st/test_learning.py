@@ -11,14 +11,14 @@ from trainables.registry import load
 from trainables.training.loop import Loop
 
 
-def inverted(logits, noise, temperature, *, hard, top_k):
+def defective_sample(logits, noise, temperature, *, hard, top_k):
     soft = torch.sigmoid((logits + noise) / temperature)
     binary = sampling.binarise(logits.detach() + noise, top_k)
     return Mask(binary + (soft - binary).detach(), soft)
 
 
 def pointing_over_chance() -> float:
-    """Of the masks after 128 steps: 4 epochs of 384 images, 12 at a time."""
+    """Train for 128 steps: 4 epochs of 384 images, 12 at a time; return the pointing game over its chance."""
     entry = load("mask_st")
     config = entry.Config(image_size=64, backbone="micro", batch_size=12, epochs=4, lr=6e-3, mask_lr_mult=2.0)
     variant = entry.build(config, entry.Data(train_size=384, val_size=128), seed=0, splits=("train", "val"))
@@ -34,5 +34,5 @@ def test_masks_find_the_glyphs_and_with_inverted_straight_through_they_do_not(mo
     terms and luck decide where a map peaks, in time on some bright glyphs (2.5 against 8.0 after 288 steps).
     """
     assert pointing_over_chance() > 3
-    monkeypatch.setattr(sampling, "sample", inverted)
+    monkeypatch.setattr(sampling, "sample", defective_sample)
     assert pointing_over_chance() < 1.5

@@ -9,7 +9,7 @@ SIZE = 32
 
 
 def draw_boxes(rng: np.random.Generator, count: int) -> list[np.ndarray]:
-    """Up to three boxes per image, at fractions of pixels; some images have none."""
+    """Draw up to three boxes per image, at fractions of pixels; some images have none."""
     boxes = []
     for _ in range(count):
         corners = rng.uniform(0, SIZE - 4, (rng.integers(0, 4), 2))
@@ -17,8 +17,8 @@ def draw_boxes(rng: np.random.Generator, count: int) -> list[np.ndarray]:
     return boxes
 
 
-def near(x: float, y: float, boxes: np.ndarray, margin: float) -> bool:
-    """Whether a point is in a box, or no farther from one than `margin`."""
+def is_near(x: float, y: float, boxes: np.ndarray, margin: float) -> bool:
+    """Check whether a point is in a box, or no farther from one than `margin`."""
     for x0, y0, x1, y1 in boxes:
         nearest = min(max(x, x0), x1), min(max(y, y0), y1)
         if (x - nearest[0]) ** 2 + (y - nearest[1]) ** 2 <= margin**2:
@@ -29,8 +29,8 @@ def near(x: float, y: float, boxes: np.ndarray, margin: float) -> bool:
 @pytest.mark.parametrize("margin", [0.0, 2.5])
 def test_regions_agree_with_asking_every_pixel(margin):
     for boxes in draw_boxes(np.random.default_rng(0), 10):
-        expected = [[near(x + 0.5, y + 0.5, boxes, margin) for x in range(SIZE)] for y in range(SIZE)]
-        np.testing.assert_array_equal(box_region(boxes, SIZE, margin), expected)
+        reference = [[is_near(x + 0.5, y + 0.5, boxes, margin) for x in range(SIZE)] for y in range(SIZE)]
+        np.testing.assert_array_equal(box_region(boxes, SIZE, margin), reference)
 
 
 def test_a_box_of_whole_pixels_covers_just_these():
@@ -42,9 +42,9 @@ def test_a_box_of_whole_pixels_covers_just_these():
 def test_the_peak_is_found_where_it_is_x_across_and_y_down():
     saliency = np.zeros((1, 8, 8))
     saliency[0, 1, 6] = 1  # cell of 4 × 4 pixels: x 24 to 28, y 4 to 8
-    there, turned = np.array([[24.0, 4, 28, 8]]), np.array([[4.0, 24, 8, 28]])
-    assert pointing_game(saliency, [there], SIZE).hit_rate == 1
-    assert pointing_game(saliency, [turned], SIZE).hit_rate == 0
+    box, transposed_box = np.array([[24.0, 4, 28, 8]]), np.array([[4.0, 24, 8, 28]])
+    assert pointing_game(saliency, [box], SIZE).hit_rate == 1
+    assert pointing_game(saliency, [transposed_box], SIZE).hit_rate == 0
 
 
 def test_the_tolerance_is_15_pixels_at_224():
@@ -65,9 +65,9 @@ def test_a_lone_noisy_cell_is_no_peak():
 def test_chance_is_the_hit_rate_of_every_pixel_in_turn():
     boxes = draw_boxes(np.random.default_rng(1), 6)
     rates, chance = [], None
-    for place in range(16 * 16):
+    for index in range(16 * 16):
         saliency = np.zeros((len(boxes), 16, 16))
-        saliency[:, place // 16, place % 16] = 1
+        saliency[:, index // 16, index % 16] = 1
         result = pointing_game(saliency, boxes, 16)  # one cell per pixel
         rates.append(result.hit_rate)
         chance = result.chance
@@ -89,14 +89,14 @@ def test_overlap_agrees_with_counting_pixels():
     rng = np.random.default_rng(3)
     boxes, masks = draw_boxes(rng, 12), rng.random((12, 8, 8)) < 0.3
     ious, iobbs, bounds = [], [], []
-    for mask, found in zip(masks, boxes, strict=True):
-        if not len(found):
+    for mask, image_boxes in zip(masks, boxes, strict=True):
+        if not len(image_boxes):
             continue
-        kept = {(x, y) for x in range(SIZE) for y in range(SIZE) if mask[y // 4, x // 4]}
-        boxed = {(x, y) for x in range(SIZE) for y in range(SIZE) if near(x + 0.5, y + 0.5, found, 0)}
-        ious.append(len(kept & boxed) / len(kept | boxed))
-        iobbs.append(len(kept & boxed) / len(kept))
-        bounds.append(min(len(kept), len(boxed)) / max(len(kept), len(boxed)))
+        mask_pixels = {(x, y) for x in range(SIZE) for y in range(SIZE) if mask[y // 4, x // 4]}
+        box_pixels = {(x, y) for x in range(SIZE) for y in range(SIZE) if is_near(x + 0.5, y + 0.5, image_boxes, 0)}
+        ious.append(len(mask_pixels & box_pixels) / len(mask_pixels | box_pixels))
+        iobbs.append(len(mask_pixels & box_pixels) / len(mask_pixels))
+        bounds.append(min(len(mask_pixels), len(box_pixels)) / max(len(mask_pixels), len(box_pixels)))
     result = overlap(masks, boxes, SIZE)
     assert result.iou == pytest.approx(np.mean(ious))
     assert result.iobb == pytest.approx(np.mean(iobbs))

@@ -39,15 +39,15 @@ def sigmoid(values) -> np.ndarray:
 def test_full_is_cross_entropy():
     x, y = draw(6, 3), labels()
     p = sigmoid(x)
-    wanted = -(y.numpy() * np.log(p) + (1 - y.numpy()) * np.log(1 - p)).mean(axis=1)
-    np.testing.assert_allclose(losses.full(x, y), wanted, rtol=1e-5)
+    reference = -(y.numpy() * np.log(p) + (1 - y.numpy()) * np.log(1 - p)).mean(axis=1)
+    np.testing.assert_allclose(losses.full(x, y), reference, rtol=1e-5)
 
 
 def test_full_weighs_positives():
     x, y = draw(6, 3), labels()
     p, weight = sigmoid(x), np.array([1.0, 3.0, 7.0])
-    wanted = -(weight * y.numpy() * np.log(p) + (1 - y.numpy()) * np.log(1 - p)).mean(axis=1)
-    np.testing.assert_allclose(losses.full(x, y, torch.tensor(weight).float()), wanted, rtol=1e-5)
+    reference = -(weight * y.numpy() * np.log(p) + (1 - y.numpy()) * np.log(1 - p)).mean(axis=1)
+    np.testing.assert_allclose(losses.full(x, y, torch.tensor(weight).float()), reference, rtol=1e-5)
 
 
 def test_positive_weights_are_capped():
@@ -60,10 +60,10 @@ def test_positive_weights_are_capped():
 def test_consistency_is_kl_without_gradient_into_full():
     full, keep = draw(6, 3).requires_grad_(), draw(6, 3, seed=1).requires_grad_()
     p, q = sigmoid(full.detach()), sigmoid(keep.detach())
-    wanted = (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean(axis=1)
-    got = losses.consistency(full, keep)
-    np.testing.assert_allclose(got.detach(), wanted, rtol=1e-4, atol=1e-6)
-    got.sum().backward()
+    reference = (p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))).mean(axis=1)
+    gradients = losses.consistency(full, keep)
+    np.testing.assert_allclose(gradients.detach(), reference, rtol=1e-4, atol=1e-6)
+    gradients.sum().backward()
     assert full.grad is None
     assert keep.grad.abs().min() > 0
 
@@ -110,8 +110,8 @@ def test_volume_is_per_image():
 def test_barrier_is_kl_and_pulls_where_the_square_hardly_does():
     coverage = torch.tensor([0.05, 0.1, 0.4])
     k = np.array([0.05, 0.1, 0.4])
-    wanted = 0.1 * np.log(0.1 / k) + 0.9 * np.log(0.9 / (1 - k))
-    np.testing.assert_allclose(losses.volume(coverage, 0.1, "barrier", Processes()), wanted, rtol=0.02, atol=1e-4)
+    reference = 0.1 * np.log(0.1 / k) + 0.9 * np.log(0.9 / (1 - k))
+    np.testing.assert_allclose(losses.volume(coverage, 0.1, "barrier", Processes()), reference, rtol=0.02, atol=1e-4)
     empty = torch.zeros(1, requires_grad=True)
     (pull,) = torch.autograd.grad(losses.volume(empty, 0.1, "barrier", Processes()).sum(), empty)
     (square,) = torch.autograd.grad(losses.volume(empty, 0.1, "quadratic", Processes()).sum(), empty)
@@ -120,14 +120,14 @@ def test_barrier_is_kl_and_pulls_where_the_square_hardly_does():
 
 def test_literal_volume_of_two_processes_is_that_of_one():
     whole = torch.tensor([0.3, 0.1, 0.5, 0.2], requires_grad=True)
-    (wanted,) = torch.autograd.grad(losses.volume(whole, 0.1, "literal", Processes()).mean(), whole)
-    got = torch.zeros(4)
+    (reference,) = torch.autograd.grad(losses.volume(whole, 0.1, "literal", Processes()).mean(), whole)
+    gradients = torch.zeros(4)
     for rank in range(2):
         own = whole.detach()[rank::2].clone().requires_grad_()
         process = Rank(rank, 2, torch.tensor([whole.sum().item(), 4.0]))
         (part,) = torch.autograd.grad(losses.volume(own, 0.1, "literal", process).mean(), own)
-        got[rank::2] = part / 2  # the loop averages gradients over processes
-    np.testing.assert_allclose(got, wanted, rtol=1e-6)
+        gradients[rank::2] = part / 2  # the loop averages gradients over processes
+    np.testing.assert_allclose(gradients, reference, rtol=1e-6)
 
 
 def test_drop_weighs_every_positive_of_two_processes_equally():

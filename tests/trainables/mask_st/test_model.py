@@ -23,7 +23,7 @@ def images(count: int = 2, size: int = 32) -> torch.Tensor:
 
 
 def parameters(module: nn.Module) -> int:
-    return sum(each.numel() for each in module.parameters())
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 @pytest.mark.parametrize("stride", [1, 4, 8, 16])
@@ -57,7 +57,7 @@ def test_receptive_field_of_the_generators_convolutions(settings, field):
 def test_every_parameter_of_the_generator_gets_a_gradient():
     generator = MaskGenerator(config(), 1)
     generator(images()).sum().backward()
-    assert all(each.grad is not None and each.grad.abs().sum() > 0 for each in generator.parameters())
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
 
 
 def test_logits_keep_float32_under_autocast():
@@ -68,9 +68,9 @@ def test_logits_keep_float32_under_autocast():
     with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
         logits = generator(images(1, 128)).flatten()
         scores = classifier(images(64, 32)).flatten()
-        rounded = generator.head(generator.body(images(1, 128))).flatten()
+        bf16_logits = generator.head(generator.body(images(1, 128))).flatten()
     assert logits.dtype == scores.dtype == torch.float32
-    assert len(logits.unique()) > 0.99 * len(logits) > 2 * len(rounded.unique())
+    assert len(logits.unique()) > 0.99 * len(logits) > 2 * len(bf16_logits.unique())
     assert len(scores.unique()) > 0.99 * len(scores)
 
 
@@ -122,15 +122,15 @@ def test_stochastic_depth_is_per_image():
     classifier = Classifier(config(backbone="convnext_atto", drop_path=0.5), 1, 5)
     for block in (block for stage in classifier.net.stages for block in stage.blocks):
         nn.init.ones_(block.gamma)  # layer scale starts at 1e-6, which would hide the branches
-    same = images(1).repeat(3, 1, 1, 1)
+    copies = images(1).repeat(3, 1, 1, 1)
     depth = torch.ones(3, len(classifier.drop_rates))
     depth[0] = 0
     with torch.no_grad():
-        changed, kept, also_kept = classifier(same, depth)
-        plain = classifier(same)[0]
-    torch.testing.assert_close(kept, also_kept)
-    torch.testing.assert_close(kept, plain)
-    assert not torch.allclose(changed, plain)
+        without_branches, with_branches, also_with_branches = classifier(copies, depth)
+        plain = classifier(copies)[0]
+    torch.testing.assert_close(with_branches, also_with_branches)
+    torch.testing.assert_close(with_branches, plain)
+    assert not torch.allclose(without_branches, plain)
 
 
 def test_depth_factors_have_mean_one_and_the_blocks_rates():
@@ -148,8 +148,8 @@ def test_weights_of_a_file_are_loaded_and_fitted(tmp_path):
     classifier = Classifier(config(backbone="convnext_atto", weights=str(file)), 1, 4)
     inside = "stages.1.blocks.0.mlp.fc1.weight"
     torch.testing.assert_close(classifier.net.state_dict()[inside], pretrained.state_dict()[inside])
-    summed = pretrained.state_dict()["stem.0.weight"].sum(dim=1, keepdim=True)
-    torch.testing.assert_close(classifier.net.state_dict()["stem.0.weight"], summed)
+    summed_stem = pretrained.state_dict()["stem.0.weight"].sum(dim=1, keepdim=True)
+    torch.testing.assert_close(classifier.net.state_dict()["stem.0.weight"], summed_stem)
     assert classifier(images()).shape == (2, 4)
 
 

@@ -22,15 +22,15 @@ def rollout(logits: torch.Tensor, advantages: torch.Tensor) -> policy.Rollout:
 def test_log_probs_are_those_of_a_bernoulli():
     logits, actions = draw(2, 1, 3, 3), (draw(2, 1, 3, 3, seed=1) > 0).float()
     p = 1 / (1 + np.exp(-logits.double().numpy()))
-    wanted = np.log(np.where(actions.numpy() == 1, p, 1 - p))
-    np.testing.assert_allclose(policy.log_probs(logits, actions), wanted, rtol=1e-5)
+    reference = np.log(np.where(actions.numpy() == 1, p, 1 - p))
+    np.testing.assert_allclose(policy.log_probs(logits, actions), reference, rtol=1e-5)
 
 
 def test_entropy_is_that_of_a_bernoulli():
     logits = draw(2, 1, 3, 3)
     p = 1 / (1 + np.exp(-logits.double().numpy()))
-    wanted = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean(axis=(1, 2, 3))
-    np.testing.assert_allclose(policy.entropy(logits), wanted, rtol=1e-5)
+    reference = -(p * np.log(p) + (1 - p) * np.log(1 - p)).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(policy.entropy(logits), reference, rtol=1e-5)
 
 
 def test_actions_follow_the_policy():
@@ -41,31 +41,31 @@ def test_actions_follow_the_policy():
 
 def test_first_update_has_the_policy_gradient():
     logits = draw(4, 1, 14, 14).requires_grad_()
-    taken = rollout(logits, torch.tensor([1.0, -2.0, 0.5, 0.0]))
-    (got,) = torch.autograd.grad(policy.clipped_loss(logits, taken, 0.2).sum(), logits)
-    reinforce = -(taken.advantages[:, None, None, None] * policy.log_probs(logits, taken.actions)).sum() / 196
-    (wanted,) = torch.autograd.grad(reinforce, logits)
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-8)
+    sample = rollout(logits, torch.tensor([1.0, -2.0, 0.5, 0.0]))
+    (gradients,) = torch.autograd.grad(policy.clipped_loss(logits, sample, 0.2).sum(), logits)
+    reinforce = -(sample.advantages[:, None, None, None] * policy.log_probs(logits, sample.actions)).sum() / 196
+    (reference,) = torch.autograd.grad(reinforce, logits)
+    np.testing.assert_allclose(gradients, reference, rtol=1e-4, atol=1e-8)
 
 
 def test_ratio_is_clipped_per_cell():
     logits = torch.zeros(1, 1, 14, 14)
-    taken = rollout(logits, torch.ones(1))
-    moved = logits.clone()
-    moved[0, 0, 0, 0] = 4 * (2 * taken.actions[0, 0, 0, 0] - 1)  # one cell far towards its action
-    moved.requires_grad_()
-    (gradient,) = torch.autograd.grad(policy.clipped_loss(moved, taken, 0.2).sum(), moved)
+    sample = rollout(logits, torch.ones(1))
+    new_logits = logits.clone()
+    new_logits[0, 0, 0, 0] = 4 * (2 * sample.actions[0, 0, 0, 0] - 1)  # one cell far towards its action
+    new_logits.requires_grad_()
+    (gradient,) = torch.autograd.grad(policy.clipped_loss(new_logits, sample, 0.2).sum(), new_logits)
     assert gradient[0, 0, 0, 0] == 0  # held back
     assert (gradient.flatten()[1:] != 0).all()  # the others are not
 
 
 def test_a_small_change_of_every_cell_is_not_clipped_away():
     logits = torch.zeros(1, 1, 14, 14)
-    taken = rollout(logits, torch.ones(1))
-    moved = (logits + 0.02 * (2 * taken.actions - 1)).requires_grad_()
-    joint = (policy.log_probs(moved, taken.actions) - taken.log_probs).sum().exp()
+    sample = rollout(logits, torch.ones(1))
+    new_logits = (logits + 0.02 * (2 * sample.actions - 1)).requires_grad_()
+    joint = (policy.log_probs(new_logits, sample.actions) - sample.log_probs).sum().exp()
     assert joint > 6  # the joint ratio, which the published code takes, is outside any clip
-    (gradient,) = torch.autograd.grad(policy.clipped_loss(moved, taken, 0.2).sum(), moved)
+    (gradient,) = torch.autograd.grad(policy.clipped_loss(new_logits, sample, 0.2).sum(), new_logits)
     assert (gradient != 0).all()
 
 

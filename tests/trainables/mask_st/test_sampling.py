@@ -22,17 +22,17 @@ def logits(shape: tuple[int, ...] = (4, 1, 8, 8), seed: int = 0) -> torch.Tensor
 
 
 def inverted(values: torch.Tensor, noise: torch.Tensor | float, temperature: float, top_k: int | None) -> Mask:
-    """The published defect: forward soft, and the only part with a gradient is a comparison, which has none."""
+    """Sample with the published defect: forward soft, and the only part with a gradient is a comparison without one."""
     soft = torch.sigmoid((values + noise) / temperature)
     hard = sampling.binarise(values + noise, top_k)
     return Mask(hard + (soft - hard).detach(), soft)
 
 
-@pytest.mark.parametrize("kept", [None, 6])
+@pytest.mark.parametrize("top_k", [None, 6])
 @pytest.mark.parametrize("temperature", [0.05, 0.2, 0.7, 2.0])
-def test_hard_mask_is_exactly_binary_forward(kept, temperature):
+def test_hard_mask_is_exactly_binary_forward(top_k, temperature):
     noise = sampling.draw_noise("logistic", (64, 1, 16, 16), generator(1))
-    mask = sampling.sample(logits((64, 1, 16, 16)) * 5, noise, temperature, hard=True, top_k=kept)
+    mask = sampling.sample(logits((64, 1, 16, 16)) * 5, noise, temperature, hard=True, top_k=top_k)
     assert set(mask.value.unique().tolist()) <= {0.0, 1.0}
 
 
@@ -40,9 +40,9 @@ def test_hard_mask_has_the_gradient_of_the_soft_one():
     values = logits()
     weight = torch.randn(values.shape, generator=generator(2))
     mask = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
-    (got,) = torch.autograd.grad((mask.value * weight).sum(), values)
+    (gradients,) = torch.autograd.grad((mask.value * weight).sum(), values)
     soft = torch.sigmoid(values.detach() / 0.7)
-    np.testing.assert_allclose(got, weight * soft * (1 - soft) / 0.7, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(gradients, weight * soft * (1 - soft) / 0.7, rtol=1e-5, atol=1e-7)
 
 
 def test_inverted_straight_through_has_neither_gradient_nor_binary_values():
@@ -50,8 +50,8 @@ def test_inverted_straight_through_has_neither_gradient_nor_binary_values():
     defect = inverted(values, 0.0, 0.7, 6)
     assert not defect.value.requires_grad
     assert not set(defect.value.unique().tolist()) <= {0.0, 1.0}
-    ours = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
-    (gradient,) = torch.autograd.grad(ours.value.sum(), values)
+    mask = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
+    (gradient,) = torch.autograd.grad(mask.value.sum(), values)
     assert (gradient != 0).all()
 
 
@@ -73,8 +73,8 @@ def test_projection_acts_on_the_forward_value_and_picks_the_highest():
     values = logits((5, 1, 8, 8))
     mask = sampling.sample(values, 0.0, 0.7, hard=True, top_k=6)
     assert mask.value.sum(dim=(1, 2, 3)).tolist() == [6.0] * 5
-    for row, chosen in zip(values.detach().flatten(1), mask.value.flatten(1), strict=True):
-        assert set(chosen.nonzero()[:, 0].tolist()) == set(np.argsort(row.numpy())[-6:].tolist())
+    for row, row_mask in zip(values.detach().flatten(1), mask.value.flatten(1), strict=True):
+        assert set(row_mask.nonzero()[:, 0].tolist()) == set(np.argsort(row.numpy())[-6:].tolist())
 
 
 def test_projection_ranks_what_saturates():
@@ -82,9 +82,9 @@ def test_projection_ranks_what_saturates():
     assert sampling.binarise(scores, 2).flatten().tolist() == [0, 1, 0, 1]
 
 
-@pytest.mark.parametrize(("ratio", "cells", "kept"), [(0.1, 64, 6), (0.1, 784, 78), (0.01, 16, 1)])
-def test_cells_kept(ratio, cells, kept):
-    assert sampling.projection_size(ratio, cells) == kept
+@pytest.mark.parametrize(("ratio", "cells", "top_k"), [(0.1, 64, 6), (0.1, 784, 78), (0.01, 16, 1)])
+def test_projection_size(ratio, cells, top_k):
+    assert sampling.projection_size(ratio, cells) == top_k
 
 
 @pytest.mark.parametrize("logit", [-2.197, 0.0, 1.0])

@@ -22,15 +22,15 @@ OBJECTIVE = Objective((Goal("val/auroc_macro"),), {"health/coverage_error": 0.03
 
 
 def one_step(variant: MaskST, epoch: int = 2, update: int = 0) -> tuple[dict, dict]:
-    """Components and generator gradients of an epoch's first step."""
+    """Run an epoch's first step; return its components and the generator's gradients."""
     variant.begin_epoch(epoch)
     batch = next(variant.batches(epoch))
-    for each in range(update + 1):
+    for index in range(update + 1):
         for module in variant.modules().values():
             module.zero_grad()
-        step = variant.step(batch, each)
+        step = variant.step(batch, index)
         step.loss.backward()
-    return dict(step.components), {name: each.grad for name, each in variant.generator.named_parameters()}
+    return dict(step.components), {name: parameter.grad for name, parameter in variant.generator.named_parameters()}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -52,16 +52,16 @@ def test_every_kind_trains_and_reports_the_same_keys_in_every_epoch(kind):
 def test_stop_and_resume_equals_straight_through(kind, weighting, monkeypatch):
     monkeypatch.setattr(gradnorm, "REFERENCE_UPDATES", 2)  # of the few updates there are
     settings = {"mask_kind": kind, "weighting": weighting, "augment": "light"}
-    whole, first = (Loop(build(**settings), OBJECTIVE) for _ in range(2))
-    wanted = [whole.run_epoch() for _ in range(3)][2]
+    uninterrupted, first = (Loop(build(**settings), OBJECTIVE) for _ in range(2))
+    reference = [uninterrupted.run_epoch() for _ in range(3)][2]
     trained(first, 2)
-    saved = through_a_file(first.state())  # before another loop seeds torch's generator
+    state = through_a_file(first.state())  # before another loop seeds torch's generator
     second = Loop(build(seed=5, **settings), OBJECTIVE)  # another seed draws other weights, which must not matter
     second.variant._batches = build(**settings)._batches
-    second.load_state(saved)
-    got = second.run_epoch()
-    assert timeless(got) == timeless(wanted)
-    assert got["train/temperature"] == pytest.approx(0.2)  # the published code starts again at 0.7
+    second.load_state(state)
+    report = second.run_epoch()
+    assert timeless(report) == timeless(reference)
+    assert report["train/temperature"] == pytest.approx(0.2)  # the published code starts again at 0.7
 
 
 def test_every_parameter_of_the_generator_gets_a_gradient_from_the_task():
@@ -73,12 +73,12 @@ def test_every_parameter_of_the_generator_gets_a_gradient_from_the_task():
 
 
 def test_with_inverted_straight_through_only_the_area_terms_move_the_generator(monkeypatch):
-    def inverted(logits, noise, temperature, *, hard, top_k):
+    def defective_sample(logits, noise, temperature, *, hard, top_k):
         soft = torch.sigmoid((logits + noise) / temperature)
         binary = sampling.binarise(logits.detach() + noise, top_k)
         return Mask(binary + (soft - binary).detach(), soft)
 
-    monkeypatch.setattr(sampling, "sample", inverted)
+    monkeypatch.setattr(sampling, "sample", defective_sample)
     variant = build(gamma=0.0, delta=0.0, volume_lambda=0.0)
     components, gradients = one_step(variant)
     assert all(gradient is None or not gradient.any() for gradient in gradients.values())
@@ -89,8 +89,8 @@ def test_deterministic_control_has_no_signal_and_says_so():
     loop = Loop(build(mask_kind="deterministic"), OBJECTIVE)
     report = [loop.run_epoch() for _ in range(2)][1]
     assert report["health/mask_signal"] == 0
-    assert "generator without gradient" in {each.check for each in loop.monitor.findings}
-    assert not any(each.fatal for each in loop.monitor.findings)
+    assert "generator without gradient" in {finding.check for finding in loop.monitor.findings}
+    assert not any(finding.fatal for finding in loop.monitor.findings)
 
 
 def test_ppo_updates_of_one_batch_leave_the_classifier_alone():
@@ -98,8 +98,22 @@ def test_ppo_updates_of_one_batch_leave_the_classifier_alone():
     assert variant.updates_per_batch == 2
     components, gradients = one_step(variant, update=1)
     assert "raw/full" not in components
-    assert all(each.grad is None for each in variant.classifier.parameters())
+    assert all(parameter.grad is None for parameter in variant.classifier.parameters())
     assert gradients["head.weight"].abs().sum() > 0
+
+
+def test_ppo_re_uses_the_actions_of_the_batch_that_it_is_at():
+    variant = build(mask_kind="ppo", ppo_updates=2)
+    variant.begin_epoch(2)
+    batches = variant.batches(2)
+    first, second = next(batches), next(batches)
+    with pytest.raises(ValueError, match="without its first"):
+        variant.step(first, 1)
+    variant.step(first, 0)
+    loss, repetition = (variant.step(first, 1).components["raw/policy"] for _ in range(2))
+    torch.testing.assert_close(repetition, loss, rtol=0, atol=0)
+    variant.step(second, 0)
+    assert variant.step(second, 1).components["raw/policy"] != loss
 
 
 def test_only_classification_at_first():
@@ -115,10 +129,10 @@ def test_only_classification_at_first():
 
 def test_stochastic_depth_touches_the_full_images_alone():
     variant = build(backbone="convnext_atto", drop_path=0.5)
-    seen = []
-    variant.classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs))
+    calls = []
+    variant.classifier.register_forward_pre_hook(lambda module, inputs: calls.append(inputs))
     one_step(variant)
-    images, depth = seen[0]
+    images, depth = calls[0]
     assert len(images) == len(depth) == 24
     assert (depth[:8] != 1).any()
     assert (depth[8:] == 1).all()
@@ -126,28 +140,28 @@ def test_stochastic_depth_touches_the_full_images_alone():
 
 def test_keep_and_drop_images_share_out_the_full_one():
     variant = build()
-    seen = []
-    variant.classifier.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
+    batches = []
+    variant.classifier.register_forward_pre_hook(lambda module, inputs: batches.append(inputs[0]))
     one_step(variant)
-    full, keep, drop = seen[0].detach().chunk(3)
+    full, keep, drop = batches[0].detach().chunk(3)
     torch.testing.assert_close(keep + drop, full)  # the reference is 0
     assert ((keep == 0) | (drop == 0)).all()
-    kept = (keep != 0).float().mean(dim=(1, 2, 3))
-    assert kept.tolist() == pytest.approx([2 / 16] * 8, abs=0.01)  # round(0.1 · 16) of 16 cells
+    shares = (keep != 0).float().mean(dim=(1, 2, 3))
+    assert shares.tolist() == pytest.approx([2 / 16] * 8, abs=0.01)  # round(0.1 · 16) of 16 cells
 
 
 def test_batches_of_two_processes_are_those_of_one():
-    whole = next(build(augment="light").batches(1))
+    whole_batch = next(build(augment="light").batches(1))
     for rank in range(2):
         part = next(build(augment="light", processes=Processes(rank, 2)).batches(1))
         for name in ("images", "labels", "noise"):
-            assert torch.equal(getattr(part, name), getattr(whole, name)[rank::2])
+            assert torch.equal(getattr(part, name), getattr(whole_batch, name)[rank::2])
 
 
 def test_batches_follow_from_seed_and_epoch():
     variant = build()
-    first, again, later = (next(variant.batches(epoch)).noise for epoch in (0, 0, 1))
-    assert torch.equal(first, again)
+    first, repetition, later = (next(variant.batches(epoch)).noise for epoch in (0, 0, 1))
+    assert torch.equal(first, repetition)
     assert not torch.equal(first, later)
     assert not torch.equal(first, next(build(seed=1).batches(0)).noise)
 
@@ -162,7 +176,7 @@ def test_plain_baseline_can_have_as_many_forward_passes():
 def test_generator_has_its_own_rate_and_biases_and_norms_do_not_decay():
     variant = build(lr=1e-3, mask_lr_mult=7.0, weight_decay=0.1)
     groups = variant.parameter_groups()
-    settings = {id(each): (group["lr"], group["weight_decay"]) for group in groups for each in group["params"]}
+    settings = {id(param): (group["lr"], group["weight_decay"]) for group in groups for param in group["params"]}
     for name, module in variant.modules().items():
         for key, parameter in module.named_parameters():
             lr, decay = settings.pop(id(parameter))

@@ -23,7 +23,7 @@ def short_reference(monkeypatch):
 
 
 def steps(weigh: GradNorm, shared: nn.Parameter, scales: dict[str, float], count: int) -> dict[str, float]:
-    """Tasks whose gradients at the shared parameter have the given norms."""
+    """Update with tasks whose gradients at the shared parameter have these norms; return the weights."""
     for _ in range(count):
         weigh.update({name: scale * shared.sum() for name, scale in scales.items()})
     return {name: weight.item() for name, weight in weigh.weights_by_task().items()}
@@ -62,28 +62,34 @@ def test_floor_and_sum_hold_even_for_gradients_of_very_different_size():
 
 @pytest.mark.parametrize("weights", [[3.0, -2.0, 0.0], [0.0, 0.0, 0.0], [1.0, 1.0, 1.0], [1e6, 1.0, 1e-9]])
 def test_renormalised(weights):
-    got = renormalise(torch.tensor(weights), 0.01, torch.ones(len(weights), dtype=torch.bool))
-    assert got.sum().item() == pytest.approx(3, rel=1e-5)
-    assert got.min().item() >= 0.01 - 1e-7
+    result = renormalise(torch.tensor(weights), 0.01, torch.ones(len(weights), dtype=torch.bool))
+    assert result.sum().item() == pytest.approx(3, rel=1e-5)
+    assert result.min().item() >= 0.01 - 1e-7
 
 
 def test_balanced_weights_stay_as_they_are():
-    all_of_them = torch.ones(2, dtype=torch.bool)
-    np.testing.assert_allclose(renormalise(torch.tensor([0.5, 1.5]), 1e-3, all_of_them), [0.5, 1.5], rtol=1e-6)
+    is_active = torch.ones(2, dtype=torch.bool)
+    np.testing.assert_allclose(renormalise(torch.tensor([0.5, 1.5]), 1e-3, is_active), [0.5, 1.5], rtol=1e-6)
 
 
 def test_what_takes_no_part_stays_at_one():
-    some = torch.tensor([True, False, True])
-    np.testing.assert_allclose(renormalise(torch.tensor([3.0, 9.0, 1.0]), 0.0, some), [1.5, 1.0, 0.5], rtol=1e-6)
+    is_active = torch.tensor([True, False, True])
+    np.testing.assert_allclose(renormalise(torch.tensor([3.0, 9.0, 1.0]), 0.0, is_active), [1.5, 1.0, 0.5], rtol=1e-6)
     assert renormalise(torch.tensor([3.0, 9.0]), 0.1, torch.tensor([False, False])).tolist() == [1, 1]
 
 
 def test_each_group_asks_only_its_own_parameters():
-    seen, unseen = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
-    groups = [Group(("full", "keep"), (seen,)), Group(("keep", "drop"), (unseen,))]
+    first, second = nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))
+    groups = [Group(("full", "keep"), (first,)), Group(("keep", "drop"), (second,))]
     weigh = GradNorm(groups, alpha=0.0, lr=0.025, floor=1e-3, processes=Processes())
     for _ in range(2):
-        weigh.update({"full": seen.sum(), "keep": seen.sum() + unseen.sum(), "drop": 0.1 * unseen.sum()})
+        weigh.update(
+            {
+                "full": first.sum(),
+                "keep": first.sum() + second.sum(),
+                "drop": 0.1 * second.sum(),
+            }
+        )
     assert weigh.tasks == ("full", "keep", "drop")
     assert weigh.weights_by_task()["drop"] > weigh.weights_by_task()["full"]
 
@@ -114,11 +120,11 @@ def test_a_task_that_begins_at_zero_takes_no_part():
 def test_state_holds_an_unfinished_reference(monkeypatch):
     monkeypatch.setattr(weighting, "REFERENCE_UPDATES", 5)
     shared, scales = nn.Parameter(torch.ones(1)), {"a": 1.0, "b": 0.1}
-    whole, first, second = (gradnorm(("a", "b"), shared, alpha=1.0) for _ in range(3))
-    wanted = steps(whole, shared, scales, 9)
+    uninterrupted, first, second = (gradnorm(("a", "b"), shared, alpha=1.0) for _ in range(3))
+    reference = steps(uninterrupted, shared, scales, 9)
     steps(first, shared, scales, 3)
     second.load_state(first.state())
-    assert steps(second, shared, scales, 6) == wanted != {"a": 1, "b": 1}
+    assert steps(second, shared, scales, 6) == reference != {"a": 1, "b": 1}
 
 
 def test_without_any_gradient_nothing_moves():
@@ -129,8 +135,8 @@ def test_without_any_gradient_nothing_moves():
 
 def test_state_continues_exactly():
     shared, scales = nn.Parameter(torch.ones(1)), {"a": 1.0, "b": 0.1}
-    whole, first, second = (gradnorm(("a", "b"), shared, alpha=1.0) for _ in range(3))
-    wanted = steps(whole, shared, scales, 7)
+    uninterrupted, first, second = (gradnorm(("a", "b"), shared, alpha=1.0) for _ in range(3))
+    reference = steps(uninterrupted, shared, scales, 7)
     steps(first, shared, scales, 3)
     second.load_state(first.state())
-    assert steps(second, shared, scales, 4) == wanted
+    assert steps(second, shared, scales, 4) == reference

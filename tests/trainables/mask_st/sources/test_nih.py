@@ -26,11 +26,11 @@ class Folder:
         self.test = [f"{patient:08d}_{image:03d}.png" for patient in range(13, 16) for image in range(2)]
         findings = ["No Finding", "Mass", "Mass|Nodule", "Infiltration"]
         names = self.train_val + self.test
-        self.findings = {name: findings[place % 4] for place, name in enumerate(names)}
-        for place, name in enumerate(names):
-            folder = root / f"images_{place % 2 + 1:03d}" / "images"
+        self.findings = {name: findings[index % 4] for index, name in enumerate(names)}
+        for index, name in enumerate(names):
+            folder = root / f"images_{index % 2 + 1:03d}" / "images"
             folder.mkdir(parents=True, exist_ok=True)
-            Image.new("L", (80, 40), 8 * place).save(folder / name)
+            Image.new("L", (80, 40), 8 * index).save(folder / name)
         self.boxes(f"{self.test[0]},Infiltrate,20,10,40,20,,,\n")
         self.lists()
         self.entries()
@@ -43,7 +43,7 @@ class Folder:
         (self.root / "test_list.txt").write_text("\n".join([*self.test, also_test]))
 
     def entries(self, header: str = HEADER, patient: str | None = None) -> None:
-        rows = [f"{name},{found},0,{patient or int(name[:8])},PA" for name, found in self.findings.items()]
+        rows = [f"{name},{findings},0,{patient or int(name[:8])},PA" for name, findings in self.findings.items()]
         (self.root / "Data_Entry_2017.csv").write_text(header + "\n".join(rows) + "\n")
 
     def path(self, name: str) -> Path:
@@ -77,8 +77,8 @@ def test_every_example_has_its_own_picture_and_labels(folder):
         images, labels = examples.batch(range(len(examples)))
         for row, name in enumerate(examples.names):
             assert images[row].max() == np.asarray(Image.open(folder.path(name))).max()
-            found = {each for each, there in zip(examples.classes, labels[row], strict=True) if there}
-            assert found == set(folder.findings[name].split("|")) - {"No Finding"}
+            findings = {name for name, label in zip(examples.classes, labels[row], strict=True) if label}
+            assert findings == set(folder.findings[name].split("|")) - {"No Finding"}
 
 
 def test_no_finding_is_no_class_and_classes_are_those_of_train_val(folder):
@@ -131,7 +131,7 @@ def test_without_a_patient_column_the_file_name_tells_the_patient(folder):
 
 
 def test_a_patient_is_the_same_however_many_zeros_spell_the_number(folder):
-    folder.findings = {name: found for name, found in folder.findings.items() if name != "00000013_001.png"}
+    folder.findings = {name: findings for name, findings in folder.findings.items() if name != "00000013_001.png"}
     folder.test.remove("00000013_001.png")
     folder.lists()
     folder.entries(header=HEADER + "00000013_001.png,Mass,0,00000012,PA\n")
@@ -159,7 +159,7 @@ def test_boxes_are_scaled_by_the_stored_size_and_infiltrate_is_infiltration(fold
     row = test.names.index(folder.test[0])
     np.testing.assert_allclose(test.boxes[row], [[8, 8, 24, 24]])  # 80 × 40 pixels become 32 × 32
     assert test.findings[row] == ("Infiltration",)
-    assert all(boxes.shape == (0, 4) for place, boxes in enumerate(test.boxes) if place != row)
+    assert all(boxes.shape == (0, 4) for index, boxes in enumerate(test.boxes) if index != row)
 
 
 def test_boxes_are_clipped_to_the_image(folder):
