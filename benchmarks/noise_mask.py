@@ -24,11 +24,11 @@ from torch.nn import functional as F
 
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables import registry
-from trainables.commands import command, parse
+from trainables.commands import parse_parts, run_command
 from trainables.contract import Split
 from trainables.export.recipe import Recipe
 from trainables.noise_mask.config import Config, Data
-from trainables.noise_mask.data import load
+from trainables.noise_mask.data import load_split
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, UsageError, setting
 from trainables.training.loop import Loop
@@ -81,9 +81,9 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
-    config = Config.of({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
-    data = Data.of(parts["data"], where="data.")
+    measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
+    config = Config.from_dict({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, prefix="fixed.")
+    data = Data.from_dict(parts["data"], prefix="data.")
     variant = registry.load("noise_mask")
     goal = Objective((Goal(f"val/{METRIC}"),))
     rows = {
@@ -91,23 +91,23 @@ def main(arguments: list[str]) -> int:
         for name, settings in _arms(measurement)
     }
     variant.prepare(config, data, ("train", "val", "test"))
-    found: dict[str, list[float]] = {}
+    accuracies: dict[str, list[float]] = {}
     print(
         f"balanced accuracy without masks on test, {measurement.epochs} epochs, {measurement.seeds} seeds", flush=True
     )
-    print(f"{'ridge on 32 × 32 pixels':<34}{ridge(config, data):.4f}", flush=True)
+    print(f"{'ridge on 32 × 32 pixels':<34}{ridge_accuracy(config, data):.4f}", flush=True)
     for name, results in over_seeds(rows, train, measurement.seeds, measurement.workers):
-        found[name] = [each[METRIC] for each in results]
-        print(f"{name:<34}{interval(found[name])}", flush=True)
+        accuracies[name] = [metrics[METRIC] for metrics in results]
+        print(f"{name:<34}{interval(accuracies[name])}", flush=True)
         for control in ("random", "random-4", "none"):
-            if control in found and control != name:
-                print(f"{'':<6}{'against ' + control:<28}{gains(found[name], found[control])}", flush=True)
+            if control in accuracies and control != name:
+                print(f"{'':<6}{'against ' + control:<28}{gains(accuracies[name], accuracies[control])}", flush=True)
         _print_policy(results)
     return 0
 
 
 def train(recipe: Recipe, seed: int) -> dict[str, float]:
-    """A training's figures on the test split after its last epoch, and the masks' in its last heated one."""
+    """Train; return metrics of the test split after the last epoch, and of the masks in the last epoch under them."""
     torch.set_num_threads(1)
     splits: tuple[Split, ...] = ("train", "val", "test")
     loop = Loop(
@@ -115,21 +115,21 @@ def train(recipe: Recipe, seed: int) -> dict[str, float]:
     )
     masks: dict[str, float] = {}
     while not loop.finished:
-        report = loop.epoch()
+        report = loop.run_epoch()
         if report["train/masked"]:
             masks = {key: value for key, value in report.items() if key.startswith("health/")}
     return {**loop.variant.evaluate("test"), **masks}
 
 
-def ridge(config: Config, data: Data) -> float:
-    """Balanced accuracy on test of a ridge classifier of pixels, its penalty by cross-validation in training."""
-    splits = [load(config, data, split) for split in ("train", "test")]
-    points = []
-    for each in splits:
-        pixels = torch.from_numpy(each.batch(range(len(each)))[0]).permute(0, 3, 1, 2).float() / 255
-        points.append(F.adaptive_avg_pool2d(pixels, 32).flatten(1).numpy())
-    model = RidgeClassifierCV(alphas=np.geomspace(1e-1, 1e5, 13)).fit(points[0], splits[0].labels)
-    return float(balanced_accuracy_score(splits[1].labels, model.predict(points[1])))
+def ridge_accuracy(config: Config, data: Data) -> float:
+    """Fit a ridge classifier to pixels, its penalty by cross-validation; return its balanced accuracy on test."""
+    splits = [load_split(config, data, name) for name in ("train", "test")]
+    features = []
+    for split in splits:
+        pixels = torch.from_numpy(split.batch(range(len(split)))[0]).permute(0, 3, 1, 2).float() / 255
+        features.append(F.adaptive_avg_pool2d(pixels, 32).flatten(1).numpy())
+    model = RidgeClassifierCV(alphas=np.geomspace(1e-1, 1e5, 13)).fit(features[0], splits[0].labels)
+    return float(balanced_accuracy_score(splits[1].labels, model.predict(features[1])))
 
 
 def _arms(measurement: Measurement) -> list[tuple[str, Mapping[str, Any]]]:
@@ -143,10 +143,10 @@ def _arms(measurement: Measurement) -> list[tuple[str, Mapping[str, Any]]]:
 def _print_policy(results: list[dict[str, float]]) -> None:
     if "health/policy_entropy" not in results[0]:
         return
-    shown = ("policy_entropy", "policy_shift", "mask_mean", "mask_std", "gradient_ratio_policy")
-    means = {key: sum(each.get(f"health/{key}", 0.0) for each in results) / len(results) for key in shown}
+    keys = ("policy_entropy", "policy_shift", "mask_mean", "mask_std", "gradient_ratio_policy")
+    means = {key: sum(metrics.get(f"health/{key}", 0.0) for metrics in results) / len(results) for key in keys}
     print(f"{'':<6}" + "   ".join(f"{key} {value:.3f}" for key, value in means.items()), flush=True)
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -32,6 +32,6 @@ def config(**values) -> Config:
 
 
 def build(seed: int = 0, processes: Processes | None = None, splits=("train", "val"), **values) -> NoiseMask:
-    """On 24 synthetic training images and 12 validation ones."""
+    """Build it on 24 synthetic training images and 12 validation ones."""
     data = Data(train_size=24, val_size=12)
     return load("noise_mask").build(config(**values), data, seed=seed, splits=splits, processes=processes)

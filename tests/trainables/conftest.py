@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.class_folders import numbered, write
+from tests.support.class_folders import image_names, write_images
 
 
 @pytest.fixture(autouse=True)
@@ -20,5 +20,5 @@ def three_folders(tmp_path) -> Path:
     """Images of two classes, with folders for training, validation and test."""
     root = tmp_path / "data"
     for split, count in [("train", 6), ("val", 3), ("test", 4)]:
-        write(root, *numbered(f"{split}/one", count), *numbered(f"{split}/two", count - 1))
+        write_images(root, *image_names(f"{split}/one", count), *image_names(f"{split}/two", count - 1))
     return root

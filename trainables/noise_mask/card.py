@@ -1,4 +1,4 @@
-"""What noise_mask adds to a model card: how to use the model, and its settings as the published commands spell them."""
+"""Sections of noise_mask in a model card: how to use the model, and its settings in the published commands."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.export.published import list_differences
 from trainables.noise_mask.config import Config, Data
-from trainables.settings import plain
+from trainables.settings import format_value
 
-_OTHERWISE = (  # settings that the published commands have no flag for, and the values that they always have
+# Settings that the published commands have no flag for, and the values that they always have.
+_NO_FLAG = (
     ("channels", 3),
     ("image_size", 224),
     ("augment", "crop_flip"),
@@ -20,14 +22,14 @@ _OTHERWISE = (  # settings that the published commands have no flag for, and the
     ("clip_norm", 0.0),
     ("accumulate", 1),
 )
-_OTHER_MASKS = (
+_NO_FLAG_MASKS = (
     ("warmup_epochs", 0.0),
     ("objective", "literal"),
     ("sign", "cooperative"),
     ("amplitude", 1.0),
     ("mean_preserving", False),
 )
-_OTHER_POLICY = (
+_NO_FLAG_POLICY = (
     ("policy_backbone", "resnet10t"),
     ("policy_width", 512),
     ("policy_lr_ratio", 0.1),
@@ -39,7 +41,7 @@ _OTHER_POLICY = (
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Title → Markdown."""
+    """Write the sections: title → Markdown."""
     return {
         "Use it on an image": snippet(folder),
         "The published commands": published_commands(config, data, len(facts["classes"])),
@@ -47,16 +49,16 @@ def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) 
 
 
 def snippet(folder: str) -> str:
-    """Python that says the likeliest class of image files."""
+    """Write Python that prints the likeliest classes of image files."""
     lines = [
         "```python",
         "import sys",
         "",
-        "from trainables.noise_mask.inference import Classifier",
+        "from trainables.noise_mask.inference import Predictor",
         "",
-        f"classifier = Classifier.load({str(Path(folder).resolve())!r})",
+        f"predictor = Predictor.load({str(Path(folder).resolve())!r})",
         "for name in sys.argv[1:]:  # image files of any size",
-        "    probabilities = classifier(name)  # of every class, the likeliest first; no mask is used",
+        "    probabilities = predictor(name)  # of every class, the likeliest first; no mask is used",
         "    print(name, *(f'{label} {value:.3f}' for label, value in list(probabilities.items())[:3]))",
         "```",
     ]
@@ -64,32 +66,28 @@ def snippet(folder: str) -> str:
 
 
 def published_commands(config: Config, data: Data, classes: int) -> str:
-    """The method's two commands with these settings, and what they cannot say."""
+    """Write the method's two commands with these settings, and list the settings that they have no flag for."""
     root = shlex.quote(data.root) if data.root else "FOLDER"
-    commands = [_normal(config, root, classes)]
-    if config.objective != "none":
-        commands.insert(0, _heat(config, root))
+    commands = [_fine_tuning_command(config, root, classes)]
+    if config.has_masks:
+        commands.insert(0, _heat_command(config, root))
     lines = ["```", *"\n\n".join(commands).splitlines(), "```", ""]
-    differ = [
-        f"`{name}={plain(getattr(config, name))}` (there: {plain(there)})"
-        for name, there in _unspoken(config)
-        if getattr(config, name) != there
-    ]
+    differences = list_differences(config, _values_without_flag(config))
     lines.append(
         "They train with SGD, whose rate falls by tenths; this model had AdamW and a cosine, so rates do not compare."
     )
     if config.has_policy:
-        bounds = f"{plain(config.beta_low)} to {plain(config.beta_high)}"
+        bounds = f"{format_value(config.beta_low)} to {format_value(config.beta_high)}"
         lines.append(f"Their Beta distributions have parameters without bounds; these had {bounds}.")
-    if differ:
-        lines.append(f"They have no flag for {', '.join(differ)}.")
+    if differences:
+        lines.append(f"They have no flag for {', '.join(differences)}.")
     return "\n".join(lines)
 
 
-def _heat(config: Config, root: str) -> str:
-    """Training under masks."""
+def _heat_command(config: Config, root: str) -> str:
+    """Write the command that trains under masks."""
     flags = [
-        *_shared(config, root, processes=8),
+        *_shared_flags(config, root, processes=8),
         f"--epochs {config.heat_epochs}",
         f"--lr {config.lr:.4g}",
         f"--weight-decay {config.weight_decay:.4g}",
@@ -101,39 +99,40 @@ def _heat(config: Config, root: str) -> str:
     return _command("_policy_gradient", config, flags, processes=8)
 
 
-def _normal(config: Config, root: str, classes: int) -> str:
-    """Fine-tuning; with objective=none, all of the training."""
-    epochs, alone = config.epochs - config.heat_epochs, config.objective == "none"
-    warmup = config.warmup_epochs if alone else config.ft_warmup * epochs
+def _fine_tuning_command(config: Config, root: str, classes: int) -> str:
+    """Write the command that fine-tunes; with objective=none, all of the training."""
+    epochs = config.epochs - config.heat_epochs
+    warmup = config.ft_warmup * epochs if config.has_masks else config.warmup_epochs
     flags = [
-        *_shared(config, root, processes=4),
+        *_shared_flags(config, root, processes=4),
         f"--epochs {epochs}",
         f"--num-classes {classes}",
-        f"--lr {config.lr if alone else config.ft_lr:.4g}",
+        f"--lr {config.ft_lr if config.has_masks else config.lr:.4g}",
         f"--weight-decay {config.weight_decay:.4g}",
         f"--lr-warmup-epochs {round(warmup)}",
         "--lr-warmup-method linear",
-        *([] if alone else ["--finetune ../_policy_gradient/_gradp/checkpoint.pth"]),
+        *(["--finetune ../_policy_gradient/_gradp/checkpoint.pth"] if config.has_masks else []),
         "--output-dir .",
     ]
     return _command("_normal", config, flags, processes=4)
 
 
-def _shared(config: Config, root: str, processes: int) -> list[str]:
-    each = config.batch_size // math.gcd(config.batch_size, processes)
-    return [f"--data-path {root}", f"--model {config.backbone}", f"--batch-size {each}", "--sync-bn"]
+def _shared_flags(config: Config, root: str, processes: int) -> list[str]:
+    batch_size = config.batch_size // math.gcd(config.batch_size, processes)  # of each process
+    return [f"--data-path {root}", f"--model {config.backbone}", f"--batch-size {batch_size}", "--sync-bn"]
 
 
 def _command(folder: str, config: Config, flags: list[str], processes: int) -> str:
-    """On as many GPUs as the published command, or as divide the batch."""
+    """Write a command for as many GPUs as the published one has, or fewer where they would not divide the batch."""
     number = math.gcd(config.batch_size, processes)
     start = f"(cd {folder} && torchrun --nproc_per_node={number} --standalone train.py \\"
     return "\n".join([start, *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]})"])
 
 
-def _unspoken(config: Config) -> tuple[tuple[str, Any], ...]:
-    if config.objective == "none":
-        return _OTHERWISE
-    policy = _OTHER_POLICY if config.has_policy else (("random_beta", None),)  # there, a policy says it
-    whole = ("sigma", float(round(config.sigma)))  # their flag takes whole numbers
-    return (*_OTHERWISE, *_OTHER_MASKS, *policy, whole)
+def _values_without_flag(config: Config) -> tuple[tuple[str, Any], ...]:
+    """Return the settings that the commands have no flag for, with the values that they have there."""
+    if not config.has_masks:
+        return _NO_FLAG
+    policy = _NO_FLAG_POLICY if config.has_policy else (("random_beta", None),)  # there, the policy decides it
+    sigma = ("sigma", float(round(config.sigma)))  # their flag takes whole numbers
+    return (*_NO_FLAG, *_NO_FLAG_MASKS, *policy, sigma)

@@ -127,9 +127,14 @@ class Config(TrainingConfig):
         return self.objective in ("literal", "reinforce", "rsample")
 
     @property
+    def has_masks(self) -> bool:
+        """Whether a stage trains under masks."""
+        return self.objective != "none"
+
+    @property
     def heat_epochs(self) -> int:
         """Epochs under masks."""
-        if self.objective == "none":
+        if not self.has_masks:
             return 0
         return min(max(1, round(self.heat_share * self.epochs)), max(1, self.epochs - 1))
 

@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 from trainables.contract import Split
-from trainables.noise_mask import folder, synthetic
+from trainables.images.split import cache_splits
 from trainables.noise_mask.config import Config, Data
-from trainables.noise_mask.labelled import Labelled
+from trainables.noise_mask.sources import folder, synthetic
+from trainables.noise_mask.split import ClassImages
+
+SOURCES = {"synthetic": synthetic, "folder": folder}
 
 
-def load(config: Config, data: Data, split: Split) -> Labelled:
-    """One split at the config's size and channels, made once per process; only `test` decodes the test split's images.
+@cache_splits("image_size", "channels")
+def load_split(config: Config, data: Data, split: Split) -> ClassImages:
+    """Load a split at the config's size and channels, once per process; only `test` decodes the test split's images.
 
     Raises:
         UsageError: data that are missing, unreadable, at odds with themselves or too few.
     """
-    return _loaded(config.image_size, config.channels, data, split)
+    images = SOURCES[data.source].load(config, data, split)
+    if split == "train":
+        return images.standardise()
+    return images.standardise_with(load_split(config, data, "train"))
 
 
 def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
-    """Decode some splits into the cache, with a progress bar, and see that there are such networks.
+    """Decode some splits into the cache, with a progress bar, and build the networks once.
 
     Raises:
-        UsageError: data that are missing, unreadable, at odds with themselves or too few; a backbone that there is not.
+        UsageError: data that are missing, unreadable, at odds with themselves or too few; a network that does not fit.
     """
     for split in splits:
-        load(config, data, split)
-    from trainables.noise_mask import model  # noqa: PLC0415  (mistakes in the data are told before torch loads)
+        load_split(config, data, split)
+    from trainables.noise_mask import model  # noqa: PLC0415  (mistakes in the data are reported before torch loads)
 
     model.check(config)
-
-
-@lru_cache(maxsize=8)
-def _loaded(size: int, channels: int, data: Data, split: Split) -> Labelled:
-    source = synthetic if data.source == "synthetic" else folder
-    labelled = source.load(size, channels, data, split)
-    return (
-        labelled.standardise()
-        if split == "train"
-        else labelled.standardise_like(_loaded(size, channels, data, "train"))
-    )

@@ -1,4 +1,4 @@
-"""What can be wrong with a training under masks, judged from one epoch's report: what was measured, what to change."""
+"""Health findings of a training under masks, from one epoch's report: what was measured, what to change."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ CHANCE = 1.1  # times the accuracy of guessing
 
 
 def findings(report: Mapping[str, float], config: Config) -> list[Finding]:
-    """All that is wrong in an epoch; of masks and policy only while training is under masks."""
-    found = [*_chance(report, config)]
-    if config.objective == "none" or not report.get("train/masked", 0.0):
-        return found
+    """Find all that is wrong in an epoch; with masks and policy only while training is under masks."""
+    chance = [*_chance(report, config)]
+    if not config.has_masks or not report.get("train/masked", 0.0):
+        return chance
     policy = [*_collapse(report, config), *_inertia(report, config)] if config.has_policy else []
-    return [*policy, *_contrast(report, config), *_noise(report, config), *found]
+    return [*policy, *_contrast(report, config), *_noise(report, config), *chance]
 
 
 def _chance(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
-    if not _half_over(report, config.epochs):
+    if not _is_half_over(report, config.epochs):
         return
-    reached, chance = report["val/accuracy_balanced_maskfree"], 1 / report["val/classes"]
-    if reached <= CHANCE * chance:
-        masks = "" if config.objective == "none" else f", or lower amplitude ({config.amplitude:.3g})"
+    accuracy, chance = report["val/accuracy_balanced_maskfree"], 1 / report["val/classes"]
+    if accuracy <= CHANCE * chance:
+        masks = f", or lower amplitude ({config.amplitude:.3g})" if config.has_masks else ""
         yield Finding(
             "no better than chance",
-            f"balanced accuracy without masks is {reached:.3f} after {report['epoch']:.0f} of {config.epochs} epochs, "
+            f"balanced accuracy without masks is {accuracy:.3f} after {report['epoch']:.0f} of {config.epochs} epochs, "
             f"where guessing has {chance:.3f}: change lr ({config.lr:.3g}){masks}, and look whether images and classes "
             "belong together.",
         )
@@ -47,18 +47,18 @@ def _collapse(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
         yield Finding(
             "policy collapsed",
             f"the cells' distributions have {entropy:.2f} nats each, where 0 is uniform, and {ends:.0%} of the drawn "
-            f"values lie within 0.05 of 0 or 1, so {_what_is_left(ends)}: {_more_entropy(config)}, or lower "
+            f"values lie within 0.05 of 0 or 1, so {_describe_masks(ends)}: {_entropy_remedy(config)}, or lower "
             f"policy_lr_ratio ({config.policy_lr_ratio:.3g}).",
             fatal=True,
         )
 
 
-def _what_is_left(ends: float) -> str:
+def _describe_masks(ends: float) -> str:
     return "masks are blobs of 0 and 1" if ends > 0.5 else "an image's mask hardly varies"
 
 
-def _more_entropy(config: Config) -> str:
-    """Entropy has a weight in all objectives but the published one."""
+def _entropy_remedy(config: Config) -> str:
+    """Suggest settings that give more entropy, which has a weight in all objectives but the published one."""
     weight = (
         "take objective=reinforce, in which entropy has a weight"
         if config.objective == "literal"
@@ -71,7 +71,7 @@ def _more_entropy(config: Config) -> str:
 
 def _inertia(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
     shift, ratio = report["health/policy_shift"], report["health/gradient_ratio_policy"]
-    if _half_over(report, config.heat_epochs) and shift < INERT:
+    if _is_half_over(report, config.heat_epochs) and shift < INERT:
         yield Finding(
             "policy inert",
             f"after {report['epoch']:.0f} of {config.heat_epochs} epochs under masks the cells' expected values have "
@@ -91,7 +91,7 @@ def _contrast(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
 
 
 def _noise(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
-    """A mask of one cell has no deviation, and is no mistake: it varies the contrast."""
+    """Find masks that hardly vary; one of a single cell has no deviation by design: it varies the contrast."""
     spread = report["health/mask_std"]
     if spread < NO_NOISE and config.grid > 1:
         even = f", lower random_beta ({config.random_beta:.3g})" if config.objective == "random" else ""
@@ -103,5 +103,5 @@ def _noise(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
         )
 
 
-def _half_over(report: Mapping[str, float], epochs: int) -> bool:
+def _is_half_over(report: Mapping[str, float], epochs: int) -> bool:
     return 2 * report["epoch"] >= epochs

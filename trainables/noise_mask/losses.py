@@ -1,4 +1,4 @@
-"""What trains the policy: the published command's product, the policy gradient, or the gradient through the mask.
+"""Losses of the policy: the published command's product, the policy gradient, or the gradient through the mask.
 
 In the product both networks share one loss, so that the classifier's gradient is multiplied by about ln(grid²): 8.5 at
 grid 64, 5.7 at 16. The other two leave the classifier its plain cross-entropy.
@@ -14,8 +14,8 @@ from trainables.processes import Processes
 TINY = 1e-6
 
 
-def literal(log_probs: Tensor, errors: Tensor, processes: Processes) -> Tensor:
-    """mean_b(log Σ_j p_bj) · mean_b(error), with gradients to policy and classifier.
+def literal_product(log_probs: Tensor, errors: Tensor, processes: Processes) -> Tensor:
+    """Compute mean_b(log Σ_j p_bj) · mean_b(error), with gradients to policy and classifier.
 
     The mean over processes of value and gradient is that of the whole batch's product: each factor's own part is
     multiplied by the other factor of all.
@@ -27,14 +27,16 @@ def literal(log_probs: Tensor, errors: Tensor, processes: Processes) -> Tensor:
     Source: the public code of Yavuz and Yang 2024, where it is an unstable sum of exponentials. The joint density's
     logarithm would be Σ_j log p_bj: log Σ_j p_bj has a density-weighted mean of its gradients.
     """
-    density = processes.batch_mean(log_probs.float().logsumexp(dim=-1))
+    density = processes.batch_mean(log_probs.float().logsumexp(dim=-1))  # a sum of exponentials would overflow
     error = processes.batch_mean(errors.float())
     all_density, all_error = processes.mean(torch.stack([density, error]))
+    # The whole batch's factors are constants here, so that each own factor has the gradient that the product gives it;
+    # the last term corrects the value, which the first two count twice.
     return error * all_density + density * all_error - all_density * all_error
 
 
 def policy_gradient(log_probs: Tensor, advantages: Tensor, processes: Processes | None = None) -> Tensor:
-    """mean_b(advantage_b · mean_j log p_bj), a scalar to be minimised.
+    """Compute mean_b(advantage_b · mean_j log p_bj), a scalar to be minimised.
 
     With the advantage sign · (error − baseline), sign +1 makes masks under which the error is larger than expected less
     likely (cooperative), −1 more likely (adversarial). The mean over cells keeps its scale at every grid: it is 1/J of
@@ -47,35 +49,35 @@ def policy_gradient(log_probs: Tensor, advantages: Tensor, processes: Processes 
 
     Source: Williams 1992, "Simple statistical gradient-following algorithms" (REINFORCE).
     """
-    each = advantages.detach().float() * log_probs.float().mean(dim=-1)
-    return (processes or Processes()).batch_mean(each)
+    scores = advantages.detach().float() * log_probs.float().mean(dim=-1)
+    return (processes or Processes()).batch_mean(scores)
 
 
-def among_samples(errors: Tensor, processes: Processes) -> Tensor:
-    """(error − mean of the image's other samples' errors), `scaled`: `[K, B]` of errors `[K, B]`.
+def sample_advantages(errors: Tensor, processes: Processes) -> Tensor:
+    """Compare each sample with the image's other samples: error − mean of the others', scaled, `[K, B]` of `[K, B]`.
 
-    What makes an image hard under every mask is no merit or fault of one.
+    An image that is hard under every mask so gives none of them a large advantage.
 
     Raises:
         ValueError: a single sample, which has no others.
     """
     if len(errors) == 1:
         raise ValueError("a single sample of every image has no others to be compared with")
-    own = errors.detach().double()  # else rounding, divided by a tiny deviation, would be judged
-    others = (own.sum(dim=0) - own) / (len(own) - 1)
-    return scaled((own - others).to(errors.dtype), processes)
+    exact = errors.detach().double()  # else rounding, divided by a tiny deviation, would be taken for an advantage
+    means = (exact.sum(dim=0) - exact) / (len(exact) - 1)
+    return scale_advantages((exact - means).to(errors.dtype), processes)
 
 
-def scaled(advantages: Tensor, processes: Processes) -> Tensor:
-    """Advantages of any shape over their root mean square in the whole batch, without gradient.
+def scale_advantages(advantages: Tensor, processes: Processes) -> Tensor:
+    """Divide advantages of any shape by their root mean square in the whole batch, without gradient.
 
-    That is their deviation, as those that are made of a batch's own means have a mean of 0.
+    That is their deviation, as advantages over a batch's own means have a mean of 0.
     """
-    own = advantages.detach().double()
-    squares, number = processes.sum(torch.stack([own.square().sum(), torch.ones_like(own).sum()]))
-    return (own / ((squares / number).sqrt() + TINY)).to(advantages.dtype)
+    exact = advantages.detach().double()
+    squares, count = processes.sum(torch.stack([exact.square().sum(), torch.ones_like(exact).sum()]))
+    return (exact / ((squares / count).sqrt() + TINY)).to(advantages.dtype)  # 0 where all errors are equal, not NaN
 
 
-def pathwise(mask: Tensor, sign: float) -> Tensor:
-    """The same values, with a gradient times sign: +1 lets a reparametrised mask lower the error, −1 raise it."""
-    return mask if sign == 1 else mask.detach() + sign * (mask - mask.detach())
+def scale_gradient(masks: Tensor, sign: float) -> Tensor:
+    """Keep the values and multiply the gradient: by +1, reparametrised masks lower the error; by −1, they raise it."""
+    return masks if sign == 1 else masks.detach() + sign * (masks - masks.detach())

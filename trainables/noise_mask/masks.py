@@ -13,12 +13,12 @@ from torch import Tensor
 
 from trainables.noise_mask.config import Config
 
-SHARPEST = 1e-6
+LEAST_SIGMA = 1e-6
 """A blur of this deviation in pixels is none."""
 
 
 def to_mask(cells: Tensor, config: Config) -> Tensor:
-    """The mask in pixels, float32 `[B, 1, S, S]`, also under autocast; differentiable.
+    """Make the mask in pixels, float32 `[B, 1, S, S]`, also under autocast; differentiable.
 
     Cells are resized to `image_size` by their nearest neighbour and blurred. Then the mask m becomes
     1 + amplitude · (m − 1), or with `mean_preserving` 1 + amplitude · (m − mean of m), image by image.
@@ -28,24 +28,24 @@ def to_mask(cells: Tensor, config: Config) -> Tensor:
         config: gives image_size, sigma, blur_width, amplitude and mean_preserving.
     """
     with torch.autocast(cells.device.type, enabled=False):
-        spread = _spread(cells.shape[-1], config, cells.device)
-        mask = spread @ cells.float() @ spread.T
+        weights = _pixel_weights(cells.shape[-1], config, cells.device)
+        mask = weights @ cells.float() @ weights.T
         middle = mask.mean(dim=(1, 2, 3), keepdim=True) if config.mean_preserving else 1.0
         return 1 + config.amplitude * (mask - middle)
 
 
-def _spread(grid: int, config: Config, device: torch.device) -> Tensor:
-    """How much each cell of a row gives to each pixel, `[S, grid]`; every pixel gets 1 in all."""
+def _pixel_weights(grid: int, config: Config, device: torch.device) -> Tensor:
+    """Compute the weight of each cell of a row in each pixel, `[S, grid]`; they sum to 1 in every pixel."""
     side, width = config.image_size, config.blur_width
     source = torch.arange(side, device=device) * grid // side  # each pixel's nearest cell, from its left edge
-    resized = (source == torch.arange(grid, device=device)[:, None]).float()
-    # Reflection needs more pixels than it adds; a blur wider than the image sees its last pixel go on.
-    padded = F.pad(resized, (width // 2, width // 2), mode="replicate" if width > side else "reflect")
-    return (padded.unfold(1, width, 1) @ _gaussian(config.sigma, width, device)).T
+    one_hot = (source == torch.arange(grid, device=device)[:, None]).float()
+    # Reflection needs more pixels than it adds; beyond the image, a wider blur repeats its last pixel.
+    rows = F.pad(one_hot, (width // 2, width // 2), mode="replicate" if width > side else "reflect")
+    return (rows.unfold(1, width, 1) @ _gaussian(config.sigma, width, device)).T
 
 
 def _gaussian(sigma: float, width: int, device: torch.device) -> Tensor:
-    """Weights `[width]` of a Gaussian of that deviation in pixels, cut at the width; their sum is 1."""
+    """Compute the weights `[width]` of a Gaussian of that deviation in pixels, cut at the width; their sum is 1."""
     offsets = torch.arange(width, device=device) - width // 2
-    weights = (-0.5 * (offsets / max(sigma, SHARPEST)).square()).exp()
+    weights = (-0.5 * (offsets / max(sigma, LEAST_SIGMA)).square()).exp()
     return weights / weights.sum()

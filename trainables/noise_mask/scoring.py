@@ -1,17 +1,37 @@
-"""From probabilities of classes to the figures that a trial reports."""
+"""From predictions of a split to the metrics that a trial reports."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from trainables.noise_mask.judging import Predictions
 
 BINS = 15
 
 
-def figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """What is reported of N images whose classes are known; no figure is NaN or infinite.
+def score(predictions: Predictions, labels: np.ndarray) -> dict[str, float]:
+    """Score the predictions of a split, without masks and under them.
 
-    A class that no image has is not averaged over, or the figures would be a statement about the split. To say such a
-    class counts as an error all the same.
+    Args:
+        predictions: probabilities `[N, K]`.
+        labels: int64 `[N]`.
+    """
+    maskfree, without_probe, maskon = (classification_metrics(probabilities, labels) for probabilities in predictions)
+    return {
+        **{f"{name}_maskfree": value for name, value in maskfree.items()},
+        "accuracy_balanced_heated": without_probe["accuracy_balanced"],
+        **{f"{name}_maskon": maskon[name] for name in ("accuracy", "accuracy_balanced")},
+    }
+
+
+def classification_metrics(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Score N images whose classes are known; no metric is NaN or infinite.
+
+    A class that no image has is not averaged over, or the metrics would be a statement about the split. To predict such
+    a class counts as an error all the same.
 
     Args:
         probabilities: float64 `[N, K]`, N ≥ 1; rows sum to 1. On a tie the first class is the prediction.
@@ -23,21 +43,21 @@ def figures(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """
     from sklearn.metrics import f1_score, recall_score  # noqa: PLC0415  (its import takes seconds)
 
-    said, present = probabilities.argmax(axis=1), np.unique(labels)
+    predictions, present = probabilities.argmax(axis=1), np.unique(labels)
     # as sklearn's balanced_accuracy_score, which warns of predictions of a class that no label has
-    recall = recall_score(labels, said, labels=present, average="macro", zero_division=0.0)
-    f1 = f1_score(labels, said, labels=present, average="macro", zero_division=0.0)
+    recall = recall_score(labels, predictions, labels=present, average="macro", zero_division=0.0)
+    f1 = f1_score(labels, predictions, labels=present, average="macro", zero_division=0.0)
     return {
-        "accuracy": float((said == labels).mean()),
+        "accuracy": float((predictions == labels).mean()),
         "accuracy_balanced": float(recall),
         "f1_macro": float(f1),
-        "ece": calibration_error(probabilities.max(axis=1), said == labels),
+        "ece": calibration_error(probabilities.max(axis=1), predictions == labels),
         "nll": _cross_entropy(probabilities, labels),
     }
 
 
 def calibration_error(confidences: np.ndarray, correct: np.ndarray) -> float:
-    """Expected calibration error, 0 to 1: mean distance of accuracy from confidence, by bins of the confidence.
+    """Compute the expected calibration error, 0 to 1: mean distance of accuracy from confidence, by bins of confidence.
 
     There are 15 bins of one width; one that ends with a value holds it, and the next one does not.
 
@@ -55,6 +75,6 @@ def calibration_error(confidences: np.ndarray, correct: np.ndarray) -> float:
 
 
 def _cross_entropy(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    """A probability of exactly 0 counts as the least number above it, 708 nats."""
+    """Average −log of the true class's probability, of which 0 counts as the least number above it, 708 nats."""
     true = probabilities[np.arange(len(labels)), labels]
     return float(-np.log(np.maximum(true, np.finfo(np.float64).tiny)).mean())

@@ -19,7 +19,7 @@ from trainables.files import BEST_WEIGHTS
 from trainables.images.augment import to_device
 from trainables.noise_mask import card
 from trainables.noise_mask.config import Config, Data
-from trainables.noise_mask.inference import Classifier
+from trainables.noise_mask.inference import Predictor
 from trainables.objective import Goal, Objective
 from trainables.registry import load
 from trainables.settings import UsageError
@@ -39,7 +39,7 @@ def export(variant, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     training = TrainingFolder(folder / "trial", Loop(variant, OBJECTIVE), {})
     for _ in range(4):
-        training.epoch()
+        training.run_epoch()
     training.close()
     recipe = Recipe(load("noise_mask"), variant.config, Data(train_size=24, val_size=12), OBJECTIVE, 0)
     write_export(folder / "out", recipe, folder / "trial" / BEST_WEIGHTS, {}, variant.describe(), "For a test.")
@@ -48,8 +48,8 @@ def export(variant, tmp_path_factory) -> Path:
 
 def test_it_says_what_the_variant_says_of_files_and_arrays_alike(export, tmp_path):
     judged = build(objective="reinforce", seed=9)
-    model, pictures = Classifier.load(export), judged.pictures["val"]
-    judged.classifier.load_state_dict(model.net.state_dict())
+    model, pictures = Predictor.load(export), judged.splits["val"]
+    judged.classifier.load_state_dict(model.network.state_dict())
     for place in range(3):
         pixels = pictures.batch([place])[0][0]
         Image.fromarray(pixels[..., 0]).save(tmp_path / "image.png")
@@ -63,7 +63,7 @@ def test_it_says_what_the_variant_says_of_files_and_arrays_alike(export, tmp_pat
 
 
 def test_what_is_no_image_is_refused(export, tmp_path):
-    model = Classifier.load(export)
+    model = Predictor.load(export)
     with pytest.raises(UsageError, match=r"an array \[2, 3, 4, 5\] of float64 is no image"):
         model(np.zeros((2, 3, 4, 5)))
     (tmp_path / "text.png").write_text("no image")
@@ -81,7 +81,7 @@ def test_the_card_s_lines_run_where_the_export_lies(export):
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{image} {next(iter(Classifier.load(export)(image)))} ")
+    assert done.stdout.startswith(f"{image} {next(iter(Predictor.load(export)(image)))} ")
 
 
 def test_the_card_spells_the_published_commands_with_their_epochs_of_each_stage():

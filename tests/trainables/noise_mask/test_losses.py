@@ -16,10 +16,11 @@ from torch.distributions import Beta
 from trainables.noise_mask import losses
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.masks import to_mask
-from trainables.noise_mask.policy import Policy, draw
+from trainables.noise_mask.policy import Policy
+from trainables.noise_mask.sampling import sample_cells
 from trainables.processes import Processes
-from trainables.training.generators import drawing
-from trainables.training.reward_baseline import others_mean
+from trainables.training.generators import fork_generators
+from trainables.training.reward_baseline import leave_one_out_mean
 
 ONE = Processes()
 
@@ -72,7 +73,7 @@ def parts(loss, world: int, *whole: torch.Tensor) -> tuple[float, list[torch.Ten
 def test_literal_is_the_published_product_with_its_gradient():
     log_probs, errors = draws(5, 9).requires_grad_(), draws(5, seed=1).exp().requires_grad_()
     wanted = (log_probs.exp().sum(dim=1).log() * errors.mean()).mean()
-    got = losses.literal(log_probs, errors, ONE)
+    got = losses.literal_product(log_probs, errors, ONE)
     assert got.item() == pytest.approx(wanted.item(), rel=1e-5)
     for one, other in zip(*(torch.autograd.grad(each, [log_probs, errors]) for each in (got, wanted)), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
@@ -80,13 +81,13 @@ def test_literal_is_the_published_product_with_its_gradient():
 
 def test_literal_is_finite_where_a_sum_of_exponentials_is_not():
     log_probs = torch.tensor([[500.0, -500.0], [-800.0, -900.0]])
-    assert losses.literal(log_probs, torch.ones(2), ONE).item() == pytest.approx(-150.0)
+    assert losses.literal_product(log_probs, torch.ones(2), ONE).item() == pytest.approx(-150.0)
 
 
 @pytest.mark.parametrize(("world", "images"), [(2, 6), (2, 5), (3, 7)])
 def test_literal_of_several_processes_is_that_of_one(world, images):
     log_probs, errors = draws(images, 4), draws(images, seed=1).exp()
-    (value, wanted), (got, gradients) = (parts(losses.literal, each, log_probs, errors) for each in (1, world))
+    (value, wanted), (got, gradients) = (parts(losses.literal_product, each, log_probs, errors) for each in (1, world))
     assert got == pytest.approx(value, rel=1e-5)
     for one, other in zip(gradients, wanted, strict=True):
         assert other.abs().max() > 0.01
@@ -124,12 +125,12 @@ def test_policy_gradient_is_that_of_the_expected_error(world):
     leaves = [each.clone().requires_grad_() for each in (alpha, other)]
     wanted = torch.autograd.grad(expected(*leaves), leaves)
     images = 40_000
-    with drawing(torch.device("cpu"), 3):
-        x = draw(Beta(alpha.expand(images, 3), other.expand(images, 3)), 1, False)[0]
+    with fork_generators(torch.device("cpu"), 3):
+        x = sample_cells(Beta(alpha.expand(images, 3), other.expand(images, 3)), 1, False)[0]
     errors = 2 * x[:, 0] - x[:, 1] + x[:, 0] * x[:, 2]
 
     def loss(alphas, others, x, errors, processes):
-        advantages = errors - others_mean(errors, processes)
+        advantages = errors - leave_one_out_mean(errors, processes)
         return losses.policy_gradient(Beta(alphas, others).log_prob(x.detach()), advantages, processes)
 
     _, gradients = parts(loss, world, alpha.expand(images, 3), other.expand(images, 3), x, errors)
@@ -144,7 +145,7 @@ def test_pathwise_keeps_values_and_turns_the_gradient():
     mask = torch.rand(2, 1, 3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     weights = draws(2, 1, 3, 3)
     for sign in (1, -1):
-        got = losses.pathwise(mask, sign)
+        got = losses.scale_gradient(mask, sign)
         assert torch.equal(got, mask)
         (gradient,) = torch.autograd.grad((weights * got.square()).sum(), mask)
         np.testing.assert_allclose(gradient, sign * 2 * weights * mask.detach(), rtol=1e-6)
@@ -154,28 +155,28 @@ def test_samples_are_compared_with_the_images_other_samples():
     errors = draws(3, 5)
     known = errors.double().numpy()
     wanted = np.stack([known[k] - np.delete(known, k, axis=0).mean(axis=0) for k in range(3)])
-    got = losses.among_samples(errors, ONE)
+    got = losses.sample_advantages(errors, ONE)
     np.testing.assert_allclose(got, wanted / wanted.std(), rtol=1e-4)
     hard = errors + torch.tensor([0.0, 50.0, 0.0, -3.0, 0.0])  # of images, and not of masks
-    np.testing.assert_allclose(losses.among_samples(hard, ONE), got, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(losses.sample_advantages(hard, ONE), got, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("errors", [torch.full((7, 7), 5.106_123), torch.tensor([[1.1], [1.1]])])
 def test_equal_errors_give_advantages_of_exactly_0(errors):
-    assert (losses.among_samples(errors, ONE) == 0).all()
-    assert (losses.scaled(errors[0] - others_mean(errors[0], ONE), ONE) == 0).all()
+    assert (losses.sample_advantages(errors, ONE) == 0).all()
+    assert (losses.scale_advantages(errors[0] - leave_one_out_mean(errors[0], ONE), ONE) == 0).all()
 
 
 def test_a_single_sample_has_no_others():
     with pytest.raises(ValueError, match="no others"):
-        losses.among_samples(torch.ones(1, 4), ONE)
+        losses.sample_advantages(torch.ones(1, 4), ONE)
 
 
 def test_scaled_advantages_have_a_deviation_of_1_in_the_whole_batch():
     errors = 0.01 * draws(7) + 3
-    whole = losses.scaled(errors - others_mean(errors, ONE), ONE)
+    whole = losses.scale_advantages(errors - leave_one_out_mean(errors, ONE), ONE)
     assert whole.double().std(correction=0).item() == pytest.approx(1, abs=1e-3)
-    found = together(2, lambda p: losses.scaled(p.rows(errors) - others_mean(p.rows(errors), p), p))
+    found = together(2, lambda p: losses.scale_advantages(p.rows(errors) - leave_one_out_mean(p.rows(errors), p), p))
     for rank, got in enumerate(found):
         np.testing.assert_allclose(got, whole[rank::2], rtol=1e-4)
 
@@ -184,17 +185,17 @@ def gradients_of_a_classifier(grid: int) -> dict[str, torch.Tensor]:
     """A classifier's gradient by cross-entropy alone, by `literal` and by the policy gradient, on the same masks."""
     config = Config(image_size=64, policy_backbone="test_resnet", policy_width=16, grid=grid, sigma=1.0)
     images, labels = draws(6, 1, 64, 64), torch.arange(6) % 3
-    with drawing(torch.device("cpu"), 4):
+    with fork_generators(torch.device("cpu"), 4):
         classifier = nn.Sequential(nn.Conv2d(1, 4, 5, stride=4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 15 * 15, 3))
         beta = Policy(config, ONE)(images)
-        cells = draw(beta, 1, False)[0]
+        cells = sample_cells(beta, 1, False)[0]
     masked = images * to_mask(cells.view(6, 1, grid, grid), config)
     errors = nn.functional.cross_entropy(classifier(masked), labels, reduction="none")
     log_probs = beta.log_prob(cells)
-    advantages = errors - others_mean(errors, ONE)  # with errors' own gradient, which must go no further
+    advantages = errors - leave_one_out_mean(errors, ONE)  # with errors' own gradient, which must go no further
     total = {
         "plain": errors.mean(),
-        "literal": losses.literal(log_probs, errors, ONE),
+        "literal": losses.literal_product(log_probs, errors, ONE),
         "reinforce": errors.mean() + losses.policy_gradient(log_probs, advantages),
     }
     weights = list(classifier.parameters())

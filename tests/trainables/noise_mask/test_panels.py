@@ -8,7 +8,7 @@ import torch
 
 from trainables.images.sheets import HEADER
 from trainables.noise_mask import panels
-from trainables.noise_mask.panels import COLUMNS, SIDE, sheet
+from trainables.noise_mask.panels import COLUMNS, SIDE, draw_panel
 
 MEAN, STD = 0.4, 0.2
 CLASSES = ("ring", "cross", "disc")
@@ -23,7 +23,7 @@ def images(channels: int = 1, size: int = 48) -> tuple[torch.Tensor, np.ndarray]
 
 
 def shown(normalised: torch.Tensor, masks: torch.Tensor | None) -> np.ndarray:
-    return sheet(normalised, masks, [1, 0], PREDICTIONS, CLASSES, MEAN, STD)
+    return draw_panel(normalised, masks, [1, 0], PREDICTIONS, CLASSES, MEAN, STD)
 
 
 def cells(picture: np.ndarray, row: int, size: int = 48) -> list[np.ndarray]:
@@ -66,7 +66,7 @@ def test_masks_above_one_are_shown_from_0_to_2_in_all_rows():
 @pytest.mark.parametrize(("top", "white"), [(1.0, "white is 1"), (1.25, "white is 2")])
 def test_the_masks_range_and_scale_stand_above_it(monkeypatch, top, white):
     written: list[str] = []
-    monkeypatch.setattr(panels, "headed", lambda picture, text: written.append(text) or picture)
+    monkeypatch.setattr(panels, "add_header", lambda picture, text: written.append(text) or picture)
     masks = torch.full((2, 1, 48, 48), 0.25)
     masks[0, 0, 3, 3] = top
     shown(images()[0], masks)
@@ -76,8 +76,8 @@ def test_the_masks_range_and_scale_stand_above_it(monkeypatch, top, white):
 
 def test_a_title_line_has_label_and_prediction_with_its_probability(monkeypatch):
     written: list[str] = []
-    bar = panels.bar
-    monkeypatch.setattr(panels, "bar", lambda width, text: written.append(text) or bar(width, text))
+    bar = panels.text_bar
+    monkeypatch.setattr(panels, "text_bar", lambda width, text: written.append(text) or bar(width, text))
     shown(images()[0], None)
     assert written == ["cross   predicted cross with 0.85, right", "ring   predicted disc with 0.60, wrong"]
 

@@ -28,7 +28,7 @@ SETTINGS = {
 
 def trained(settings: dict, processes: Processes | None = None) -> dict:
     loop = Loop(build(processes=processes, **settings), OBJECTIVE)
-    reports = [loop.epoch() for _ in range(2)]
+    reports = [loop.run_epoch() for _ in range(2)]
     numbers = [{key: value for key, value in report.items() if isinstance(value, float | int)} for report in reports]
     return {"weights": loop.weights(), "reports": numbers}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from trainables.noise_mask.scoring import calibration_error, figures
+from trainables.noise_mask.scoring import calibration_error, classification_metrics
 
 
 def drawn(seed: int, number: int = 200, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
@@ -44,7 +44,7 @@ def slow_macro(said, labels) -> tuple[float, float]:
 @pytest.mark.parametrize("seed", range(4))
 def test_figures_are_those_of_loops(seed):
     probabilities, labels = drawn(seed)
-    found, said = figures(probabilities, labels), probabilities.argmax(axis=1)
+    found, said = classification_metrics(probabilities, labels), probabilities.argmax(axis=1)
     recall, f1 = slow_macro(said, labels)
     assert found["accuracy"] == pytest.approx(sum(map(int, said == labels)) / 200)
     assert found["accuracy_balanced"] == pytest.approx(recall)
@@ -63,7 +63,7 @@ def test_classes_that_no_label_has_are_left_out_without_a_word():
     assert {3, 4} <= set(said.tolist())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = figures(probabilities, labels)
+        found = classification_metrics(probabilities, labels)
     recall, f1 = slow_macro(said, labels)
     assert (found["accuracy_balanced"], found["f1_macro"]) == pytest.approx((recall, f1))
     with warnings.catch_warnings():
@@ -74,7 +74,7 @@ def test_classes_that_no_label_has_are_left_out_without_a_word():
 def test_one_class_alone_and_one_image_alone_have_figures():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = figures(np.array([[0.25, 0.75]]), np.array([0]))
+        found = classification_metrics(np.array([[0.25, 0.75]]), np.array([0]))
     assert found == pytest.approx(
         {"accuracy": 0.0, "accuracy_balanced": 0.0, "f1_macro": 0.0, "ece": 0.75, "nll": math.log(4)}
     )
@@ -82,7 +82,7 @@ def test_one_class_alone_and_one_image_alone_have_figures():
 
 def test_balanced_accuracy_of_guessing_the_largest_class_is_that_of_chance():
     labels = np.repeat([0, 1, 2], [80, 15, 5])
-    found = figures(np.tile([0.5, 0.3, 0.2], (100, 1)), labels)
+    found = classification_metrics(np.tile([0.5, 0.3, 0.2], (100, 1)), labels)
     assert found["accuracy"] == pytest.approx(0.8)
     assert found["accuracy_balanced"] == pytest.approx(1 / 3)
 
@@ -106,6 +106,6 @@ def test_a_calibrated_classifier_has_no_error_and_a_boastful_one_has_what_it_add
 
 
 def test_a_true_class_of_probability_zero_costs_much_but_not_infinitely_much():
-    found = figures(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    found = classification_metrics(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
     assert found["nll"] == pytest.approx(708.396 / 2, abs=0.01)
     assert all(math.isfinite(value) for value in found.values())

@@ -14,8 +14,10 @@ from tests.support.loops import check_stop_and_resume, same, trained
 from tests.support.tiny_noise import build, config
 from trainables.files import WEIGHTS
 from trainables.images.augment import to_device
+from trainables.noise_mask.config import Data
 from trainables.noise_mask.variant import NoiseMask
 from trainables.objective import Goal, Objective
+from trainables.registry import load
 from trainables.settings import UsageError
 from trainables.stages import Stage
 from trainables.training.loop import Loop
@@ -48,7 +50,7 @@ def test_heat_takes_its_share_of_the_budget_and_leaves_an_epoch_to_fine_tune(epo
     variant = build(epochs=epochs, heat_share=share, lr=0.01, ft_lr=0.002, ft_warmup=0.5)
     assert [(stage.name, stage.end) for stage in variant.stages] == [("heat", heat), ("fine_tune", epochs)]
     tuning = variant.stages[1]
-    assert tuning.anew
+    assert tuning.restarts_schedule
     assert tuning.fresh_optimizer
     assert tuning.lr_factor == pytest.approx(0.2)
     assert tuning.warmup == pytest.approx(0.5 * (epochs - heat))
@@ -60,7 +62,7 @@ def test_the_baseline_without_masks_is_one_training_of_the_same_length():
 
 def test_the_learning_rate_of_fine_tuning_is_its_own_and_rises_first():
     made = loop(epochs=8, heat_share=0.5, lr=0.01, ft_lr=0.002, ft_warmup=0.5, warmup_epochs=0.0)
-    rates = [made.epoch()["train/lr"] for _ in range(8)]  # at each epoch's last step
+    rates = [made.run_epoch()["train/lr"] for _ in range(8)]  # at each epoch's last step
     assert rates[0] > rates[1] > rates[2] > rates[3]
     assert rates[3] < 0.001
     assert 0 < rates[4] < rates[5] <= 0.002
@@ -89,15 +91,15 @@ def test_without_masks_batch_norms_are_those_of_the_weights_and_not_of_the_steps
     trained(made, 2)
     variant = made.variant
     for epoch in (2, 3):
-        made.epoch()
+        made.run_epoch()
         kept = variant.classifier.state_dict()
-        assert same(kept, variant.probed(0).state_dict()), epoch
+        assert same(kept, variant.judge.probe(0).state_dict()), epoch
 
 
 def test_measuring_batch_norms_does_not_change_the_training(monkeypatch):
     measured = loop(objective="none")
     weights = trained(measured)
-    monkeypatch.setattr(NoiseMask, "end_epoch", lambda self: self.progress.heated.fill_(self._masked))
+    monkeypatch.setattr(NoiseMask, "end_epoch", lambda self: self.progress.heated.fill_(self._step.under_masks))
     plain = trained(loop(objective="none"))
     learnt = {name for name, _ in measured.variant.classifier.named_parameters()}
     assert all(torch.equal(weights[f"classifier.{name}"], plain[f"classifier.{name}"]) for name in learnt)
@@ -119,13 +121,13 @@ def test_literal_multiplies_the_classifier_s_gradient_by_the_grid_s_logarithm_an
     factors = {}
     for objective in ("literal", "reinforce"):
         variant = build(objective=objective, grid=grid, augment="none", entropy=0.5)
-        variant.train_mode(0)
+        variant.begin_epoch(0)
         batch = next(iter(variant.batches(0)))
         found = gradients(variant, batch)
         variant.policy.load_state_dict(
             build(objective=objective, grid=grid).policy.state_dict()
         )  # its norms have moved
-        drawn = variant._heat.drawn(batch.images, batch.size, (0, batch.step), 1)
+        drawn = variant.sampler.sample(batch.images, batch.size, (0, batch.step), 1)
         variant.classifier.zero_grad()
         torch.autograd.backward(F.cross_entropy(variant.classifier(batch.images * drawn.masks.detach()), batch.labels))
         plain = [each.grad for each in variant.classifier.parameters() if each.grad is not None]
@@ -152,7 +154,7 @@ def test_erasing_is_of_the_same_images_cropped_in_the_same_places(share):
 def test_images_get_masks_of_their_own_which_are_others_at_each_step():
     variant = build(objective="random")
     batch = next(iter(variant.batches(0)))
-    first, again, other = (variant._heat.drawn(batch.images, batch.size, (0, step), 1).masks for step in (3, 3, 4))
+    first, again, other = (variant.sampler.sample(batch.images, batch.size, (0, step), 1).masks for step in (3, 3, 4))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert (first[0] != first[1]).any()
@@ -161,7 +163,7 @@ def test_images_get_masks_of_their_own_which_are_others_at_each_step():
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_every_epoch_reports_the_same_finite_figures(values):
     made = loop(**values)
-    reports = [made.epoch() for _ in range(4)]
+    reports = [made.run_epoch() for _ in range(4)]
     assert len({frozenset(report) for report in reports}) == 1
     numbers = [value for report in reports for value in report.values() if isinstance(value, int | float)]
     assert np.isfinite(numbers).all()
@@ -173,7 +175,7 @@ def test_every_epoch_reports_the_same_finite_figures(values):
 def test_a_policy_that_is_not_trained_has_not_moved_and_one_that_is_has():
     """Running parameters and batch statistics drift by themselves."""
     still, moving = (loop(objective="reinforce", policy_lr_ratio=ratio, entropy=0.0) for ratio in (0.0, 1.0))
-    shifts = [[made.epoch()["health/policy_shift"] for _ in range(2)] for made in (still, moving)]
+    shifts = [[made.run_epoch()["health/policy_shift"] for _ in range(2)] for made in (still, moving)]
     assert shifts[0] == [0.0, 0.0]
     assert min(shifts[1]) > 1e-3
 
@@ -183,10 +185,10 @@ def test_a_policy_that_is_not_trained_has_not_moved_and_one_that_is_has():
 
 def test_without_probe_a_heated_classifier_is_judged_with_the_batch_norms_of_images_without_masks():
     made = loop(objective="random", heat_share=0.75, probe_steps=0)
-    report = made.epoch()
+    report = made.run_epoch()
     variant = made.variant
-    images, labels = to_device(variant.pictures["val"], torch.arange(12), torch.device("cpu"))
-    judged = variant.probed(0).eval()
+    images, labels = to_device(variant.splits["val"], torch.arange(12), torch.device("cpu"))
+    judged = variant.judge.probe(0).eval()
     with torch.no_grad():
         said = judged(images).argmax(dim=1)
     expected = np.mean([(said[labels == label] == label).float().mean().item() for label in labels.unique()])
@@ -196,15 +198,15 @@ def test_without_probe_a_heated_classifier_is_judged_with_the_batch_norms_of_ima
 
 def test_a_probe_is_a_fine_tuned_copy():
     made = loop(objective="random", heat_share=0.75, probe_steps=3)
-    made.epoch()
+    made.run_epoch()
     variant = made.variant
     before = {name: value.clone() for name, value in variant.classifier.state_dict().items()}
-    copied = variant.probed(3)
+    copied = variant.judge.probe(3)
     torch.rand(3)
-    other = variant.probed(3)
+    other = variant.judge.probe(3)
     assert same(copied.state_dict(), other.state_dict())
     assert same(before, variant.classifier.state_dict())
-    plain = variant.probed(0)
+    plain = variant.judge.probe(0)
     weights = [name for name, value in plain.named_parameters() if not torch.equal(value, copied.get_parameter(name))]
     assert len(weights) > 10
 
@@ -212,7 +214,7 @@ def test_a_probe_is_a_fine_tuned_copy():
 @pytest.mark.parametrize("values", FORMS, ids=NAMES)
 def test_evaluation_is_a_function_of_the_weights(values):
     made = loop(**values)
-    made.epoch()
+    made.run_epoch()
     variant = made.variant
     before = variant.evaluate("val")
     trained(loop(seed=1, **values), 1)  # draws from other generators in between
@@ -233,7 +235,7 @@ def test_training_with_evaluations_in_between_equals_training_without(values):
         def step_and_look(batch, update):
             watched.variant.evaluate("val")
             watched.variant.panels()
-            for module in watched.variant.watched().values():
+            for module in watched.variant.gradient_parts().values():
                 module.train()
             return step(batch, update)
 
@@ -300,13 +302,17 @@ def test_facts_have_sizes_classes_and_what_is_trained():
         ({"samples": 2, "objective": "literal"}, "samples=2 is not possible with objective=literal"),
         ({"objective": "literal", "sign": "adversarial"}, "sign=adversarial has no meaning"),
         ({"objective": "literal", "grid": 1}, "grid=1 makes the factor"),
-        ({"backbone": "resnet540"}, "backbone=resnet540 is no model of timm"),
-        ({"policy_backbone": "resnet540"}, "policy_backbone=resnet540 is no model of timm"),
     ],
 )
 def test_what_cannot_be_is_refused_in_one_sentence(values, words):
     with pytest.raises(UsageError, match=words):
         build(**values)
+
+
+@pytest.mark.parametrize("field", ["backbone", "policy_backbone"])
+def test_a_network_that_timm_lacks_is_named_before_a_search(field):
+    with pytest.raises(UsageError, match=rf"^{field}=resnet540 is no model of timm: take one of timm\.list_models\(\)"):
+        load("noise_mask").check(config(**{field: "resnet540"}), Data())
 
 
 @pytest.mark.parametrize(("sigma", "kernel", "width"), [(6.0, None, 25), (0.5, None, 3), (0.0, None, 1), (6.0, 13, 13)])

@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 import trainables.images.squares
-from tests.support.class_folders import SPLITS, every, get, numbered, write
+from tests.support.class_folders import SPLITS, image_names, load_images, load_splits, write_images
 from trainables.noise_mask.config import Config, Data
-from trainables.noise_mask.data import load, prepare
-from trainables.noise_mask.labelled import Labelled
+from trainables.noise_mask.data import load_split, prepare
+from trainables.noise_mask.split import ClassImages
 from trainables.settings import UsageError
 
 FOUND = {"train": 0.6, "val": 0.2, "test": 0.2}
@@ -23,7 +23,7 @@ FOUND = {"train": 0.6, "val": 0.2, "test": 0.2}
 def classes_only(tmp_path) -> Path:
     """Twenty images of `a`, ten of `b`, some of them deeper, and five of `c`."""
     root = tmp_path / "data"
-    write(root, *numbered("a", 20), *numbered("b", 6), *numbered("b/deep/er", 4), *numbered("c", 5))
+    write_images(root, *image_names("a", 20), *image_names("b", 6), *image_names("b/deep/er", 4), *image_names("c", 5))
     return root
 
 
@@ -31,7 +31,7 @@ def classes_only(tmp_path) -> Path:
 
 
 def test_splits_are_the_folders_where_there_are_three(three_folders):
-    for split, labelled in every(three_folders).items():
+    for split, labelled in load_splits(three_folders).items():
         found = sorted(path.relative_to(three_folders).as_posix() for path in (three_folders / split).rglob("*.png"))
         assert labelled.names == found
         assert labelled.classes == ("one", "two")
@@ -40,7 +40,7 @@ def test_splits_are_the_folders_where_there_are_three(three_folders):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_name_has_its_own_pixels_in_grey_or_colour(classes_only, channels):
-    for labelled in every(classes_only, channels=channels).values():
+    for labelled in load_splits(classes_only, channels=channels).values():
         images, labels = labelled.batch(range(len(labelled)))
         for image, label, name in zip(images, labels, labelled.names, strict=True):
             stored = Image.open(classes_only / name).convert("L" if channels == 1 else "RGB")
@@ -51,44 +51,44 @@ def test_every_name_has_its_own_pixels_in_grey_or_colour(classes_only, channels)
 @pytest.mark.parametrize("called", ["val", "valid", "validation", "dev"])
 def test_validation_has_four_names(three_folders, called):
     (three_folders / "val").rename(three_folders / called)
-    assert get(three_folders, "val").names[0] == f"{called}/one/00.png"
-    assert len(get(three_folders, "train")) == 11
+    assert load_images(three_folders, "val").names[0] == f"{called}/one/00.png"
+    assert len(load_images(three_folders, "train")) == 11
 
 
 def test_training_and_testing_have_two_names(three_folders):
     for split in ("train", "test"):
         (three_folders / split).rename(three_folders / f"{split}ing")
-    assert get(three_folders, "train").names[0] == "training/one/00.png"
-    assert get(three_folders, "test").names[0] == "testing/one/00.png"
+    assert load_images(three_folders, "train").names[0] == "training/one/00.png"
+    assert load_images(three_folders, "test").names[0] == "testing/one/00.png"
 
 
 def test_folders_beside_the_splits_are_told(three_folders):
-    write(three_folders, "extra/one/x.png")
+    write_images(three_folders, "extra/one/x.png")
     with pytest.warns(UserWarning, match="data has extra beside its splits, where nothing is read"):
-        assert len(get(three_folders)) == 11
+        assert len(load_images(three_folders)) == 11
 
 
 def test_two_folders_of_one_split_are_refused(three_folders):
-    write(three_folders, "valid/one/x.png")
+    write_images(three_folders, "valid/one/x.png")
     with pytest.raises(UsageError, match=r"data has val, valid, which all mean val: keep one of them\."):
-        get(three_folders)
+        load_images(three_folders)
 
 
 def test_what_is_hidden_or_no_image_is_passed_over(three_folders):
     (three_folders / "train/one/notes.txt").write_text("by hand")
     (three_folders / "train/one/._00.png").write_bytes(b"of another system")
     (three_folders / "train/.thumbnails").mkdir()
-    write(three_folders, "train/one/.small/1.png", ".other/one/1.png")
+    write_images(three_folders, "train/one/.small/1.png", ".other/one/1.png")
     Image.new("L", (9, 9)).save(three_folders / "train/two/SHOUTED.JPG")
-    assert get(three_folders).names == sorted(
-        [*numbered("train/one", 6), *numbered("train/two", 5), "train/two/SHOUTED.JPG"]
+    assert load_images(three_folders).names == sorted(
+        [*image_names("train/one", 6), *image_names("train/two", 5), "train/two/SHOUTED.JPG"]
     )
 
 
 # splits
 
 
-def check_split(root: Path, splits: dict[str, Labelled]) -> None:
+def check_split(root: Path, splits: dict[str, ClassImages]) -> None:
     """Nothing is shared and nothing is left out."""
     names = [name for each in splits.values() for name in each.names]
     assert sorted(names) == sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
@@ -97,7 +97,7 @@ def check_split(root: Path, splits: dict[str, Labelled]) -> None:
 
 
 def test_every_class_is_split_by_its_shares(classes_only):
-    splits = every(classes_only)
+    splits = load_splits(classes_only)
     check_split(classes_only, splits)
     for label, count in enumerate((20, 10, 5)):
         for split, share in FOUND.items():
@@ -109,7 +109,7 @@ def test_a_split_without_a_folder_is_split_off_training_and_the_other_stays(thre
     for file in sorted((three_folders / lacking).rglob("*"), reverse=True):
         file.rmdir() if file.is_dir() else file.unlink()
     (three_folders / lacking).rmdir()
-    splits = every(three_folders, val_share=0.34, test_share=0.34)
+    splits = load_splits(three_folders, val_share=0.34, test_share=0.34)
     check_split(three_folders, splits)
     assert [len(splits["train"]), len(splits[lacking])] == [7, 4]
     assert all(name.startswith("train/") for name in splits[lacking].names)
@@ -118,50 +118,50 @@ def test_a_split_without_a_folder_is_split_off_training_and_the_other_stays(thre
 
 
 def test_the_split_is_a_function_of_names_and_seed(classes_only, tmp_path, monkeypatch):
-    before = {split: each.names for split, each in every(classes_only).items()}
+    before = {split: each.names for split, each in load_splits(classes_only).items()}
     twin = tmp_path / "elsewhere" / "twin"
-    write(twin, *reversed([name for names in before.values() for name in names]))
+    write_images(twin, *reversed([name for names in before.values() for name in names]))
     walk = os.walk
     monkeypatch.setattr(os, "walk", lambda *_: ((at, below, files[::-1]) for at, below, files in walk(*_)))
-    assert {split: each.names for split, each in every(twin).items()} == before
-    assert {split: each.names for split, each in every(twin, split_seed=1).items()} != before
+    assert {split: each.names for split, each in load_splits(twin).items()} == before
+    assert {split: each.names for split, each in load_splits(twin, split_seed=1).items()} != before
 
 
 def test_another_share_of_validation_leaves_the_test_split_as_it_is(classes_only):
-    names = [get(classes_only, "test", val_share=share).names for share in (0.1, 0.2, 0.45)]
+    names = [load_images(classes_only, "test", val_share=share).names for share in (0.1, 0.2, 0.45)]
     assert names[0] == names[1] == names[2]
 
 
 def test_an_image_that_joins_moves_few_others(classes_only):
-    before = {name: split for split, each in every(classes_only).items() for name in each.names}
-    write(classes_only, "a/new.png")
-    after = {name: split for split, each in every(classes_only, val_share=0.2001).items() for name in each.names}
+    before = {name: split for split, each in load_splits(classes_only).items() for name in each.names}
+    write_images(classes_only, "a/new.png")
+    after = {name: split for split, each in load_splits(classes_only, val_share=0.2001).items() for name in each.names}
     assert sum(after[name] != split for name, split in before.items()) <= 2
     assert after.keys() - before.keys() == {"a/new.png"}
 
 
 @pytest.mark.parametrize("count", [3, 4, 5])
 def test_small_classes_are_in_every_split(tmp_path, count):
-    write(tmp_path / "data", *numbered("a", count), *numbered("b", count))
+    write_images(tmp_path / "data", *image_names("a", count), *image_names("b", count))
     for shares in ({}, {"val_share": 0.5, "test_share": 0.49}, {"val_share": 0.02, "test_share": 0.02}):
-        for labelled in every(tmp_path / "data", **shares).values():
+        for labelled in load_splits(tmp_path / "data", **shares).values():
             assert set(labelled.labels) == {0, 1}
 
 
 def test_fewer_images_of_each_class_are_some_of_the_same(classes_only):
-    all_of_them, two, three = (set(get(classes_only, train_per_class=each).names) for each in (None, 2, 3))
+    all_of_them, two, three = (set(load_images(classes_only, train_per_class=each).names) for each in (None, 2, 3))
     assert two < three < all_of_them
-    chosen = get(classes_only, train_per_class=2)
+    chosen = load_images(classes_only, train_per_class=2)
     assert chosen.describe()["images_of_class"] == {"a": 2, "b": 2, "c": 2}
     assert chosen.names == sorted(chosen.names)
-    assert get(classes_only, "val", train_per_class=2).names == get(classes_only, "val").names
-    assert set(get(classes_only, train_per_class=2, split_seed=5).names) != two
+    assert load_images(classes_only, "val", train_per_class=2).names == load_images(classes_only, "val").names
+    assert set(load_images(classes_only, train_per_class=2, split_seed=5).names) != two
     with pytest.raises(UsageError, match=r"train_per_class=4 asks for more than the 3 training images of the class c"):
-        get(classes_only, train_per_class=4)
+        load_images(classes_only, train_per_class=4)
 
 
 def test_only_the_images_that_are_asked_for_are_decoded(classes_only, monkeypatch):
-    names = {split: each.names for split, each in every(classes_only, train_per_class=2).items()}
+    names = {split: each.names for split, each in load_splits(classes_only, train_per_class=2).items()}
     opened: list[str] = []
     real = trainables.images.squares._square
 
@@ -183,9 +183,9 @@ def test_only_the_images_that_are_asked_for_are_decoded(classes_only, monkeypatc
 def test_damaged_images_are_fatal_or_left_out_with_their_labels(three_folders):
     (three_folders / "train/one/03.png").write_bytes(b"no image")
     with pytest.raises(UsageError, match=r"1 of 11 train images cannot be read: 03\.png"):
-        get(three_folders)
+        load_images(three_folders)
     with pytest.warns(UserWarning, match="left out"):
-        labelled = get(three_folders, bad_images="skip")
+        labelled = load_images(three_folders, bad_images="skip")
     assert labelled.names == [name for name in get_names(three_folders / "train") if name != "train/one/03.png"]
     assert [labelled.classes[label] for label in labelled.labels] == [name.split("/")[1] for name in labelled.names]
     assert labelled.describe()["left_out"] == 1
@@ -202,62 +202,62 @@ def test_a_class_whose_images_are_all_damaged_is_named(three_folders):
     for file in (three_folders / "train/two").iterdir():
         file.write_bytes(b"no image")
     with pytest.warns(UserWarning), pytest.raises(UsageError, match="no training image of the class two is readable"):
-        get(three_folders, bad_images="skip")
+        load_images(three_folders, bad_images="skip")
 
 
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_a_class_that_training_lacks_is_named(three_folders, split):
-    write(three_folders, f"{split}/three/1.png")
+    write_images(three_folders, f"{split}/three/1.png")
     with pytest.raises(UsageError, match=f"has the class three in {split} but not in train: add training images"):
-        get(three_folders)
+        load_images(three_folders)
 
 
 def test_a_class_that_validation_lacks_counts_none(three_folders):
     for file in (three_folders / "val/one").iterdir():
         file.unlink()
     (three_folders / "val/one").rmdir()
-    assert get(three_folders, "val").describe()["images_of_class"] == {"one": 0, "two": 2}
+    assert load_images(three_folders, "val").describe()["images_of_class"] == {"one": 0, "two": 2}
 
 
 @pytest.mark.parametrize("folder", ["train/three", "val/three", "test/three"])
 def test_an_empty_class_is_named_and_hidden_files_do_not_fill_it(three_folders, folder):
-    write(three_folders, f"{folder}/.1.png")
+    write_images(three_folders, f"{folder}/.1.png")
     with pytest.raises(UsageError, match=rf"the class folder \S*{folder} has no image that ends with \.png, .*: add"):
-        get(three_folders)
+        load_images(three_folders)
 
 
 def test_no_images_one_class_and_no_training_say_what_to_do(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(UsageError, match="none has no images: they belong into a folder for each class, none/CLASS/"):
-        get(tmp_path / "none")
-    write(tmp_path / "loose", "train/1.png", "val/a/1.png")
+        load_images(tmp_path / "none")
+    write_images(tmp_path / "loose", "train/1.png", "val/a/1.png")
     with pytest.raises(UsageError, match=r"loose/train has no images: they belong into .* train/CLASS/"):
-        get(tmp_path / "loose")
-    write(tmp_path / "single", *numbered("a", 9))
+        load_images(tmp_path / "loose")
+    write_images(tmp_path / "single", *image_names("a", 9))
     with pytest.raises(UsageError, match="single has images of 1 class, a: add a folder of another one"):
-        get(tmp_path / "single")
-    write(tmp_path / "tested", "test/a/1.png", "test/b/1.png")
+        load_images(tmp_path / "single")
+    write_images(tmp_path / "tested", "test/a/1.png", "test/b/1.png")
     with pytest.raises(UsageError, match="tested has test but no train: add it"):
-        get(tmp_path / "tested", "test")
+        load_images(tmp_path / "tested", "test")
 
 
 def test_classes_too_small_to_split_and_shares_too_large_are_named(tmp_path):
-    write(tmp_path / "data", *numbered("a", 9), *numbered("b", 2))
+    write_images(tmp_path / "data", *image_names("a", 9), *image_names("b", 2))
     with pytest.raises(UsageError, match="the class b has 2 images, too few to split test and val off training: add"):
-        get(tmp_path / "data")
+        load_images(tmp_path / "data")
     with pytest.raises(UsageError, match=r"data\.test_share=0\.5 and data\.val_share=0\.5 leave nothing to train on"):
-        get(tmp_path / "data", val_share=0.5, test_share=0.5)
+        load_images(tmp_path / "data", val_share=0.5, test_share=0.5)
 
 
 def test_a_file_in_two_splits_or_two_classes_by_a_link_is_named(three_folders):
     link = three_folders / "test/one/link.png"
     link.symlink_to(three_folders / "train/one/02.png")
     with pytest.raises(UsageError, match=r"train/one/02\.png \(train\) and test/one/link\.png \(test\) are links to"):
-        get(three_folders)
+        load_images(three_folders)
     link.unlink()
     (three_folders / "train/two/link.png").symlink_to(three_folders / "train/one/02.png")
     with pytest.raises(UsageError, match=r"train/one/02\.png \(train\) and train/two/link\.png \(train\) are links"):
-        get(three_folders, split_seed=1)
+        load_images(three_folders, split_seed=1)
 
 
 def test_a_folder_in_two_splits_by_a_link_is_noticed(three_folders):
@@ -266,13 +266,13 @@ def test_a_folder_in_two_splits_by_a_link_is_noticed(three_folders):
     (three_folders / "val/one").rmdir()
     (three_folders / "val/one").symlink_to(three_folders / "train/one")
     with pytest.raises(UsageError, match=r"train/one/0\d\.png \(train\) and val/one/0\d\.png \(val\) are links"):
-        get(three_folders)
+        load_images(three_folders)
 
 
 def test_links_to_files_elsewhere_are_images_like_others(three_folders, tmp_path):
-    write(tmp_path, "elsewhere/1.png")
+    write_images(tmp_path, "elsewhere/1.png")
     (three_folders / "train/one/link.png").symlink_to(tmp_path / "elsewhere/1.png")
-    assert "train/one/link.png" in get(three_folders).names
+    assert "train/one/link.png" in load_images(three_folders).names
 
 
 # real data
@@ -282,7 +282,7 @@ def test_real_radiographs_have_their_published_splits_and_classes(real_data, tmp
     data = {"source": "folder", "root": str(real_data("radiology")), "cache": str(tmp_path)}
     config = Config(image_size=16, grid=4)
     with pytest.warns(UserWarning, match="left out of"):
-        splits = [load(config, Data(**data), split) for split in SPLITS]
+        splits = [load_split(config, Data(**data), split) for split in SPLITS]
     assert [len(split) for split in splits] == [719, 598, 1200]
     original = "a copy of test/HeadCT/006236.jpeg"
     assert splits[0].bad == (("train/HeadCT/007513.jpeg", original),)
@@ -291,7 +291,7 @@ def test_real_radiographs_have_their_published_splits_and_classes(real_data, tmp
     for split, count in zip(splits, (120, 100, 200), strict=True):
         assert max(split.describe()["images_of_class"].values()) == count
     with pytest.warns(UserWarning, match="left out of train: 1 image that is also in validation or test"):
-        few = load(config, Data(**data, train_per_class=30), "train")
+        few = load_split(config, Data(**data, train_per_class=30), "train")
     assert len(few) == 180
     assert set(few.names) < set(splits[0].names)
     assert set(few.describe()["images_of_class"].values()) == {30}

@@ -14,8 +14,8 @@ from trainables.settings import UsageError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Labelled(ImageSet):
-    """One split; labels are int64 `[N]`, places in `classes`, and names of files are their paths below the root.
+class ClassImages(ImageSet):
+    """One split; labels are int64 `[N]`, indices into `classes`, and names of files are their paths below the root.
 
     Attributes:
         cue: of synthetic images bool `[N]`, whether the bright corner is that of the image's own class; else None.
@@ -28,7 +28,7 @@ class Labelled(ImageSet):
     modality: np.ndarray | None = None
 
     def describe(self) -> dict[str, Any]:
-        """Counts of the split: images, images of each class, images left out; and its fingerprint."""
+        """Count the images, those of each class and those left out, and add the split's fingerprint."""
         counts = np.bincount(self.labels, minlength=len(self.classes))
         return {
             "images": len(self),
@@ -38,19 +38,19 @@ class Labelled(ImageSet):
         }
 
 
-def first_of_each(labels: np.ndarray, number: int, classes: Sequence[str]) -> np.ndarray:
-    """The first `number` rows of every class: bool `[N]` for labels int64 `[N]`.
+def choose_per_class(labels: np.ndarray, count: int, classes: Sequence[str]) -> np.ndarray:
+    """Choose the first `count` rows of every class: bool `[N]` for labels int64 `[N]`.
 
     Raises:
         UsageError: a class has fewer.
     """
-    kept = np.zeros(len(labels), dtype=bool)
+    selection = np.zeros(len(labels), dtype=bool)
     for label, name in enumerate(classes):
-        places = np.flatnonzero(labels == label)
-        if len(places) < number:
+        rows = np.flatnonzero(labels == label)
+        if len(rows) < count:
             raise UsageError(
-                f"data.train_per_class={number} asks for more than the {len(places)} training images of the class "
+                f"data.train_per_class={count} asks for more than the {len(rows)} training images of the class "
                 f"{name}: lower it, or add images."
             )
-        kept[places[:number]] = True
-    return kept
+        selection[rows[:count]] = True
+    return selection

@@ -8,11 +8,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainables.noise_mask.config import Data
-from trainables.noise_mask.synthetic import CLASSES, CORNERS, PATCH, RADIUS, layout, load
+from trainables.noise_mask.config import Config, Data
+from trainables.noise_mask.sources import synthetic
+from trainables.noise_mask.sources.synthetic import CLASSES, CORNERS, PATCH, RADIUS, draw_layout
+from trainables.noise_mask.split import ClassImages
 from trainables.settings import UsageError
 
 MANY = Data(train_size=1500, val_size=1500)
+
+
+def load(size: int, channels: int, data: Data, split: str) -> ClassImages:
+    return synthetic.load(Config(image_size=size, channels=channels, grid=4), data, split)
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +32,7 @@ def val():
 
 
 def corners(images: np.ndarray) -> np.ndarray:
-    """Mean brightness of the four corners, `[N, 4]`, and a constant."""
+    """Average the brightness of the four corners, `[N, 4]`, and add a constant."""
     side = math.floor(PATCH * images.shape[1])
     grey = images[..., 0] / 255.0
     parts = [grey[:, :side, :side], grey[:, :side, -side:], grey[:, -side:, :side], grey[:, -side:, -side:]]
@@ -34,15 +40,15 @@ def corners(images: np.ndarray) -> np.ndarray:
 
 
 def ridge(features: np.ndarray, labels: np.ndarray, penalty: float = 1e-6) -> np.ndarray:
-    """Weights `[F, 3]` of a linear classifier."""
-    scaled = features.T @ features + penalty * np.eye(features.shape[1])
-    return np.linalg.solve(scaled, features.T @ np.eye(3)[labels])
+    """Fit the weights `[F, 3]` of a linear classifier."""
+    gram = features.T @ features + penalty * np.eye(features.shape[1])
+    return np.linalg.solve(gram, features.T @ np.eye(3)[labels])
 
 
 def harmonics(images: np.ndarray) -> np.ndarray:
-    """How much a shape's rim varies three and four times a turn, and how far it spreads, for images `[N, S, S, 1]`.
+    """Measure how much a shape's rim varies three and four times a turn, and how far it spreads; images `[N, S, S, 1]`.
 
-    Found without the layout: the corners are covered, and what differs from the ground is the shape.
+    Without the layout: the corners are covered, and what differs from the ground is the shape.
     """
     size = images.shape[1]
     grey = images[..., 0] / np.float32(255)
@@ -55,8 +61,8 @@ def harmonics(images: np.ndarray) -> np.ndarray:
             weight[:, rows, columns] = 0
     y, x = np.mgrid[:size, :size]
     total = weight.sum(axis=(1, 2)).clip(1)
-    place = (x + 1j * y).astype(np.complex64)[None]
-    offset = place - ((weight * place).sum(axis=(1, 2)) / total)[:, None, None]
+    position = (x + 1j * y).astype(np.complex64)[None]
+    offset = position - ((weight * position).sum(axis=(1, 2)) / total)[:, None, None]
     return np.stack(
         [
             abs((weight * offset**3).sum(axis=(1, 2))) / total**2.5,
@@ -78,12 +84,12 @@ def accuracy(features: np.ndarray, labels: np.ndarray, weights: np.ndarray) -> f
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.9, 1.0])
 def test_the_corner_is_the_classes_own_as_often_as_the_settings_say(share):
     data = replace(MANY, cue=share, cue_flipped=1 - share)
-    for split, wanted in [("train", share), ("val", 1 - share), ("test", 1 - share)]:
-        shown = layout(data, split)
-        right = (shown.shown == shown.labels).sum()
-        assert abs(right - 1500 * wanted) <= 4 * math.sqrt(1500 * wanted * (1 - wanted))
-        wrong = shown.shown != shown.labels
-        next_class = ((shown.shown - shown.labels) % 3 == 1)[wrong].sum()
+    for split, expected_share in [("train", share), ("val", 1 - share), ("test", 1 - share)]:
+        layout = draw_layout(data, split)
+        right = (layout.corner == layout.labels).sum()
+        assert abs(right - 1500 * expected_share) <= 4 * math.sqrt(1500 * expected_share * (1 - expected_share))
+        wrong = layout.corner != layout.labels
+        next_class = ((layout.corner - layout.labels) % 3 == 1)[wrong].sum()
         assert abs(next_class - wrong.sum() / 2) <= 4 * math.sqrt(wrong.sum() / 4)
 
 
@@ -139,15 +145,15 @@ def test_no_shape_reaches_into_a_corner(size):
     """Nor any triangle's tip; and the shape is where the layout says, brighter or darker as it says."""
     data = Data(train_size=600)
     images = load(size, 1, data, "train").images[..., 0].astype(int)
-    shown = layout(data, "train")
+    layout = draw_layout(data, "train")
     side = max(1, round(PATCH * size))
     y, x = (np.mgrid[:size, :size] + 0.5) / size
-    far = np.hypot(x - shown.x[:, None, None], y - shown.y[:, None, None]) - 1.56 * shown.radius[:, None, None]
+    far = np.hypot(x - layout.x[:, None, None], y - layout.y[:, None, None]) - 1.56 * layout.radius[:, None, None]
     for rows in (slice(side), slice(-side, None)):
         for columns in (slice(side), slice(-side, None)):
             assert far[:, rows, columns].min() * size > 0.5
-    inside = np.hypot(x - shown.x[:, None, None], y - shown.y[:, None, None]) < 0.6 * shown.radius[:, None, None]
-    for image, near, contrast, away in zip(images, inside, shown.contrast, far, strict=True):
+    inside = np.hypot(x - layout.x[:, None, None], y - layout.y[:, None, None]) < 0.6 * layout.radius[:, None, None]
+    for image, near, contrast, away in zip(images, inside, layout.contrast, far, strict=True):
         ground = np.median(image[away > 0.05])
         if near.sum() >= 5:
             assert np.sign(image[near].mean() - ground) == np.sign(contrast)
@@ -156,17 +162,17 @@ def test_no_shape_reaches_into_a_corner(size):
 def test_shapes_of_all_classes_have_the_area_of_a_disc():
     """Counted in images almost free of noise, by the pixels that are nearer to the shape's brightness."""
     data = Data(train_size=90)
-    images, shown = load(256, 1, data, "train").images[..., 0] / 255.0, layout(data, "train")
+    images, layout = load(256, 1, data, "train").images[..., 0] / 255.0, draw_layout(data, "train")
     y, x = (np.mgrid[:256, :256] + 0.5) / 256
     for label in range(3):
         ratios = []
-        for place in np.flatnonzero(shown.labels == label):
-            ground = shown.ground[place] + shown.slope[place] @ np.stack([x - 0.5, y - 0.5]).reshape(2, -1)
-            change = (images[place] - ground.reshape(256, 256)) / shown.contrast[place]
-            near = np.hypot(x - shown.x[place], y - shown.y[place]) < 1.6 * shown.radius[place]
-            ratios.append(change[near].sum() / 256**2 / (np.pi * shown.radius[place] ** 2))
+        for row in np.flatnonzero(layout.labels == label):
+            ground = layout.ground[row] + layout.slope[row] @ np.stack([x - 0.5, y - 0.5]).reshape(2, -1)
+            change = (images[row] - ground.reshape(256, 256)) / layout.contrast[row]
+            near = np.hypot(x - layout.x[row], y - layout.y[row]) < 1.6 * layout.radius[row]
+            ratios.append(change[near].sum() / 256**2 / (np.pi * layout.radius[row] ** 2))
         assert np.mean(ratios) == pytest.approx(1, abs=0.03)
-    assert RADIUS[0] <= shown.radius.min() < shown.radius.max() <= RADIUS[1]
+    assert RADIUS[0] <= layout.radius.min() < layout.radius.max() <= RADIUS[1]
 
 
 def test_every_class_has_a_third_of_the_images():
@@ -196,8 +202,8 @@ def test_the_same_seed_repeats_and_splits_and_seeds_differ():
     for split, one in zip(("train", "val", "test"), first, strict=True):
         np.testing.assert_array_equal(one.images, load(32, 1, data, split).images)
     first.append(load(32, 1, replace(data, split_seed=1), "train"))
-    for place, one in enumerate(first):
-        assert all((one.images != other.images).mean() > 0.5 for other in first[:place])
+    for index, one in enumerate(first):
+        assert all((one.images != other.images).mean() > 0.5 for other in first[:index])
     assert len({name for one in first[:3] for name in one.names}) == 90
 
 
@@ -221,12 +227,12 @@ def test_three_channels_repeat_the_grey_picture():
 
 def test_fewer_images_of_each_class_are_the_first_ones_of_training_alone():
     data = Data(train_size=60, val_size=30, train_per_class=4)
-    train, every = load(16, 1, data, "train"), load(16, 1, replace(data, train_per_class=None), "train")
+    train, whole = load(16, 1, data, "train"), load(16, 1, replace(data, train_per_class=None), "train")
     assert train.describe()["images_of_class"] == dict.fromkeys(CLASSES, 4)
-    places = [every.names.index(name) for name in train.names]
-    assert max(places) < 12
-    np.testing.assert_array_equal(train.batch(range(12))[0], every.images[places])
-    np.testing.assert_array_equal(train.cue, every.cue[places])
+    indices = [whole.names.index(name) for name in train.names]
+    assert max(indices) < 12
+    np.testing.assert_array_equal(train.batch(range(12))[0], whole.images[indices])
+    np.testing.assert_array_equal(train.cue, whole.cue[indices])
     assert len(load(16, 1, data, "val")) == 30
     with pytest.raises(UsageError, match=r"data\.train_per_class=21 asks for more than the 20 training images"):
         load(16, 1, replace(data, train_per_class=21), "train")
