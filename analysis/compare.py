@@ -1,7 +1,7 @@
 """Several runs side by side: `python -m analysis.compare runs=[runs/A,runs/B]`.
 
-Spaces or variants at equal cost: how the best value grew with what was spent, where each stood when the cheapest was
-through, and whether a difference holds: paired by seed, where runs share search seeds or proofs share fresh ones.
+Spaces or variants at equal cost: how the best value grew with the cost, where each stood at the total cost of the
+cheapest, and whether a difference holds: paired by seed, where runs share search seeds or proofs share fresh ones.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import Literal
 
 from analysis.frames.experiment import load_all
 from analysis.page.blocks import Answers, Block, Note, Page, Section
-from analysis.page.drawing import number
+from analysis.page.comparison import SERIES_COLORS, arm_table, draw_anytime_curves, format_cost, mean_value
+from analysis.page.drawing import format_number
 from analysis.page.render import render
-from analysis.page.side_by_side import SERIES, anytime, mean, spent, standing
-from analysis.proof.arms import Arm, Pair, arms_of, pairs_of
+from analysis.proof.arms import Arm, Pair, compare_arms, group_arms
 from analysis.proof.statistics import Interval
 from analysis.questions.answer import Answer
-from trainables.commands import command, command_help, parse_arguments
+from trainables.commands import command_help, parse_arguments, run_command
 from trainables.files import replace_text
 from trainables.settings import Settings, UsageError, setting
 
@@ -36,7 +36,7 @@ maximise or minimise the same metric.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Comparison(Settings):
+class CompareRequest(Settings):
     """The keys of the command line."""
 
     runs: list = setting(help="folders of the runs, [runs/A,runs/B]")  # noqa: RUF009  (frozen when it is read)
@@ -47,132 +47,137 @@ class Comparison(Settings):
 
 
 @dataclass(frozen=True)
-class Family:
-    """Arms that can be compared, for they have the same metric and direction.
+class GoalGroup:
+    """Arms with the same metric and direction, which can be compared.
 
     Attributes:
-        equal: the cost up to which all of them went.
+        equal_cost: the cost that all of them reached.
     """
 
     arms: tuple[Arm, ...]
-    equal: float
+    equal_cost: float
     pairs: tuple[Pair, ...] = field(default=())
 
 
 def main(arguments: list[str]) -> int:
-    """Write the page and print the outcome; returns the exit code."""
+    """Write the page and print the outcome; return the exit code."""
     if not arguments or {"--help", "-h", "help"} & set(arguments):
-        print(command_help(USAGE, Comparison))
+        print(command_help(USAGE, CompareRequest))
         return 0
-    comparison = Comparison.of(parse_arguments(arguments))
-    if len(comparison.runs) < 2:
-        raise UsageError(f"runs={comparison.runs} is nothing to compare; give at least two: runs=[runs/A,runs/B].")
-    runs = load_all(map(str, comparison.runs))
+    request = CompareRequest.from_dict(parse_arguments(arguments))
+    if len(request.runs) < 2:
+        raise UsageError(f"runs={request.runs} is nothing to compare; give at least two: runs=[runs/A,runs/B].")
+    runs = load_all(map(str, request.runs))
     empty = [run.name for run in runs if run.best is None]
     if empty:
         raise UsageError(f"{', '.join(empty)} has no trial with a result yet; leave it out, or wait.")
-    arms = arms_of(runs, comparison.cost)
-    if len(arms) > len(SERIES):
-        raise UsageError(f"runs= has {len(arms)} different spaces; compare at most {len(SERIES)} at a time.")
-    families = families_of(arms)
-    path = Path(comparison.to) if comparison.to else runs[0].path.parent / "compare.html"
+    arms = group_arms(runs, request.cost)
+    if len(arms) > len(SERIES_COLORS):
+        raise UsageError(f"runs= has {len(arms)} different spaces; compare at most {len(SERIES_COLORS)} at a time.")
+    groups = group_by_goal(arms)
+    path = Path(request.to) if request.to else runs[0].path.parent / "compare.html"
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, render(page(families)))
-    for family in families:
-        print("\n".join(f"  {each.sentence}" for each in answers(family)))
+    replace_text(path, render(build_page(groups)))
+    for group in groups:
+        print("\n".join(f"  {answer.sentence}" for answer in answer_pairs(group)))
     print(f"  page:  {path}  ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 
 
-def families_of(arms: Sequence[Arm]) -> list[Family]:
-    """The arms by metric and direction."""
-    found: list[Family] = []
+def group_by_goal(arms: Sequence[Arm]) -> list[GoalGroup]:
+    """Group the arms by metric and direction."""
+    groups: list[GoalGroup] = []
     for goal in dict.fromkeys(arm.goal for arm in arms):
         members = tuple(arm for arm in arms if arm.goal == goal)
-        equal = min(arm.spent for arm in members)
-        found.append(Family(members, equal, tuple(pairs_of(members, equal))))
-    return found
+        equal_cost = min(arm.min_cost for arm in members)
+        groups.append(GoalGroup(members, equal_cost, tuple(compare_arms(members, equal_cost))))
+    return groups
 
 
-def answers(family: Family) -> list[Answer]:
-    """What can be said of each pair."""
-    if len(family.arms) == 1:
-        metric = family.arms[0].goal.metric
-        alone = f"{family.arms[0].name} is the only one with {metric}, so nothing can be compared with it."
-        return [Answer(f"What is there for {metric}?", "unknown", alone)]
-    return [_answer(pair, family.equal) for pair in family.pairs]
+def answer_pairs(group: GoalGroup) -> list[Answer]:
+    """Answer which arm of each pair is better."""
+    if len(group.arms) == 1:
+        metric = group.arms[0].goal.metric
+        sentence = f"{group.arms[0].name} is the only one with {metric}, so nothing can be compared with it."
+        return [Answer(f"What can be compared by {metric}?", "unknown", sentence)]
+    return [_answer(pair, group.equal_cost) for pair in group.pairs]
 
 
-def page(families: Sequence[Family]) -> Page:
-    """The page of a comparison."""
-    arms = [arm for family in families for arm in family.arms]
+def build_page(groups: Sequence[GoalGroup]) -> Page:
+    """Build the page of a comparison."""
+    arms = [arm for group in groups for arm in group.arms]
     sections = [
-        Section(f"goal-{place}", f"By {family.arms[0].goal.metric}", _blocks(family))
-        for place, family in enumerate(families)
+        Section(f"goal-{index}", f"By {group.arms[0].goal.metric}", _blocks(group))
+        for index, group in enumerate(groups)
     ]
-    first = [each for family in families for each in answers(family)]
+    answers = [answer for group in groups for answer in answer_pairs(group)]
     cost = arms[0].cost
     return Page(
         title=" · ".join(arm.name for arm in arms),
         facts=("comparison", f"{sum(len(arm.runs) for arm in arms)} runs", f"at equal cost in {cost}"),
-        headline=first[0].sentence if len(first) == 1 else f"{len(arms)} spaces at equal cost, pair by pair below.",
+        headline=answers[0].sentence if len(answers) == 1 else f"{len(arms)} spaces at equal cost, pair by pair below.",
         tiles=tuple(
-            (arm.name, number(mean(arm.values(family.equal))), f"{arm.goal.metric} at {spent(family.equal, cost)}")
-            for family in families
-            for arm in _best_first(family)
+            (
+                arm.name,
+                format_number(mean_value(arm.values(group.equal_cost))),
+                f"{arm.goal.metric} at {format_cost(group.equal_cost, cost)}",
+            )
+            for group in groups
+            for arm in _sort_arms(group)
         ),
-        first=(),
+        opening=(),
         sections=tuple(sections),
-        foot=time.strftime("Written by Assay on %d %B %Y at %H:%M."),
+        footer=time.strftime("Written by Assay on %d %B %Y at %H:%M."),
     )
 
 
-# -- one family ------------------------------------------------------------------------------------------------------
+# -- one group -------------------------------------------------------------------------------------------------------
 
 
-def _best_first(family: Family) -> list[Arm]:
-    """The arms by their value at equal cost; those without one last."""
-    known = [arm for arm in family.arms if arm.values(family.equal)]
-    better_first = family.arms[0].goal.mode == "max"
-    known.sort(key=lambda arm: mean(arm.values(family.equal)) or 0.0, reverse=better_first)
-    return [*known, *(arm for arm in family.arms if arm not in known)]
+def _sort_arms(group: GoalGroup) -> list[Arm]:
+    """Sort the arms by their value at equal cost; those without one come last."""
+    with_values = [arm for arm in group.arms if arm.values(group.equal_cost)]
+    descending = group.arms[0].goal.mode == "max"
+    with_values.sort(key=lambda arm: mean_value(arm.values(group.equal_cost)) or 0.0, reverse=descending)
+    return [*with_values, *(arm for arm in group.arms if arm not in with_values)]
 
 
-def _blocks(family: Family) -> tuple[Block, ...]:
-    data = {str({**arm.runs[0].space.data.as_dict(), "cache": ""}) for arm in family.arms}
+def _blocks(group: GoalGroup) -> tuple[Block, ...]:
+    data = {str({**arm.runs[0].space.data.as_dict(), "cache": ""}) for arm in group.arms}
     warning = Note("These runs are on different data, so their values measure different things.", "bad")
-    said = Answers(tuple(answers(family)))
-    shown = anytime(family.arms, family.equal), standing(family.arms, family.equal)
-    return (*([warning] if len(data) > 1 else []), said, *shown)
+    answers = Answers(tuple(answer_pairs(group)))
+    details = draw_anytime_curves(group.arms, group.equal_cost), arm_table(group.arms, group.equal_cost)
+    return (*([warning] if len(data) > 1 else []), answers, *details)
 
 
-def _answer(pair: Pair, equal: float) -> Answer:
-    """The verdict on a pair: that of the proofs before that of the searches."""
-    one, other, cost = pair.first, pair.second, pair.first.cost
-    question = f"{one.name} or {other.name}?"
-    values = [mean(arm.values(equal)) for arm in (one, other)]
-    found = (
-        f"after {spent(equal, cost)} each, {one.name} had found {number(values[0])}, {other.name} {number(values[1])}"
-    )
-    if pair.proved is not None:
-        said = f"With fresh seeds {_said(pair, pair.proved)} The search itself: {found}."
-        return Answer(question, "careful" if pair.proved.verdict == "no better" else "good", said)
-    if pair.search is not None:
-        said = f"Over {len(set(one.values(equal)) & set(other.values(equal)))} search seeds {_said(pair, pair.search)}"
-        return Answer(question, "careful" if pair.search.verdict == "no better" else "good", f"{said} ({_cap(found)}.)")
-    missing = "search both with the same few seeds, or prove both with `python -m analysis.retrain`"
-    return Answer(question, "unknown", f"{_cap(found)}; one seed each cannot tell whether that holds: {missing}.")
+def _answer(pair: Pair, equal_cost: float) -> Answer:
+    """Answer which arm of a pair is better, by the proofs if there are any, else by the searches."""
+    first, second, cost = pair.first, pair.second, pair.first.cost
+    question = f"{first.name} or {second.name}?"
+    values = [format_number(mean_value(arm.values(equal_cost))) for arm in (first, second)]
+    after = f"after {format_cost(equal_cost, cost)} each"
+    outcome = f"{after}, {first.name} had found {values[0]}, {second.name} {values[1]}"
+    if pair.proof_gain is not None:
+        sentence = f"With fresh seeds {_describe_gain(pair, pair.proof_gain)} The search itself: {outcome}."
+        return Answer(question, "careful" if pair.proof_gain.verdict == "no better" else "good", sentence)
+    if pair.search_gain is not None:
+        seeds = len(set(first.values(equal_cost)) & set(second.values(equal_cost)))
+        sentence = f"Over {seeds} search seeds {_describe_gain(pair, pair.search_gain)} ({_capitalise(outcome)}.)"
+        return Answer(question, "careful" if pair.search_gain.verdict == "no better" else "good", sentence)
+    remedy = "search both with the same few seeds, or prove both with `python -m analysis.retrain`"
+    sentence = f"{_capitalise(outcome)}; one seed each cannot tell whether that holds: {remedy}."
+    return Answer(question, "unknown", sentence)
 
 
-def _said(pair: Pair, by: Interval) -> str:
-    bounds = f"gain {by.value:+.3g}, {by.confidence:.0%} interval {by.low:+.3g} to {by.high:+.3g}"
-    better = {"better": f"{pair.first.name} is better", "worse": f"{pair.second.name} is better"}
-    return f"{better.get(by.verdict, 'neither is better for sure')}: {pair.first.name} {bounds}."
+def _describe_gain(pair: Pair, gain: Interval) -> str:
+    bounds = f"gain {gain.value:+.3g}, {gain.confidence:.0%} interval {gain.low:+.3g} to {gain.high:+.3g}"
+    winner = {"better": f"{pair.first.name} is better", "worse": f"{pair.second.name} is better"}
+    return f"{winner.get(gain.verdict, 'neither is clearly better')}: {pair.first.name} {bounds}."
 
 
-def _cap(sentence: str) -> str:
+def _capitalise(sentence: str) -> str:
     return sentence[:1].upper() + sentence[1:]
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

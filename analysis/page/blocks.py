@@ -1,4 +1,4 @@
-"""What a page is made of: sections of figures, tables, pictures, answers and commands, as plain data.
+"""The parts of a page as plain data: sections of figures, tables, panels, answers and commands.
 
 Text here is text, never HTML: the page escapes all of it.
 """
@@ -15,8 +15,8 @@ Shape = Literal["dot", "down", "square", "cross", "star", "diamond", "ring", "li
 
 
 @dataclass(frozen=True)
-class Key:
-    """An entry of a figure's legend: what it says, how it is drawn, and which traces it switches: those of its name."""
+class LegendKey:
+    """An entry of a figure's legend, which switches the traces of its name: text, shape and colour."""
 
     text: str
     shape: Shape
@@ -28,9 +28,9 @@ class Plot:
     """A figure.
 
     Attributes:
-        title: the finding or the question; caption: how to read it, and what was left out.
+        title: the finding or the question; caption: how to read it, and what was omitted.
         figure: plotly's `data` and `layout`; a colour is the name of a CSS variable. A trace with `customdata` holds
-            trial numbers there, and `%{text}` in its hover template becomes what is known of that trial.
+            trial numbers there, and `%{text}` in its hover template becomes the text of that trial.
         height: pixels on the screen.
     """
 
@@ -39,7 +39,7 @@ class Plot:
     caption: str
     figure: dict[str, Any]
     height: int = 340
-    legend: tuple[Key, ...] = ()
+    legend: tuple[LegendKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Grid:
     title: str
     caption: str
     plots: tuple[Plot, ...]
-    legend: tuple[Key, ...] = ()
+    legend: tuple[LegendKey, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,15 @@ class Table:
     """Rows of text.
 
     Attributes:
-        numbers: columns that are aligned to the right; wide: columns that may wrap; strong: rows that stand out.
+        numeric_columns: aligned to the right; wide_columns: may wrap; bold_rows: indices of rows that stand out.
     """
 
     kind: ClassVar = "table"
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
-    numbers: frozenset[str] = frozenset()
-    wide: frozenset[str] = frozenset()
-    strong: frozenset[int] = frozenset()
+    numeric_columns: frozenset[str] = frozenset()
+    wide_columns: frozenset[str] = frozenset()
+    bold_rows: frozenset[int] = frozenset()
     note: str = ""
 
 
@@ -79,17 +79,17 @@ class Answers:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """A trial's pictures: (title, WebP as a data address) each."""
+class Panels:
+    """A trial's panels: (title, WebP as a data URL) each."""
 
-    kind: ClassVar = "pictures"
+    kind: ClassVar = "panels"
     title: str
-    pictures: tuple[tuple[str, str], ...]
+    panels: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Commands:
-    """Commands to copy, each with what it is for."""
+    """Commands to copy, as (purpose, command)."""
 
     kind: ClassVar = "commands"
     commands: tuple[tuple[str, str], ...]
@@ -105,19 +105,19 @@ class Facts:
 
 @dataclass(frozen=True)
 class Note:
-    """A sentence that stands out, as a verdict's or as plain news."""
+    """A sentence that stands out, with or without a verdict."""
 
     kind: ClassVar = "note"
     sentence: str
     verdict: Verdict | None = None
 
 
-Block = Plot | Grid | Table | Answers | Pictures | Commands | Facts | Note
+Block = Plot | Grid | Table | Answers | Panels | Commands | Facts | Note
 
 
 @dataclass(frozen=True)
 class Section:
-    """A part of the page with a title of its own; `name` is its anchor, `lead` says what it holds."""
+    """A part of the page with a title; `name` is its anchor, `lead` introduces it."""
 
     name: str
     title: str
@@ -130,18 +130,18 @@ class Page:
     """A whole page.
 
     Attributes:
-        facts: what stands above the title; headline: the sentence below it, if any; tiles: (name, value, remark) of
-            each figure that one looks for first; first: what comes before all sections, a verdict before the tiles.
-        triumph: whether the first tile stands out.
-        trials: trial number → what a figure shows of it when pointed at; lines are separated by a newline.
+        facts: words above the title; headline: the sentence below it, if any; tiles: (name, value, remark) of the key
+            figures; opening: blocks before all sections, a verdict even before the tiles.
+        is_success: whether the first tile stands out.
+        trials: trial number → the text that a figure shows when one points at that trial, lines separated by a newline.
     """
 
     title: str
     facts: tuple[str, ...]
     headline: str
     tiles: tuple[tuple[str, str, str], ...]
-    first: tuple[Block, ...]
+    opening: tuple[Block, ...]
     sections: tuple[Section, ...]
     trials: Mapping[int, str] = field(default_factory=dict)
-    foot: str = ""
-    triumph: bool = True
+    footer: str = ""
+    is_success: bool = True

@@ -1,57 +1,61 @@
-"""The top of a run's page: how far it has got, its first figures, and the proof or that there is none yet."""
+"""The top of a run's page: its progress, its key figures, and its proof, or how to get one."""
 
 from __future__ import annotations
 
 from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Block, Commands, Note
-from analysis.page.drawing import number
+from analysis.page.drawing import format_number
 from analysis.page.proof import proof_blocks
-from analysis.page.tables import proving
-from analysis.questions.answer import counted
+from analysis.page.tables import proof_commands
+from analysis.questions.answer import format_count
 from analysis.questions.headline import Headline
-from analysis.questions.leading import Proved
+from analysis.questions.leaders import Winner
 
 Tile = tuple[str, str, str]
 
 
-def state(said: Headline) -> str:
-    """How many trials have ended; one whose record is lost has, too."""
-    ended = said.trials - said.running
-    if ended >= said.budget:
-        return f"finished, {said.trials:,} trials"
-    return f"{ended:,} of {said.budget:,} trials so far: still running, or interrupted"
+def describe_progress(headline: Headline) -> str:
+    """Describe how many trials have ended; one whose record is lost counts as ended."""
+    done = headline.trials - headline.running
+    if done >= headline.budget:
+        return f"finished, {headline.trials:,} trials"
+    return f"{done:,} of {headline.budget:,} trials so far: still running, or interrupted"
 
 
-def triumph(said: Headline) -> bool:
-    """Whether the first tile stands out: not where fresh seeds did not bear the search out."""
-    return said.proved is None or said.proved.verdict == "better"
+def is_success(headline: Headline) -> bool:
+    """Tell whether the first tile stands out: not where fresh seeds contradict the search."""
+    return headline.winner is None or headline.winner.verdict == "better"
 
 
-def first(experiment: Experiment) -> tuple[Block, ...]:
-    """The proof; before it, what the search's best is worth and how to prove it."""
+def opening_blocks(experiment: Experiment) -> tuple[Block, ...]:
+    """Build the blocks of the proof; without one, of what the search's best is worth and how to prove it."""
     if experiment.proof is not None:
-        return proof_blocks(experiment.proof, constrained=bool(experiment.objective.constraints))
+        return proof_blocks(experiment.proof, has_constraints=bool(experiment.objective.constraints))
     if experiment.best is None:
         return (_no_result(experiment),)
-    if experiment.best == 0 and not experiment.chosen:
-        return (Note(_unbeaten(experiment)),)
-    unproved = (
-        f"Trial {experiment.best} is the best of {len(experiment.ranked):,}{_by(experiment)} on one seed. Chosen like "
-        f"that, its figure is optimistic and may be luck; fresh seeds tell."
+    if experiment.best == 0 and not experiment.choice:
+        return (Note(_describe_unbeaten(experiment)),)
+    sentence = (
+        f"Trial {experiment.best} is the best of {len(experiment.ranking):,}{_ranking_goal(experiment)} on one seed. "
+        f"The best of many values is optimistic and may be luck; trainings with fresh seeds show whether it holds."
     )
-    return Note(unproved), Commands(tuple(proving(experiment, "prove it")))
+    return Note(sentence), Commands(tuple(proof_commands(experiment, "prove it")))
 
 
-def tiles(experiment: Experiment, said: Headline) -> tuple[Tile, ...]:
-    """The figures that one looks for first: over fresh seeds where there is a proof, then those of the search."""
-    failed = f"{said.failed:,} failed" if said.failed else "none failed"
-    spared = f"about {_duration(said.hours_saved * 3600)} of training" if said.cut_short else "nothing was cut short"
+def tiles(experiment: Experiment, headline: Headline) -> tuple[Tile, ...]:
+    """Build the key figures: over fresh seeds where there is a proof, then those of the search."""
+    failed = f"{headline.failed:,} failed" if headline.failed else "none failed"
+    saving = (
+        f"about {_format_duration(headline.saved_hours * 3600)} of training"
+        if headline.cut_short
+        else "nothing was stopped early"
+    )
     return (
-        *(_proved(said.proved) if said.proved else ()),
-        *_searched(experiment, said),
-        ("trials", f"{said.trials:,}", f"of {said.budget:,}; {failed}"),
-        ("stopped by the scheduler", f"{said.stopped_share:.0%}", counted(said.cut_short, "trial")),
-        ("epochs spared", f"{said.epochs_saved:.0%}" if said.cut_short else "–", spared),
+        *(_proof_tiles(headline.winner) if headline.winner else ()),
+        *_search_tiles(experiment, headline),
+        ("trials", f"{headline.trials:,}", f"of {headline.budget:,}; {failed}"),
+        ("stopped by the scheduler", f"{headline.stopped_share:.0%}", format_count(headline.cut_short, "trial")),
+        ("epochs saved", f"{headline.saved_epochs:.0%}" if headline.cut_short else "–", saving),
     )
 
 
@@ -63,42 +67,47 @@ def _no_result(experiment: Experiment) -> Note:
     return Note("No trial has a result yet, so there is nothing to compare: look again after an epoch.")
 
 
-def _unbeaten(experiment: Experiment) -> str:
-    others = len(experiment.ranked) - 1
-    if not others:
+def _describe_unbeaten(experiment: Experiment) -> str:
+    rivals = len(experiment.ranking) - 1
+    if not rivals:
         return "Only the default settings have a result yet, so there is nothing to compare them with."
     return (
-        f"No trial beats the default settings{_by(experiment)}: {counted(others, 'other trial')} had a result. Keep "
-        f"the default, or search elsewhere: other ranges, other settings, more trials."
+        f"No trial beats the default settings{_ranking_goal(experiment)}: {format_count(rivals, 'other trial')} had a "
+        f"result. Keep the default, or search elsewhere: other ranges, other settings, more trials."
     )
 
 
-def _by(experiment: Experiment) -> str:
-    """Of several goals, which one ranks."""
+def _ranking_goal(experiment: Experiment) -> str:
+    """Describe which goal ranks the trials, if there are several."""
     objective = experiment.objective
-    return f" by {objective.first.metric}, the first of {len(objective.goals)} goals," if objective.several else ""
+    return f" by {objective.first.metric}, the first of {len(objective.goals)} goals," if objective.is_multi else ""
 
 
-def _proved(won: Proved) -> tuple[Tile, Tile]:
-    name = "proved winner" if won.verdict == "better" else "best candidate"
-    seeds, default_seeds = (f"mean over {counted(each, 'fresh seed')}" for each in (won.seeds, won.default_seeds))
+def _proof_tiles(winner: Winner) -> tuple[Tile, Tile]:
+    name = "proved winner" if winner.verdict == "better" else "best candidate"
+    seeds, default_seeds = (
+        f"mean over {format_count(count, 'fresh seed')}" for count in (winner.seeds, winner.default_seeds)
+    )
     return (
-        (name, number(won.mean), f"{won.metric}, trial {won.trial}, {seeds}"),
-        ("default settings", number(won.default), f"{won.metric}, {default_seeds}"),
+        (name, format_number(winner.mean), f"{winner.metric}, trial {winner.trial}, {seeds}"),
+        ("default settings", format_number(winner.default), f"{winner.metric}, {default_seeds}"),
     )
 
 
-def _searched(experiment: Experiment, said: Headline) -> list[Tile]:
+def _search_tiles(experiment: Experiment, headline: Headline) -> list[Tile]:
     objective = experiment.objective
     metric = objective.first.metric
-    best = f"{metric}, trial {said.best_trial}" if said.best_trial is not None else metric
-    best += f"; the first of {len(objective.goals)} goals" if objective.several else ""
-    if said.proved:
-        return [("best in the search, one seed", number(said.best), best)]
-    return [("best", number(said.best), best), ("default settings", number(said.default), f"{metric}, trial 0")]
+    best = f"{metric}, trial {headline.best_trial}" if headline.best_trial is not None else metric
+    best += f"; the first of {len(objective.goals)} goals" if objective.is_multi else ""
+    if headline.winner:
+        return [("best in the search, one seed", format_number(headline.best), best)]
+    return [
+        ("best", format_number(headline.best), best),
+        ("default settings", format_number(headline.default), f"{metric}, trial 0"),
+    ]
 
 
-def _duration(seconds: float) -> str:
+def _format_duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:,.1f} h"

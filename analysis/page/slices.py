@@ -1,4 +1,4 @@
-"""The objective over one searched setting after the other, at an epoch that all trials shown have reached."""
+"""The objective over each searched setting, at an epoch that all trials in the figures have reached."""
 
 from __future__ import annotations
 
@@ -11,56 +11,56 @@ from optuna.distributions import CategoricalDistribution
 
 from analysis.frames.experiment import Experiment
 from analysis.page import drawing
-from analysis.page.blocks import Grid, Key, Plot
-from analysis.page.drawing import BAND, DEFAULT, INK, axis, number
-from analysis.questions.edges import EDGE, Edge, found_edges
-from analysis.questions.leading import foremost, standing_out
-from trainables.settings import plain
+from analysis.page.blocks import Grid, LegendKey, Plot
+from analysis.page.drawing import BAND, DEFAULT, INK, axis, format_number
+from analysis.questions.edges import EDGE, Edge, find_edges
+from analysis.questions.leaders import find_leader, name_leaders
+from trainables.settings import format_value
 
 if TYPE_CHECKING:
     from search.dimensions import Dimension
 
-DRAWN = 400  # trials in each slice of a large run
-TREND = 20  # trials from which a line of medians is drawn
+MAX_TRIALS = 400  # trials in each slice of a large run
+MIN_TREND_TRIALS = 20  # trials from which a line of medians is drawn
 
 
-def shared_rung(experiment: Experiment, needed: int) -> int | None:
-    """The highest rung with enough trials, or, where none has them, the one with most; None before the first rung."""
-    reached = experiment.common_rung(needed)
-    if reached is not None or experiment.common_rung(1) is None:
-        return reached
-    return max(experiment.space.budget.rungs, key=lambda rung: len(experiment.at(rung)))
+def shared_rung(experiment: Experiment, min_trials: int) -> int | None:
+    """Choose the highest rung with enough trials, or else the one with most; None before the first rung."""
+    highest = experiment.common_rung(min_trials)
+    if highest is not None or experiment.common_rung(1) is None:
+        return highest
+    return max(experiment.space.budget.rungs, key=lambda rung: len(experiment.values_at(rung)))
 
 
-def slices(experiment: Experiment, rung: int) -> Grid:
-    """A small figure per searched setting; trials must have reached the rung."""
-    values = experiment.at(rung).dropna()
-    order = [trial for trial in experiment.ranked if trial in values.index]
-    drawn = drawing.sampled(order, DRAWN, {*drawing.named(experiment)} & {*order})
-    limits, beyond = drawing.view(values, experiment.objective.first.mode)
-    plots, legend = [], dict[str, Key]()
-    edges = {edge.name: edge for edge in found_edges(experiment)}
+def draw_slices(experiment: Experiment, rung: int) -> Grid:
+    """Draw a small figure per searched setting; trials must have reached the rung."""
+    values = experiment.values_at(rung).dropna()
+    order = [trial for trial in experiment.ranking if trial in values.index]
+    sample = drawing.sample_trials(order, MAX_TRIALS, {*drawing.reference_trials(experiment)} & {*order})
+    limits, outliers = drawing.axis_range(values, experiment.objective.first.mode)
+    plots, legend = [], dict[str, LegendKey]()
+    edges = {edge.name: edge for edge in find_edges(experiment)}
     for dimension in experiment.space.dimensions:
-        plot = _slice(experiment, dimension, values, drawn, limits)
+        plot = _slice(experiment, dimension, values, sample, limits)
         if plot is not None:
-            plots.append(replace(plot, caption=_remark(experiment, dimension, edges.get(dimension.name))))
+            plots.append(replace(plot, caption=_describe_leader(experiment, dimension, edges.get(dimension.name))))
             legend.update({key.text: key for key in plot.legend})
     caption = (
         f"{experiment.objective.first.metric} at epoch {rung}, where {len(values):,} trials can be compared, over each "
         f"setting; a conditional setting shows only the trials in which it applied. Solid line: median. Dashed "
         f"vertical: the default's value. Shaded: the outer {EDGE:.0%} of the searched range."
-        f"{drawing.sample_words(len(drawn), len(order))}{drawing.left_out(beyond)}"
+        f"{drawing.sample_note(len(sample), len(order))}{drawing.outlier_note(outliers)}"
     )
     return Grid(_title(list(edges.values())), caption, tuple(plots), tuple(legend.values()))
 
 
 def position(dimension: Dimension, value: Any) -> float:
-    """Where a value lies in its range, 0 at the lower end and 1 at the upper; choices evenly spaced; else NaN."""
+    """Compute where a value lies in its range, from 0 at the low end to 1; choices evenly spaced; else NaN."""
     kind = dimension.distribution
     if isinstance(kind, CategoricalDistribution):
-        names = choices(dimension)
-        return (names.index(plain(value)) + 0.5) / len(names) if plain(value) in names else float("nan")
-    if not isinstance(value, int | float | np.number):  # a damaged record
+        names = choice_names(dimension)
+        return (names.index(format_value(value)) + 0.5) / len(names) if format_value(value) in names else float("nan")
+    if not isinstance(value, int | float | np.number):  # the record is damaged
         return float("nan")
     low, high, value = float(kind.low), float(kind.high), float(value)
     if kind.log:
@@ -68,28 +68,30 @@ def position(dimension: Dimension, value: Any) -> float:
     return (value - low) / (high - low) if high > low else 0.5
 
 
-def choices(dimension: Dimension) -> list[str]:
-    """The names of a setting's choices."""
-    return [plain(choice) for choice in dimension.distribution.choices]
+def choice_names(dimension: Dimension) -> list[str]:
+    """List the names of a setting's choices."""
+    return [format_value(choice) for choice in dimension.distribution.choices]
 
 
 def _slice(
-    experiment: Experiment, dimension: Dimension, values: pd.Series, drawn: list[int], limits: list[float] | None
+    experiment: Experiment, dimension: Dimension, values: pd.Series, sample: list[int], limits: list[float] | None
 ) -> Plot | None:
-    """One setting; None where no trial drawn has it."""
+    """Draw one setting; None where no trial of the sample has it."""
     column = experiment.settings[dimension.name].reindex(values.index).dropna()
     if isinstance(dimension.distribution, CategoricalDistribution):
-        places, x_axis = _strips(dimension, column)
+        x, x_axis = _jitter_choices(dimension, column)
     else:
-        places = pd.to_numeric(column, errors="coerce").dropna()
-        x_axis = _numeric_axis(dimension, places)
-    shown = places.loc[[trial for trial in drawn if trial in places.index]]
-    if shown.empty:
+        x = pd.to_numeric(column, errors="coerce").dropna()
+        x_axis = _numeric_axis(dimension, x)
+    x_sample = x.loc[[trial for trial in sample if trial in x.index]]
+    if x_sample.empty:
         return None
-    traces, legend = drawing.by_status(experiment, shown, values.loc[shown.index], size=5 if len(shown) > 60 else 6)
-    traces += _trend(dimension, places, values.loc[places.index])
-    stars, star_keys = drawing.landmarks(experiment, shown, values)
-    shapes = _edges(dimension) + _default_line(experiment, dimension)
+    traces, legend = drawing.draw_by_status(
+        experiment, x_sample, values.loc[x_sample.index], size=5 if len(x_sample) > 60 else 6
+    )
+    traces += _trend(dimension, x, values.loc[x.index])
+    stars, star_keys = drawing.draw_references(experiment, x_sample, values)
+    shapes = _edge_shapes(dimension) + _default_line(experiment, dimension)
     figure = {
         "data": [*traces, *stars],
         "layout": drawing.layout(
@@ -103,59 +105,59 @@ def _slice(
 
 
 def _numeric_axis(dimension: Dimension, values: pd.Series) -> dict[str, Any]:
-    """The searched range, and beyond it where a trial lies there, as the default may."""
+    """Build an axis over the searched range, extended where a trial lies outside, as the default may."""
     kind = dimension.distribution
     low, high = min(kind.low, float(values.min())), max(kind.high, float(values.max()))
     if kind.log and low > 0:
-        room = (high / low) ** 0.04
-        return drawing.log_axis("", low / room, high * room, showgrid=False)
-    room = 0.04 * (high - low)
-    return axis("", range=[low - room, high + room], nticks=6, showgrid=False)
+        margin = (high / low) ** 0.04
+        return drawing.log_axis("", low / margin, high * margin, showgrid=False)
+    margin = 0.04 * (high - low)
+    return axis("", range=[low - margin, high + margin], nticks=6, showgrid=False)
 
 
-def _strips(dimension: Dimension, column: pd.Series) -> tuple[pd.Series, dict[str, Any]]:
-    """Choices side by side, each trial a little to the left or right of its choice; and the axis."""
-    names = choices(dimension)
-    column = column.map(plain)
+def _jitter_choices(dimension: Dimension, column: pd.Series) -> tuple[pd.Series, dict[str, Any]]:
+    """Place choices side by side, each trial a little to the left or right of its choice; with their axis."""
+    names = choice_names(dimension)
+    column = column.map(format_value)
     column = column[column.isin(names)]
-    aside = (column.index.to_numpy() * 0.618034) % 1 - 0.5  # even and the same every time, unlike chance
-    places = pd.Series([names.index(name) for name in column], index=column.index, dtype=float) + 0.5 * aside
-    labels = [drawing.text(name) for name in names]
+    jitter = (column.index.to_numpy() * 0.618034) % 1 - 0.5  # golden ratio: even, and the same every time
+    x = pd.Series([names.index(name) for name in column], index=column.index, dtype=float) + 0.5 * jitter
+    labels = [drawing.escape_text(name) for name in names]
     ticks = {"tickvals": list(range(len(names))), "ticktext": labels, "range": [-0.5, len(names) - 0.5]}
-    return places, axis("", showgrid=False, **ticks)
+    return x, axis("", showgrid=False, **ticks)
 
 
 def _trend(dimension: Dimension, x: pd.Series, y: pd.Series) -> list[dict[str, Any]]:
-    """Medians: a bar per choice, or a line over parts of the range with as many trials each."""
+    """Draw medians: a bar per choice, or a line over parts of the range with equally many trials."""
     common = {"type": "scatter", "mode": "lines", "name": "median", "hoverinfo": "skip"}
     line = {"color": INK, "width": 2}
     if isinstance(dimension.distribution, CategoricalDistribution):
         medians = y.groupby(x.round()).median()
         return [
-            {**common, "x": [place - 0.3, place + 0.3], "y": drawing.rounded([value, value]), "line": line}
-            for place, value in zip(medians.index.astype(float), medians, strict=True)
+            {**common, "x": [choice - 0.3, choice + 0.3], "y": drawing.round_values([value, value]), "line": line}
+            for choice, value in zip(medians.index.astype(float), medians, strict=True)
         ]
-    if len(x) < TREND or x.nunique() < 5:
+    if len(x) < MIN_TREND_TRIALS or x.nunique() < 5:
         return []
     parts = pd.qcut(x, min(8, len(x) // 7), duplicates="drop")
-    middle = pd.DataFrame({"x": x, "y": y}).groupby(parts, observed=True).median()
-    return [{**common, "x": drawing.rounded(middle["x"]), "y": drawing.rounded(middle["y"]), "line": line}]
+    points = pd.DataFrame({"x": x, "y": y}).groupby(parts, observed=True).median()
+    return [{**common, "x": drawing.round_values(points["x"]), "y": drawing.round_values(points["y"]), "line": line}]
 
 
-def _edges(dimension: Dimension) -> list[dict[str, Any]]:
-    """The outer parts of the range."""
+def _edge_shapes(dimension: Dimension) -> list[dict[str, Any]]:
+    """Shade the outer parts of the range."""
     kind = dimension.distribution
     if isinstance(kind, CategoricalDistribution):
         return []
     ends = [(0, EDGE), (1 - EDGE, 1)]
     box = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 0}, "layer": "below"}
-    return [{**box, "x0": _value(dimension, a), "x1": _value(dimension, b), "fillcolor": BAND} for a, b in ends]
+    return [{**box, "x0": _value_at(dimension, a), "x1": _value_at(dimension, b), "fillcolor": BAND} for a, b in ends]
 
 
-def _value(dimension: Dimension, place: float) -> float:
-    """The value at a place of the range; the inverse of `position`."""
+def _value_at(dimension: Dimension, fraction: float) -> float:
+    """Compute the value at a position in the range; the inverse of `position`."""
     low, high = float(dimension.distribution.low), float(dimension.distribution.high)
-    value = low * (high / low) ** place if dimension.distribution.log else low + (high - low) * place
+    value = low * (high / low) ** fraction if dimension.distribution.log else low + (high - low) * fraction
     return float(f"{value:.6g}")
 
 
@@ -164,40 +166,41 @@ def _default_line(experiment: Experiment, dimension: Dimension) -> list[dict[str
     if value is None:
         return []
     if isinstance(dimension.distribution, CategoricalDistribution):
-        names = choices(dimension)
-        if plain(value) not in names:
+        names = choice_names(dimension)
+        if format_value(value) not in names:
             return []
-        value = names.index(plain(value))
+        value = names.index(format_value(value))
     line = {"color": DEFAULT, "width": 1.5, "dash": "dash"}
     return [{"type": "line", "yref": "paper", "y0": 0, "y1": 1, "x0": value, "x1": value, "line": line}]
 
 
-def _remark(experiment: Experiment, dimension: Dimension, edge: Edge | None) -> str:
-    """The winner's or the best trial's value and the default's, and whether the best trials press against an end."""
-    first = foremost(experiment)
-    value = None if first is None else experiment.settings[dimension.name].get(first)
+def _describe_leader(experiment: Experiment, dimension: Dimension, edge: Edge | None) -> str:
+    """Describe the leader's and the default's value, and whether the best trials lie at an end of the range."""
+    leader = find_leader(experiment)
+    value = None if leader is None else experiment.settings[dimension.name].get(leader)
     default = experiment.space.default_params().get(dimension.name)
-    name = "best" if first is None else standing_out(experiment)[first]
+    name = "best" if leader is None else name_leaders(experiment)[leader]
     if value is None or pd.isna(value):
-        said = f"not used by the {name}"
+        text = f"not used by the {name}"
     else:
-        said = f"{name} {_shown(value)}{f', {_at(edge)}' if edge else ''}"
-    return f"{said} · default {_shown(default)}" if default is not None else said
+        text = f"{name} {_format_setting(value)}{f', {_describe_edge(edge)}' if edge else ''}"
+    return f"{text} · default {_format_setting(default)}" if default is not None else text
 
 
-def _at(edge: Edge) -> str:
+def _describe_edge(edge: Edge) -> str:
     end = "lower" if edge.end == "low" else "upper"
-    others = {"at": "as are most of the best", "near": "most of the best near it", "alone": "alone among the best"}
-    return f"at the {end} end, {others[edge.press]}"
+    phrases = {"at": "as are most of the best", "near": "most of the best near it", "alone": "alone among the best"}
+    return f"at the {end} end, {phrases[edge.press]}"
 
 
-def _shown(value: Any) -> str:
-    return number(float(value), 3) if isinstance(value, int | float) and not isinstance(value, bool) else plain(value)
+def _format_setting(value: Any) -> str:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return format_number(float(value), 3) if is_number else format_value(value)
 
 
 def _title(edges: list[Edge]) -> str:
-    """Whether the best trials press against ends of what was searched."""
-    pressing = [edge.name for edge in edges if edge.press != "alone"]
-    if pressing:
-        return f"The best trials press against an end of the searched range in {', '.join(pressing)}"
+    """Tell whether the best trials lie at an end of the searched range."""
+    names = [edge.name for edge in edges if edge.press != "alone"]
+    if names:
+        return f"The best trials lie at an end of the searched range in {', '.join(names)}"
     return "How does each setting move the objective?"

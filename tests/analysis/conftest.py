@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.frames.experiment import Experiment
-from tests.support.drawn import GOALS, searched
+from tests.support.drawn import GOALS, search_run
 from tests.support.simulated import board, by_training, search
 
 
@@ -36,10 +36,10 @@ def run(finished_run, tmp_path) -> Path:
 @pytest.fixture(scope="session")
 def experiment(tmp_path_factory) -> Experiment:
     """Forty trials under a constraint, to draw."""
-    return searched(tmp_path_factory.mktemp("drawn") / "one", constraints={"val/cost": 0.6})
+    return search_run(tmp_path_factory.mktemp("drawn") / "one", constraints={"val/cost": 0.6})
 
 
 @pytest.fixture(scope="session")
 def several(tmp_path_factory) -> Experiment:
     """Forty trials with two goals."""
-    return searched(tmp_path_factory.mktemp("drawn") / "two", objective=GOALS, scheduler={"kind": "none"})
+    return search_run(tmp_path_factory.mktemp("drawn") / "two", objective=GOALS, scheduler={"kind": "none"})

@@ -1,4 +1,4 @@
-"""A run to draw, and how its figures are read back."""
+"""A run to draw, and helpers that read its figures."""
 
 import re
 
@@ -19,13 +19,15 @@ PARAMS = {
 GOALS = [{"metric": "val/score"}, {"metric": "val/cost", "mode": "min"}]
 
 
-def searched(path, **parts):
+def search_run(path, **parts):
+    """Search forty trials without Ray, and load the run."""
     on = board(path, **{"params": PARAMS, "budget": {"trials": 40, "max_epochs": 9, "grace_epochs": 1}, **parts})
     search(on, seed=3, concurrent=2)
     return load(on.folder.path)
 
 
-def found_importances(rung):
+def example_importances(rung):
+    """Build importances of three settings, one of which neither estimator knows."""
     rows = {
         "x": [0.5, 0.3, 0.7, 0.4, 0.2, 0.6],
         "y": [0.2, 0.1, 0.25, np.nan, np.nan, np.nan],
@@ -36,27 +38,29 @@ def found_importances(rung):
 
 
 def trace(plot, name):
-    return next(each for each in plot.figure["data"] if each["name"] == name)
+    """Find a figure's trace by its name."""
+    return next(trace for trace in plot.figure["data"] if trace["name"] == name)
 
 
 def marks(plot):
-    """(trial, x, y) of all marks."""
+    """List all marks of a figure as (trial, x, y)."""
     return {
         (trial, x, y)
-        for each in plot.figure["data"]
-        if each["mode"] == "markers"
-        for trial, x, y in zip(each["customdata"], each["x"], each["y"], strict=True)
+        for trace in plot.figure["data"]
+        if trace["mode"] == "markers"
+        for trial, x, y in zip(trace["customdata"], trace["x"], trace["y"], strict=True)
     }
 
 
-def with_colors(part, colors):
-    """As the page does: a colour's name becomes its value."""
+def replace_colors(part, colors):
+    """Replace the names of colours by their values, as the page does."""
     if isinstance(part, dict):
-        return {key: with_colors(value, colors) for key, value in part.items()}
+        return {key: replace_colors(value, colors) for key, value in part.items()}
     if isinstance(part, list):
-        return [with_colors(value, colors) for value in part]
+        return [replace_colors(value, colors) for value in part]
     return colors[part] if isinstance(part, str) and part.startswith("--") else part
 
 
 def css_colors(text):
+    """Read the colours by name from a style sheet."""
     return dict(re.findall(r"(--[\w-]+): ([^;]+);", text))

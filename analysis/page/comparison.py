@@ -1,0 +1,113 @@
+"""Arms side by side: the best value of each search by its cost, and their values at equal cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.page import drawing
+from analysis.page.blocks import LegendKey, Plot, Table
+from analysis.page.drawing import axis, format_number, round_values
+from analysis.proof.arms import Arm, Cost, student_interval
+from analysis.proof.statistics import Interval
+
+SERIES_COLORS = tuple(f"--series-{index}" for index in range(6))
+CURVE_POINTS = 240  # points of a curve over several seeds
+
+
+def draw_anytime_curves(arms: Sequence[Arm], equal_cost: float) -> Plot:
+    """Draw the best value so far by cost; over several seeds the mean, and their range as a band."""
+    goal, unit = arms[0].goal, arms[0].cost
+    max_cost = max(arm.min_cost for arm in arms)
+    traces: list[dict[str, Any]] = []
+    keys = []
+    for color, arm in zip(SERIES_COLORS, arms, strict=False):
+        x = np.linspace(0, min(max_cost, arm.min_cost), CURVE_POINTS)
+        points = [(cost, list(arm.values(cost).values())) for cost in x]
+        points = [(cost, values) for cost, values in points if len(values) == len(arm.trajectories)]
+        if not points:
+            continue
+        costs = [cost for cost, _ in points]
+        if len(arm.trajectories) > 1:
+            low, high = ([extreme(values) for _, values in points] for extreme in (min, max))
+            traces += _band(arm.name, costs, low, high, color)
+        means = [float(np.mean(values)) for _, values in points]
+        line = {"color": color, "width": 2.4, "shape": "hv"}
+        hover = f"{drawing.escape_text(arm.name)}: %{{y:.4g}} after %{{x:.4g}}<extra></extra>"
+        curve = {"name": arm.name, "x": round_values(costs), "y": round_values(means), "line": line}
+        traces.append({"type": "scatter", "mode": "lines", **curve, "hovertemplate": hover})
+        keys.append(LegendKey(arm.name, "line", color))
+    limit = {"type": "line", "x0": equal_cost, "x1": equal_cost, "y0": 0, "y1": 1, "yref": "paper"}
+    shapes = [{**limit, "line": {"color": drawing.LIMIT, "width": 1.5, "dash": "dot"}}]
+    x_axis = axis(f"{unit} of training, all trials", rangemode="tozero")
+    values = [value for trace in traces for value in trace["y"] if value is not None]
+    limits, _ = drawing.axis_range(values, goal.mode)
+    figure = {"data": traces, "layout": drawing.layout(x_axis, axis(goal.metric, range=limits), shapes=shapes)}
+    caption = (
+        f"The best value found so far ({'higher' if goal.mode == 'max' else 'lower'} is better) by the cost of "
+        "training. Dotted: the cost that all of them reached, at which they are compared. A band is the range over "
+        "search seeds. The best value of one seed is optimistic for all of them alike."
+    )
+    return Plot("What each search finds for its cost", caption, figure, 400, tuple(keys))
+
+
+def _band(name: str, x: list[float], low: list[float], high: list[float], color: str) -> list[dict[str, Any]]:
+    edge = {"type": "scatter", "mode": "lines", "name": name, "x": round_values(x), "hoverinfo": "skip"}
+    line = {"color": color, "width": 0, "shape": "hv"}
+    fill = {"fill": "tonexty", "fillcolor": f"{color}-band"}
+    return [{**edge, "y": round_values(low), "line": line}, {**edge, "y": round_values(high), "line": line, **fill}]
+
+
+def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
+    """Build the table of what each arm spent and reached: at equal cost, at the end, by default, and in its proof."""
+    columns = (
+        "space",
+        "search seeds",
+        "trials",
+        "spent",
+        "at equal cost",
+        "at the end",
+        "default",
+        "winner, fresh seeds",
+    )
+    rows = []
+    for arm in arms:
+        defaults = [float(run.trials["value"][0]) for run in arm.runs if run.default is not None]
+        rows.append(
+            (
+                arm.name,
+                ", ".join(str(run.run["seed"]) for run in arm.runs),
+                f"{sum(len(run.trials) for run in arm.runs):,}",
+                format_cost(arm.min_cost, arm.cost),
+                _format_interval(student_interval(arm.values(equal_cost))),
+                _format_interval(student_interval(arm.values(float("inf")))),
+                format_number(float(np.mean(defaults))) if defaults else "–",
+                _format_interval(student_interval(arm.winner_values)),
+            )
+        )
+    note = "Mean, with Student's 95% interval where there are several seeds. Each winner was chosen by its own values."
+    return Table(columns, tuple(rows), frozenset(columns[2:]), note=note)
+
+
+def _format_interval(interval: Interval | None) -> str:
+    if interval is None:
+        return "–"
+    return (
+        format_number(interval.value)
+        if np.isnan(interval.low)
+        else f"{format_number(interval.value)} ({format_number(interval.low)} to {format_number(interval.high)})"
+    )
+
+
+def mean_value(values: dict[int, float]) -> float | None:
+    """Average the values over seeds; None without any."""
+    return float(np.mean(list(values.values()))) if values else None
+
+
+def format_cost(cost: float, kind: Cost) -> str:
+    """Format a cost for people."""
+    if kind == "epochs":
+        return f"{cost:,.0f} epochs"
+    return f"{cost / 3600:.2g} h" if cost >= 3600 else f"{cost / 60:.2g} min" if cost >= 60 else f"{cost:.0f} s"

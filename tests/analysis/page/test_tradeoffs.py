@@ -1,0 +1,55 @@
+"""Whole combinations, Pareto fronts and constraints."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.page import tradeoffs
+from analysis.page.slices import position, shared_rung
+from tests.support.drawn import GOALS, trace
+from tests.support.written import trial, written
+
+
+def test_parallel_lines_cross_every_setting_at_its_place(experiment):
+    rung = shared_rung(experiment, 30)
+    plot = tradeoffs.draw_parallel_coordinates(experiment, rung)
+    line = next(each for each in plot.figure["data"] if each["name"].startswith("best ("))
+    own = experiment.settings.loc[experiment.best]
+    for dimension, x in zip(experiment.space.dimensions, line["x"], strict=False):
+        value = own[dimension.name]
+        if dimension.name != "kind":
+            expected = tradeoffs.OFF_POSITION if pd.isna(value) else position(dimension, value)
+            assert x == pytest.approx(expected, rel=1e-5)
+    trials = {trial for each in plot.figure["data"] for trial in each["customdata"]}
+    assert trials == {*experiment.values_at(rung).index, experiment.best, 0}
+
+
+def test_the_front_of_a_run_is_drawn_through_trials_that_nothing_beats(several):
+    (plot,) = tradeoffs.draw_trade_offs(several)
+    line = trace(plot, "Pareto front")
+    points = several.trials[["val/score", "val/cost"]]
+    chosen = several.front
+    assert sorted(line["customdata"]) == chosen
+    expected = sorted((points["val/cost"][trial], points["val/score"][trial]) for trial in chosen)
+    assert list(zip(line["x"], line["y"], strict=True)) == [pytest.approx(pair, rel=1e-5) for pair in expected]
+    assert plot.title.startswith(f"{len(chosen)} of {len(points)} trials")
+
+
+def test_of_three_goals_the_members_are_those_of_all_three(tmp_path):
+    goals = [*GOALS, {"metric": "train/total", "mode": "min"}]
+    chance = np.random.default_rng(1).random((30, 3)).round(2)
+    trials = [trial([score] * 9, cost=cost, loss=other) for score, cost, other in chance.tolist()]
+    experiment = written(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
+    plots = tradeoffs.draw_trade_offs(experiment)
+    assert len(plots) == 2
+    for plot in plots:
+        front = trace(plot, "Pareto front")
+        assert sorted(front["customdata"]) == experiment.front and front["mode"] == "markers"
+        assert plot.title == f"{len(experiment.front)} of 30 trials are on the front of all 3 goals"
+
+
+def test_a_constraint_is_drawn_with_its_bound(experiment):
+    (plot,) = tradeoffs.draw_trade_offs(experiment)
+    assert [shape["x0"] for shape in plot.figure["layout"]["shapes"]] == [0.6]
+    kept = int((experiment.trials["val/cost"] <= 0.6).sum())
+    assert plot.title == f"{kept} of {len(experiment.trials)} trials keep val/cost ≤ 0.6"
