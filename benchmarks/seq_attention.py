@@ -1,4 +1,4 @@
-"""Is a searched seq_attention better than its default settings, and than answers that learn nothing?
+"""Is a searched seq_attention better than its default settings, and than baselines that train no network?
 
     python -m benchmarks.seq_attention
     python -m benchmarks.seq_attention data.source=coco data.root=FOLDER data.hit_radius=20 fixed.augment=light
@@ -23,19 +23,22 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.answerers import Blobs, MeanPosition
+from benchmarks.locators import Blobs, MeanPosition
 from benchmarks.searching import first_and_best, search
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables.commands import command, parse
+from trainables.commands import parse_parts, run_command
 from trainables.export.recipe import Recipe
+from trainables.images.split import calibration_part
 from trainables.seq_attention.config import Config, Data
-from trainables.seq_attention.data import counts, load
-from trainables.seq_attention.judging import Judge, limit
-from trainables.seq_attention.pairs import enumerated
+from trainables.seq_attention.data import count_objects, load_split
+from trainables.seq_attention.judging import Judge, LocatorFactory, rollout_limit
+from trainables.seq_attention.pairs import enumerate_pairs
+from trainables.seq_attention.scoring import Scale, choose_thresholds, score
+from trainables.seq_attention.split import Scenes
 from trainables.settings import Settings, setting
 from trainables.training.loop import Loop
 
-SHOWN = (
+METRICS = (
     "hit",
     "hit_any",
     "pixel_error_median_px",
@@ -62,32 +65,32 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
-    words = [f"{name}.{key}={value}" for name, part in parts.items() for key, value in part.items()]
-    words += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
-    words += [f"budget.grace_epochs={measurement.grace}", f"seed={measurement.seed}"]
-    folder = search("seq_attention", words, measurement.storage)
-    first, best, chosen = first_and_best(folder)
-    default = replace(chosen, config=folder.space().config({}))
+    measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
+    overrides = [f"{name}.{key}={value}" for name, part in parts.items() for key, value in part.items()]
+    overrides += [f"budget.trials={measurement.trials}", f"budget.max_epochs={measurement.epochs}"]
+    overrides += [f"budget.grace_epochs={measurement.grace}", f"seed={measurement.seed}"]
+    folder = search("seq_attention", overrides, measurement.storage)
+    first, best, recipe = first_and_best(folder)
+    default = replace(recipe, config=folder.space().config({}))
     print(f"validation: best trial {_objective(best)}, default trial {_objective(first)}", flush=True)
-    _print_head(chosen)
-    _print_arms({"best settings": chosen, "default settings": default}, measurement)
-    _print_answerers(default)
+    _print_head(recipe)
+    _print_arms({"best settings": recipe, "default settings": default}, measurement)
+    _print_baselines(default)
     return 0
 
 
 def train(recipe: Recipe, seed: int) -> dict[str, float]:
-    """A training's figures on the test split, with the weights of its best epoch."""
+    """Train, and return the metrics on the test split with the weights of the best epoch."""
     torch.set_num_threads(1)
     seed += recipe.seed + 1  # not the search's own
     variant = recipe.entry.build(recipe.config, recipe.data, seed=seed, splits=("train", "val", "test"))
     loop = Loop(variant, recipe.objective)
     best: dict[str, Any] = {}
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
         if loop.monitor.improved:
-            best = {name: {key: value.clone() for key, value in each.state_dict().items()}
-                    for name, each in variant.modules().items()}  # fmt: skip
+            best = {name: {key: value.clone() for key, value in module.state_dict().items()}
+                    for name, module in variant.modules().items()}  # fmt: skip
     for name, module in variant.modules().items():
         module.load_state_dict(best[name])
     return variant.evaluate("test")
@@ -101,37 +104,45 @@ def _print_head(recipe: Recipe) -> None:
     data = recipe.data
     assert isinstance(data, Data)  # for the type checker
     recipe.entry.prepare(recipe.config, data, ("train", "val", "test"))
-    held_back = counts(data, "test")
-    print(f"test split: {len(held_back)} images, {held_back.sum()} objects; a hit is within {data.radius:g} px")
+    counts = count_objects(data, "test")
+    print(f"test split: {len(counts)} images, {counts.sum()} objects; a hit is within {data.radius:g} px")
     print(f"{'':<36}" + "".join(f"{head:>12}" for head in HEADS), flush=True)
 
 
 def _print_arms(arms: Mapping[str, Recipe], measurement: Measurement) -> None:
-    found = dict(over_seeds(arms, train, measurement.seeds, measurement.workers))
-    for name, results in found.items():
+    objectives = {}
+    for name, results in dict(over_seeds(arms, train, measurement.seeds, measurement.workers)).items():
         _print_row(name, results)
-        print(f"{'':<36}objective {interval([each['rollout_f1'] for each in results])}")
-    best, default = ([each["rollout_f1"] for each in results] for results in found.values())
-    print(f"{'':<36}best against default {gains(best, default)}", flush=True)
+        objectives[name] = [metrics["rollout_f1"] for metrics in results]
+        print(f"{'':<36}objective {interval(objectives[name])}")
+    print(f"{'':<36}best against default {gains(*objectives.values())}", flush=True)
 
 
-def _print_answerers(recipe: Recipe) -> None:
+def _print_baselines(recipe: Recipe) -> None:
     config, data = recipe.config, recipe.data
     assert isinstance(config, Config)  # for the type checker
     assert isinstance(data, Data)
-    train_split, val, test = (load(config, data, split) for split in ("train", "val", "test"))
-    mean = MeanPosition(train_split, enumerated(train_split, config.order, data.row_height))
-    blobs = Blobs.tuned(train_split)
+    train_split, val, test = (load_split(config, data, split) for split in ("train", "val", "test"))
+    mean = MeanPosition(train_split, enumerate_pairs(train_split, config.order, data.row_height))
+    blobs = Blobs.tune(train_split)
     print(f"blobs: {', '.join(f'{key} {value}' for key, value in blobs.numbers._asdict().items())}")
-    for name, answerer, order in (("mean position", mean, config.order), ("blobs, nearest first", blobs, "nearest")):
-        judge = Judge(data, order, limit(counts(data, "train")))
-        thresholds = judge.thresholds(answerer, val.select(val.calibration))
-        _print_row(name, [judge.figures(answerer, test, thresholds)])
+    for name, locators, order in (("mean position", mean, config.order), ("blobs, nearest first", blobs, "nearest")):
+        judge = Judge(data, order, rollout_limit(count_objects(data, "train")))
+        _print_row(name, [_evaluate(judge, locators, calibration_part(val), test)])
+
+
+def _evaluate(judge: Judge, locators: LocatorFactory, calibration: Scenes, test: Scenes) -> dict[str, float]:
+    """Score a baseline on the test split, with thresholds from calibration images."""
+    radius = judge.data.radius
+    thresholds = choose_thresholds(judge.predict(locators, calibration), radius)
+    predictions = judge.predict(locators, test, thresholds.rollout)
+    return score(predictions, Scale(radius, test.spacing(), thresholds, judge.limit))
 
 
 def _print_row(name: str, results: Sequence[Mapping[str, float]]) -> None:
-    print(f"{name:<36}" + "".join(f"{np.mean([each[key] for each in results]):>12.4f}" for key in SHOWN), flush=True)
+    means = (np.mean([metrics[key] for metrics in results]) for key in METRICS)
+    print(f"{name:<36}" + "".join(f"{mean:>12.4f}" for mean in means), flush=True)
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

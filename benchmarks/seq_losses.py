@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables.commands import command, parse
+from trainables.commands import parse_parts, run_command
 from trainables.objective import Goal, Objective
 from trainables.registry import load
 from trainables.seq_attention.config import Config, Data
@@ -30,7 +30,7 @@ from trainables.training.loop import Loop
 OBJECTIVE = Objective((Goal("val/rollout_f1"),))
 COMMON: Mapping[str, Any] = {"image_size": 128, "lr": 3e-3, "patience": 0}
 LOSSES = ("huber_axis", "literal", "huber_l1", "huber_l2", "l1", "mse", "heatmap_ce")  # the first is the control
-SHOWN = ("hit", "hit_any", "pixel_error_median_px", "count_error", "rollout_f1")
+METRICS = ("hit", "hit_any", "pixel_error_median_px", "count_error", "rollout_f1")
 HEADS = ("hit", "hit any", "error, px", "count err", "roll-out F1")
 
 
@@ -46,11 +46,11 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
-    data = Data.of(parts["data"], where="data.")
+    measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
+    data = Data.from_dict(parts["data"], prefix="data.")
     common = {**COMMON, **parts["fixed"], "epochs": measurement.epochs}
     arms = {
-        f"{head}, {loss}": (Config.of({**common, "head": head, "spatial_loss": loss}, where="fixed."), data)
+        f"{head}, {loss}": (Config.from_dict({**common, "head": head, "spatial_loss": loss}, prefix="fixed."), data)
         for head in measurement.heads.split(",")
         for loss in LOSSES
         if (head, loss) != ("regression", "heatmap_ce")
@@ -58,27 +58,28 @@ def main(arguments: list[str]) -> int:
     prepare(next(iter(arms.values()))[0], data, ("train", "val"))
     print(f"{'':<26}" + "".join(f"{head:>12}" for head in HEADS), flush=True)
     control: list[float] = []
-    for name, found in over_seeds(arms, train, measurement.seeds, measurement.workers):
-        hits = [each["hit"] for each in found]
+    for name, results in over_seeds(arms, train, measurement.seeds, measurement.workers):
+        hits = [metrics["hit"] for metrics in results]
         control = hits if name.endswith(LOSSES[0]) else control
-        _print_row(name, found)
+        _print_row(name, results)
         print(f"{'':<26}hit {interval(hits)}; against {LOSSES[0]} {gains(hits, control)}", flush=True)
     return 0
 
 
 def train(arm: tuple[Config, Data], seed: int) -> dict[str, float]:
-    """The last epoch's figures on validation."""
+    """Train, and return the last epoch's metrics on validation."""
     torch.set_num_threads(1)
     config, data = arm
     loop = Loop(load("seq_attention").build(config, data, seed=seed), OBJECTIVE)
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
     return {key.removeprefix("val/"): value for key, value in (loop.report or {}).items() if key.startswith("val/")}
 
 
-def _print_row(name: str, found: Sequence[Mapping[str, float]]) -> None:
-    print(f"{name:<26}" + "".join(f"{np.mean([each[key] for each in found]):>12.4f}" for key in SHOWN), flush=True)
+def _print_row(name: str, results: Sequence[Mapping[str, float]]) -> None:
+    means = (np.mean([metrics[key] for metrics in results]) for key in METRICS)
+    print(f"{name:<26}" + "".join(f"{mean:>12.4f}" for mean in means), flush=True)
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

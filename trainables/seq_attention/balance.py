@@ -1,4 +1,4 @@
-"""How rare done is, from the annotations alone: `python -m trainables.seq_attention.balance`."""
+"""The share of done among the pairs, from the annotations alone: `python -m trainables.seq_attention.balance`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 
-from trainables.commands import command, parse_arguments, table
+from trainables.commands import parse_arguments, run_command, table
 from trainables.contract import Split
 from trainables.seq_attention import sampling
 from trainables.seq_attention.config import Config, Data
-from trainables.seq_attention.data import all_counts, within
-from trainables.settings import UsageError, unknown
+from trainables.seq_attention.data import count_all_objects
+from trainables.seq_attention.sources.bounds import is_within_bounds
+from trainables.settings import UsageError, describe_unknown
 
 USAGE = """
 Count objects, and say how many of the pairs (image, k) are done, in validation and in training.
@@ -29,8 +30,8 @@ decide what is printed:
 
 _DATA = ("source", "root", "categories", "min_objects", "max_objects", "test_share", "split_seed")
 _CONFIG = ("sampling", "done_balance", "p_done", "pos_weight", "hardness")
-_BINS = (0, 1, 2, 4, 8, 16)  # of N − k, from where each begins
-_BARS, _BAR = 10, 40  # of the histogram of N: at most so many, and so long
+_BINS = (0, 1, 2, 4, 8, 16)  # lower edges of the bins of N − k
+_MAX_BARS, _BAR_LENGTH = 10, 40  # of the histogram of N
 
 
 class Mode(NamedTuple):
@@ -38,8 +39,8 @@ class Mode(NamedTuple):
 
     Attributes:
         name: in words.
-        k: gives how often each k = 0, …, N of an image comes, `[N + 1]`, of its number of objects.
-        done: whether its pairs are asked for, or teach, the done signal.
+        k: gives the frequency of each k = 0, …, N, `[N + 1]`, from the number N of an image's objects.
+        done: whether its pairs teach or measure the done signal.
         weight: of a done pair in the done loss.
         uniform: whether k = N comes once in N + 1.
     """
@@ -57,45 +58,53 @@ def main(arguments: list[str]) -> int:
         print(_help())
         return 0
     config, data = _read(arguments)
-    kept: dict[Split, np.ndarray] = {}
+    counts: dict[Split, np.ndarray] = {}
     for split in get_args(Split):
-        every = all_counts(data, split)
-        kept[split] = every[within(every, data)]
-        print(f"{_numbers(split, every, kept[split], data)}\n")
-        if len(kept[split]):
-            print(f"{_rows(kept[split], [*PUBLISHED, *(training(config) if split == 'train' else [])])}\n")
-    if len(kept["train"]) and len(kept["val"]):
-        print(meaning(kept["train"], kept["val"], config))
+        all_counts = count_all_objects(data, split)
+        counts[split] = all_counts[is_within_bounds(all_counts, data)]
+        print(f"{_describe_counts(split, all_counts, counts[split], data)}\n")
+        if len(counts[split]):
+            modes = [*PUBLISHED_MODES, *(training_modes(config) if split == "train" else [])]
+            print(f"{_mode_table(counts[split], modes)}\n")
+    if len(counts["train"]) and len(counts["val"]):
+        print(explain(counts["train"], counts["val"], config))
     return 0
 
 
-def training(config: Config) -> list[Mode]:
-    """How this training chooses k."""
+def training_modes(config: Config) -> list[Mode]:
+    """Return the ways in which this training chooses k."""
     weight = sampling.done_weight(config)
     if config.sampling == "separate":
         return [
-            Mode("this training, done", _border, weight=weight),
-            Mode("this training, location", _unmarked, done=False),
+            Mode("this training, done", _at_border, weight=weight),
+            Mode("this training, location", _uniform_before_end, done=False),
         ]
     natural = config.done_balance != "share"
     return [Mode("this training", lambda n: sampling.k_distribution(n, config), weight=weight, uniform=natural)]
 
 
-def left(counts: np.ndarray, mode: Mode) -> np.ndarray:
-    """The share of pairs with N − k = 0, 1, … objects left, `[most + 1]`, over images of N = `counts` objects."""
+def remaining_shares(counts: np.ndarray, mode: Mode) -> np.ndarray:
+    """Return the share of pairs with N − k = 0, 1, … unmarked objects, over images of N = `counts` objects."""
     total = np.zeros(int(counts.max(initial=0)) + 1)
     for n, images in zip(*np.unique(counts, return_counts=True), strict=True):
         total[: n + 1] += images * mode.k(int(n))[::-1]
     return total / (total.sum() or 1)
 
 
-def meaning(train: np.ndarray, val: np.ndarray, config: Config) -> str:
-    """What the numbers say, in sentences, of the objects of the images `[N]` in training and validation."""
-    shares = left(val, _MIXED)
-    odds, natural = sampling.done_odds(train, config), left(train, _MIXED)[0]
+def explain(train: np.ndarray, val: np.ndarray, config: Config) -> str:
+    """Explain the numbers in sentences.
+
+    Args:
+        train: `[N]`, objects of the training images.
+        val: of the validation images.
+        config: how training chooses k.
+    """
+    shares = remaining_shares(val, _MIXED_MODE)
+    odds, natural = sampling.done_odds(train, config), remaining_shares(train, _MIXED_MODE)[0]
     lines = [
         f"Validation as published (mixed) has {_percent(shares[0])} done, where 1 / (mean N + 1) would be "
-        f"{_percent(_naive(val))}: a network that never says done is right {_percent(1 - shares[0])} of the time.",
+        f"{_percent(_naive_share(val))}: a network that never says done is right {_percent(1 - shares[0])} of the "
+        "time.",
         f"Training as published saw done in half of its pairs, but no k below N − 1, as {_percent(shares[2:].sum())} "
         "of those in validation are.",
     ]
@@ -111,12 +120,14 @@ def _read(arguments: list[str]) -> tuple[Config, Data]:
     values = parse_arguments(arguments)
     parts = {name: values.pop(name, {}) for name in ("data", "config")}
     for key in values:
-        raise UsageError(unknown(key, [*(f"data.{each}" for each in _DATA), *(f"config.{each}" for each in _CONFIG)]))
+        raise UsageError(
+            describe_unknown(key, [*(f"data.{name}" for name in _DATA), *(f"config.{name}" for name in _CONFIG)])
+        )
     for name, part in parts.items():
         if not isinstance(part, dict):
             raise UsageError(f"{name}={part} is no setting: write {name}.NAME=VALUE.")
-    data = Data.of(parts["data"], where="data.")
-    return Config.of(parts["config"], where="config."), data
+    data = Data.from_dict(parts["data"], prefix="data.")
+    return Config.from_dict(parts["config"], prefix="config."), data
 
 
 def _help() -> str:
@@ -125,53 +136,53 @@ def _help() -> str:
     return f"{USAGE.strip()}\n\n{table(lines)}"
 
 
-def _border(n: int) -> np.ndarray:
+def _at_border(n: int) -> np.ndarray:
     return np.array([0.0] * (n - 1) + [0.5, 0.5]) if n else np.ones(1)
 
 
-def _unmarked(n: int) -> np.ndarray:
+def _uniform_before_end(n: int) -> np.ndarray:
     return np.append(np.full(n, 1 / max(n, 1)), 0.0)
 
 
-def _enumerated(n: int) -> np.ndarray:
-    """As `pairs.enumerated`."""
-    often = np.zeros(n + 1)
-    often[[0, n // 4, n // 2, 3 * n // 4, max(n - 1, 0), n]] = 1
-    return often
+def _enumeration(n: int) -> np.ndarray:
+    """Return the frequencies of `pairs.enumerate_pairs`."""
+    frequencies = np.zeros(n + 1)
+    frequencies[[0, n // 4, n // 2, 3 * n // 4, max(n - 1, 0), n]] = 1
+    return frequencies
 
 
-_MIXED = Mode("published mixed", lambda n: np.full(n + 1, 1 / (n + 1)), uniform=True)
-PUBLISHED = (
-    Mode("published classification", _border),
-    Mode("published regression", _unmarked, done=False),
-    _MIXED,
-    Mode("validation here", _enumerated),
+_MIXED_MODE = Mode("published mixed", lambda n: np.full(n + 1, 1 / (n + 1)), uniform=True)
+PUBLISHED_MODES = (
+    Mode("published classification", _at_border),
+    Mode("published regression", _uniform_before_end, done=False),
+    _MIXED_MODE,
+    Mode("validation here", _enumeration),
 )
-"""How the published method chooses k, and which k validation has here."""
+"""The ways in which the published method chooses k, and the k that validation has here."""
 
 
-def _numbers(split: Split, every: np.ndarray, kept: np.ndarray, data: Data) -> str:
-    """How many images and objects there are, and a histogram."""
+def _describe_counts(split: Split, all_counts: np.ndarray, counts: np.ndarray, data: Data) -> str:
+    """Describe the numbers of images and objects, with a histogram."""
     bounds = f"data.min_objects={data.min_objects} to data.max_objects={data.max_objects}"
-    first = f"{split}: {len(kept)} images kept, {len(every) - len(kept)} left out by {bounds}"
-    if not len(kept):
+    first = f"{split}: {len(counts)} images kept, {len(all_counts) - len(counts)} left out by {bounds}"
+    if not len(counts):
         return first
-    numbers = f"mean {kept.mean():.1f}, median {np.median(kept):g}, {kept.min()} to {kept.max()}"
-    return "\n".join([first, f"  N objects: {numbers}, {kept.sum()} in all", *_histogram(kept)])
+    numbers = f"mean {counts.mean():.1f}, median {np.median(counts):g}, {counts.min()} to {counts.max()}"
+    return "\n".join([first, f"  N objects: {numbers}, {counts.sum()} in all", *_histogram(counts)])
 
 
 def _histogram(counts: np.ndarray) -> list[str]:
     low, high = int(counts.min()), int(counts.max())
-    width = math.ceil((high - low + 1) / _BARS)
+    width = math.ceil((high - low + 1) / _MAX_BARS)
     starts = range(low, high + 1, width)
     images = np.bincount((counts - low) // width, minlength=len(starts))
     names = [_range(start, min(start + width, high + 1)) for start in starts]
-    bars = ["█" * math.ceil(_BAR * each / images.max()) for each in images.tolist()]
-    return [f"  {name:>9}  {bar} {each}" for name, bar, each in zip(names, bars, images, strict=True)]
+    bars = ["█" * math.ceil(_BAR_LENGTH * count / images.max()) for count in images.tolist()]
+    return [f"  {name:>9}  {bar} {count}" for name, bar, count in zip(names, bars, images, strict=True)]
 
 
-def _rows(counts: np.ndarray, modes: list[Mode]) -> str:
-    """One row per mode."""
+def _mode_table(counts: np.ndarray, modes: list[Mode]) -> str:
+    """Write one row per mode."""
     ends = [*_BINS[1:], None]
     bins = [_range(start, end) for start, end in zip(_BINS, ends, strict=True)]
     head = ["k is chosen as", "done", "1/(mean N+1)", "weight", "odds", "N−k", *bins]
@@ -193,17 +204,17 @@ def _range(start: int, end: int | None) -> str:
 
 
 def _cells(counts: np.ndarray, mode: Mode) -> list[Any]:
-    shares = left(counts, mode)
-    edges = [min(each, len(shares)) for each in (*_BINS, len(shares))]
+    shares = remaining_shares(counts, mode)
+    edges = [min(edge, len(shares)) for edge in (*_BINS, len(shares))]
     bins = [_percent(shares[start:end].sum()) for start, end in pairwise(edges)]
     if not mode.done:
         return ["–", "", "", "", "", *bins]
     odds = mode.weight * shares[0] / (1 - shares[0]) if shares[0] < 1 else math.inf
-    naive = _percent(_naive(counts)) if mode.uniform else ""
+    naive = _percent(_naive_share(counts)) if mode.uniform else ""
     return [_percent(shares[0]), naive, f"{mode.weight:g}", f"{odds:.3g}", "", *bins]
 
 
-def _naive(counts: np.ndarray) -> float:
+def _naive_share(counts: np.ndarray) -> float:
     return float(1 / (counts.mean() + 1))
 
 
@@ -212,4 +223,4 @@ def _percent(share: float) -> str:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -19,55 +19,55 @@ from torch import Tensor
 from trainables.processes import Processes
 from trainables.seq_attention import sampling
 from trainables.seq_attention.config import Config
-from trainables.seq_attention.framing import extent, filled, normalised
-from trainables.seq_attention.markers import seen
-from trainables.seq_attention.orders import arranged
-from trainables.seq_attention.scenes import Scenes
-from trainables.training.generators import seeded
+from trainables.seq_attention.letterbox import content_extent, content_size, normalise
+from trainables.seq_attention.markers import network_input
+from trainables.seq_attention.orders import sort_objects
+from trainables.seq_attention.split import Scenes
+from trainables.training.generators import seeded_generator
 
 CPU = torch.device("cpu")
-COLOUR = 0.2  # augment=light: largest change of brightness and of contrast
+MAX_COLOUR_CHANGE = 0.2  # augment=light: of brightness and of contrast
 
 
 class Batch(NamedTuple):
     """This process's rows of a batch, on the device.
 
     Attributes:
-        images: float32 `[b, 7, S, S]`, as `markers.seen` makes them.
-        marked: int64 `[b]`, how many objects are marked.
+        images: float32 `[b, 7, S, S]`, as `markers.network_input` composes them.
+        k: int64 `[b]`, how many objects are marked.
         extent: float32 `[b, 2]`, share of the square's width and height that the image fills.
         objects: float32 `[b, M, 2]`, all objects in their order, normalised; 0 beyond an image's number.
-        left: bool `[b, M]`, those that are not marked.
+        remaining: bool `[b, M]`, objects that are not marked.
         teaches_done: bool `[b]`, rows that count in the done loss.
-        teaches_location: bool `[b]`, rows that count in the location's loss; none with nothing left.
-        signals: such rows of the whole batch for done, per process.
-        locations: and for the location.
+        teaches_location: bool `[b]`, rows that count in the location's loss; none of those that are done.
+        done_rows: rows of the whole batch that teach done, per process.
+        location_rows: rows of the whole batch that teach the location, per process.
     """
 
     images: Tensor
-    marked: Tensor
+    k: Tensor
     extent: Tensor
     objects: Tensor
-    left: Tensor
+    remaining: Tensor
     teaches_done: Tensor
     teaches_location: Tensor
-    signals: float
-    locations: float
+    done_rows: float
+    location_rows: float
 
     @property
     def done(self) -> Tensor:
-        """bool `[b]`: nothing is left."""
-        return ~self.left.any(dim=1)
+        """Rows in which all objects are marked, bool `[b]`."""
+        return ~self.remaining.any(dim=1)
 
     @property
-    def following(self) -> Tensor:
-        """`[b, 2]`: the next object of the order; 0 where nothing is left."""
+    def next_objects(self) -> Tensor:
+        """The next object of the order, `[b, 2]`; any value where all are marked."""
         last = max(self.objects.shape[1] - 1, 0)
-        return self.objects[torch.arange(len(self.marked), device=self.marked.device), self.marked.clamp(max=last)]
+        return self.objects[torch.arange(len(self.k), device=self.k.device), self.k.clamp(max=last)]
 
 
 class Draws(NamedTuple):
-    """What is random in a batch of B pairs, between 0 and 1 where nothing else is said.
+    """The random numbers of a batch of B pairs, uniform in [0, 1) unless said otherwise.
 
     Attributes:
         k: `[B]`, from which the number of marked objects comes.
@@ -104,107 +104,111 @@ class Batches:
         return self._pairs // self.size
 
     def of_epoch(self, epoch: int) -> Iterator[Batch]:
-        """An epoch's batches, shuffled; every image comes `samples` times, each time with a k of its own."""
-        order = torch.randperm(self._pairs, generator=seeded(CPU, self.seed, epoch, 0)) % len(self.scenes)
-        draws = seeded(CPU, self.seed, epoch, 1)
-        for places in order.split(self.size)[: self.steps]:
-            yield self._batch(places, draws)
+        """Yield an epoch's batches, shuffled; every image comes `samples` times, each time with a k of its own."""
+        order = torch.randperm(self._pairs, generator=seeded_generator(CPU, self.seed, epoch, 0)) % len(self.scenes)
+        generator = seeded_generator(CPU, self.seed, epoch, 1)
+        for indices in order.split(self.size)[: self.steps]:
+            yield self._batch(indices, generator)
 
     @property
     def _pairs(self) -> int:
         return len(self.scenes) * self.config.samples
 
-    def _batch(self, places: Tensor, generator: torch.Generator) -> Batch:
-        drawn = _draw(len(places), int(self._counts.max()), generator)
-        counts = self._counts[places.numpy()]
-        k, location = self._marked(counts, drawn.k.numpy())
-        mine = [self.processes.rows(each) for each in (places, torch.from_numpy(k), *drawn)]
-        own, count, draws = mine[0].numpy(), mine[1], Draws(*mine[2:])
-        pixels, objects = self._flipped(own, draws.flip.numpy())
+    def _batch(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        batch_draws = _draw(len(indices), int(self._counts.max()), generator)
+        counts = self._counts[indices.numpy()]
+        k, for_location = self._choose_k(counts, batch_draws.k.numpy())
+        rows = [self.processes.rows(values) for values in (indices, torch.from_numpy(k), *batch_draws)]
+        own_indices, count, draws = rows[0].numpy(), rows[1], Draws(*rows[2:])
+        pixels, objects = self._flip(own_indices, draws.flip.numpy())
         count, objects = count.to(self.device), objects.to(self.device)
-        extents = torch.from_numpy(extent(self.scenes.sizes[own])).to(self.device)
-        colours = _coloured(pixels.to(self.device), draws.colour.to(self.device), self.config)
-        marked = objects + 2 * self.config.marker_jitter * draws.jitter[:, : objects.shape[1]].to(self.device)
-        there = torch.from_numpy(self._counts[own]).to(self.device)
+        extent = torch.from_numpy(content_extent(self.scenes.sizes[own_indices])).to(self.device)
+        colours = _change_colours(pixels.to(self.device), draws.colour.to(self.device), self.config)
+        # Normalised, a share of image_size is twice as long: the square is −1 to 1. Targets stay where they are.
+        marks = objects + 2 * self.config.marker_jitter * draws.jitter[:, : objects.shape[1]].to(self.device)
+        totals = torch.from_numpy(self._counts[own_indices]).to(self.device)
         index = torch.arange(objects.shape[1], device=self.device)
-        left = (index >= count[:, None]) & (index < there[:, None])
-        for_done = ~location if self.config.sampling == "separate" else np.ones_like(location)
-        location &= k < counts
-        teaches = [self.processes.rows(torch.from_numpy(each)).to(self.device) for each in (for_done, location)]
+        for_done = ~for_location if self.config.sampling == "separate" else np.ones_like(for_location)
+        for_location = for_location & (k < counts)  # where all are marked there is no location to teach
+        teaches = [self.processes.rows(torch.from_numpy(rows)).to(self.device) for rows in (for_done, for_location)]
         return Batch(
-            images=seen(colours, marked, count, self.config),
-            marked=count,
-            extent=extents,
+            images=network_input(colours, marks, count, self.config),
+            k=count,
+            extent=extent,
             objects=objects,
-            left=left,
+            remaining=(index >= count[:, None]) & (index < totals[:, None]),
             teaches_done=teaches[0],
             teaches_location=teaches[1],
-            signals=for_done.sum() / self.processes.world,
-            locations=location.sum() / self.processes.world,
+            done_rows=for_done.sum() / self.processes.world,
+            location_rows=for_location.sum() / self.processes.world,
         )
 
-    def _marked(self, counts: np.ndarray, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How many objects are marked, int64 `[B]`, and whether a row may teach the location, bool `[B]`."""
+    def _choose_k(self, counts: np.ndarray, uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Choose how many objects are marked, int64 `[B]`, and which rows are for the location, bool `[B]`."""
         if self.config.sampling == "mixed":
-            return sampling.draw(counts, uniforms, self.config), np.ones(len(counts), dtype=bool)
-        location = np.arange(len(counts)) % 2 == 1
-        unmarked, border = sampling.draw_unmarked(counts, uniforms), sampling.draw_border(counts, uniforms)
-        return np.where(location, unmarked, border), location
+            return sampling.draw_k(counts, uniforms, self.config), np.ones(len(counts), dtype=bool)
+        for_location = np.arange(len(counts)) % 2 == 1
+        location_k = sampling.draw_location_k(counts, uniforms)
+        return np.where(for_location, location_k, sampling.draw_done_k(counts, uniforms)), for_location
 
-    def _flipped(self, places: np.ndarray, flips: np.ndarray) -> tuple[Tensor, Tensor]:
-        """uint8 `[b, S, S, 3]` and, in the order of the flipped image, float32 `[b, M, 2]` normalised."""
-        pixels = self.scenes.batch(places.tolist())
-        objects = np.zeros((len(places), max(1, *self._counts[places].tolist()), 2), np.float32)
-        for row, (place, flip) in enumerate(zip(places.tolist(), flips, strict=True)):
-            found = self._ordered[place]
+    def _flip(self, indices: np.ndarray, flips: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Copy images, some of them mirrored: uint8 `[b, S, S, 3]`, and their objects float32 `[b, M, 2]`.
+
+        Objects are normalised, and in the order of the mirrored image.
+        """
+        pixels = self.scenes.batch(indices.tolist())
+        objects = np.zeros((len(indices), max(1, *self._counts[indices].tolist()), 2), np.float32)
+        for row, (index, flip) in enumerate(zip(indices.tolist(), flips, strict=True)):
+            points = self._objects[index]
             if self.config.augment == "light" and flip.any():
-                found = self._mirrored(place, flip)
-                pixels[row] = _mirror(pixels[row], filled(self.scenes.sizes[place].tolist(), pixels.shape[1]), flip)
-            objects[row, : len(found)] = found
+                points = self._mirror_objects(index, flip)
+                content = content_size(self.scenes.sizes[index].tolist(), pixels.shape[1])
+                pixels[row] = _mirror_image(pixels[row], content, flip)
+            objects[row, : len(points)] = points
         return torch.from_numpy(pixels), torch.from_numpy(objects)
 
-    def _mirrored(self, place: int, flip: np.ndarray) -> np.ndarray:
-        """An image's objects after flips, normalised, in their new order."""
-        points, size = self.scenes.points[place], self.scenes.sizes[place].astype(np.float32)
-        return self._in_order(np.where(flip, size - points, points), size)
+    def _mirror_objects(self, index: int, flip: np.ndarray) -> np.ndarray:
+        """Mirror an image's objects; returns them normalised, in their new order."""
+        points, size = self.scenes.points[index], self.scenes.sizes[index].astype(np.float32)
+        return self._sort(np.where(flip, size - points, points), size)
 
     @cached_property
     def _counts(self) -> np.ndarray:
         return self.scenes.counts
 
     @cached_property
-    def _ordered(self) -> list[np.ndarray]:
+    def _objects(self) -> list[np.ndarray]:
         """The objects of each image in their order, normalised."""
-        return list(map(self._in_order, self.scenes.points, self.scenes.sizes))
+        return list(map(self._sort, self.scenes.points, self.scenes.sizes))
 
-    def _in_order(self, points: np.ndarray, size: np.ndarray) -> np.ndarray:
-        """Objects `[n, 2]` in pixels of an image of `size`, in their order, normalised."""
-        return normalised(points[arranged(points, self.config.order, self.row_height)], size)
+    def _sort(self, points: np.ndarray, size: np.ndarray) -> np.ndarray:
+        """Sort and normalise objects `[n, 2]` in pixels of an image of `size`."""
+        return normalise(points[sort_objects(points, self.config.order, self.row_height)], size)
 
 
-def _draw(pairs: int, most: int, generator: torch.Generator) -> Draws:
+def _draw(pairs: int, most_objects: int, generator: torch.Generator) -> Draws:
     return Draws(
         k=torch.rand(pairs, generator=generator, dtype=torch.float64),
         flip=torch.rand(pairs, 2, generator=generator) < 0.5,
         colour=torch.rand(pairs, 2, generator=generator),
-        jitter=torch.randn(pairs, most, 2, generator=generator),
+        jitter=torch.randn(pairs, most_objects, 2, generator=generator),
     )
 
 
-def _mirror(pixels: np.ndarray, inner: tuple[int, int], flip: np.ndarray) -> np.ndarray:
-    """A fitted image `[S, S, 3]`, mirrored where it is no padding."""
-    width, height = inner
-    mirrored = pixels.copy()
-    mirrored[:height, :width] = pixels[:height, :width][:: -1 if flip[1] else 1, :: -1 if flip[0] else 1]
-    return mirrored
+def _mirror_image(pixels: np.ndarray, content: tuple[int, int], flip: np.ndarray) -> np.ndarray:
+    """Mirror a letterboxed image `[S, S, 3]` where it is no padding."""
+    width, height = content
+    image = pixels.copy()
+    image[:height, :width] = pixels[:height, :width][:: -1 if flip[1] else 1, :: -1 if flip[0] else 1]
+    return image
 
 
-def _coloured(pixels: Tensor, draws: Tensor, config: Config) -> Tensor:
-    """The pixels, 0 to 255, with another contrast and brightness."""
+def _change_colours(pixels: Tensor, draws: Tensor, config: Config) -> Tensor:
+    """Change contrast and brightness of pixels from 0 to 255."""
     if config.augment == "none":
         return pixels
-    brightness, contrast = (1 + COLOUR * (2 * draws - 1)).unbind(1)
+    brightness, contrast = (1 + MAX_COLOUR_CHANGE * (2 * draws - 1)).unbind(1)
     values = pixels.float()
     mean = values.mean((1, 2, 3), keepdim=True)
-    changed = (values - mean) * contrast.view(-1, 1, 1, 1) + mean * brightness.view(-1, 1, 1, 1)
-    return changed.clamp(0, 255)
+    output = (values - mean) * contrast.view(-1, 1, 1, 1) + mean * brightness.view(-1, 1, 1, 1)
+    return output.clamp(0, 255)

@@ -1,4 +1,4 @@
-"""What seq_attention adds to a model card: how to count with it, and its settings as the method's notes spell them."""
+"""The sections of seq_attention in a model card: how to count with it, and its settings in the words of the notes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.export.published import list_differences
 from trainables.seq_attention.config import Config, Data
-from trainables.settings import plain
+from trainables.settings import format_value
 
-_PUBLISHED = (  # settings that the notes' script has no flag for, and the value that it always has
+_PUBLISHED_VALUES = (  # settings that the notes' script has no flag for, with the value that it always has
     ("order", "reading"),
     ("target", "ordered"),
     ("sampling", "separate"),
@@ -25,39 +26,35 @@ _PUBLISHED = (  # settings that the notes' script has no flag for, and the value
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Title → Markdown."""
+    """Return the variant's sections of a model card: title → Markdown."""
     return {"Use it": snippet(folder), "The notes' settings": notes_settings(config)}
 
 
 def snippet(folder: str) -> str:
-    """Python that counts the objects of images, and says where they are."""
+    """Write Python that counts the objects of images, and prints their points."""
     lines = [
         "```python",
         "import sys",
         "",
-        "from trainables.seq_attention.inference import Counter",
+        "from trainables.seq_attention.inference import Predictor",
         "",
-        f"counter = Counter.load({str(Path(folder).resolve())!r})",
+        f"predictor = Predictor.load({str(Path(folder).resolve())!r})",
         "for name in sys.argv[1:]:  # image files of any size",
-        "    found = counter(name)",
-        "    how = 'objects' if found.ended else 'visits without an end'",
-        "    print(name, len(found.points), how, found.points.round(1).tolist())",
+        "    objects = predictor(name)",
+        "    unit = 'objects' if objects.complete else 'visits without an end'",
+        "    print(name, len(objects.points), unit, objects.points.round(1).tolist())",
         "```",
     ]
     return "\n".join(lines)
 
 
 def notes_settings(config: Config) -> str:
-    """In what these settings differ from those of the notes."""
-    other = [
-        f"`{name}={plain(getattr(config, name))}` (there: {plain(there)})"
-        for name, there in _PUBLISHED
-        if getattr(config, name) != there
-    ]
+    """Write how these settings differ from those of the notes."""
+    differences = list_differences(config, _PUBLISHED_VALUES)
     script = "`train_sequential_attention.py`"
     common = (
         f"{script} trains heads on a language model of two billion weights; its `--batch_size`, `--lr` and `--epochs` "
         f"say little of this network. Its done weight of 3 acted on validation alone; here "
-        f"`done_weight={plain(config.done_weight)}` acts on training, and on no figure."
+        f"`done_weight={format_value(config.done_weight)}` acts on training, and on no metric."
     )
-    return f"{common}\n\nDifferent here: {', '.join(other)}." if other else common
+    return f"{common}\n\nDifferent here: {', '.join(differences)}." if differences else common

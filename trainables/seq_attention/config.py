@@ -1,4 +1,4 @@
-"""Settings of seq_attention. Where the defaults do not hang on the network, they are those of the method's notes.
+"""Settings of seq_attention. Defaults that do not depend on the network are those of the method's notes.
 
 Source for the defaults: the notes (done weight 3, distance threshold 0.1, patience 5, gradients clipped to 1) and the
 code behind them (384 px, dropout 0.1, reading order in rows of 50 px, markers of opacity 0.3, at most 50 objects). Its
@@ -16,6 +16,9 @@ from typing import ClassVar, Literal
 from trainables.contract import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
+SMALL = "small"
+"""The backbone that is the variant's own."""
+
 SYNTHETIC_RADIUS = 5.0
 PUBLISHED_RADIUS = 10.0
 
@@ -25,7 +28,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one seq_attention training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "width", "head", "glimpses", "marker_channel")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", own=("small",)),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=(SMALL,)),)
 
     epochs: int = setting(30, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(16, "(image, k) pairs per forward pass, over all processes", low=1)
@@ -61,7 +64,7 @@ class Config(TrainingConfig):
     )
 
     # network
-    backbone: str = setting("small", "small (for a CPU), or a timm name that has feature maps, such as resnet18")
+    backbone: str = setting(SMALL, "small (for a CPU), or a timm name that has feature maps, such as resnet18")
     weights: str = setting("none", "of a timm backbone: none, timm (pretrained, needs the network), or a file's path")
     width: int = setting(32, "channels of the fused feature map, and of the small backbone's first stage", low=8)
     dropout: float = setting(0.1, "in the heads", low=0.0, high=0.9)
@@ -96,7 +99,7 @@ class Config(TrainingConfig):
         super().__post_init__()
         if self.spatial_loss == "heatmap_ce":
             object.__setattr__(self, "head", "heatmap")
-        if self.backbone == "small" and self.weights != "none":
+        if self.backbone == SMALL and self.weights != "none":
             raise UsageError(f"backbone=small has no pretrained weights: leave out weights={self.weights}.")
         if not self.marker_channel and self.marker_alpha == 0:
             raise UsageError("marker_channel=false and marker_alpha=0 hide what is marked: change one of them.")
@@ -143,7 +146,7 @@ class Data(DataConfig):
 
     @property
     def radius(self) -> float:
-        """Of a hit, in pixels of the image, whether it is given or not."""
+        """The radius of a hit in pixels of the image: `hit_radius`, or the default of the source."""
         if self.hit_radius is not None:
             return self.hit_radius
         return SYNTHETIC_RADIUS if self.source == "synthetic" else PUBLISHED_RADIUS

@@ -1,36 +1,54 @@
-"""Puts all questions to an answerer, lets it count, and scores it: a network, or anything that it is compared with."""
+"""From a network, or any other locator, to its predictions of a split: single pairs, and roll-outs."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
 from trainables.processes import Processes
-from trainables.seq_attention import scoring
 from trainables.seq_attention.config import Data
-from trainables.seq_attention.pairs import Answers, Ask, Pairs, answered, enumerated
-from trainables.seq_attention.rollout import Path, roll_out
-from trainables.seq_attention.scenes import Scenes
+from trainables.seq_attention.pairs import Locator, Pairs, Predictions, enumerate_pairs, predict_pairs
+from trainables.seq_attention.rollout import Rollout, roll_out
+from trainables.seq_attention.split import Scenes, select_evenly
 
-BATCH = 64
-FEWEST_VISITS = 8
+BATCH_SIZE = 64
+MIN_VISITS = 8
 
-Asker = Callable[[Scenes], Ask]
-"""From a split to what answers questions about its images."""
+LocatorFactory = Callable[[Scenes], Locator]
+"""From a split to a locator of objects in its images."""
+
+
+class SplitPredictions(NamedTuple):
+    """The predictions of a split, with the truth.
+
+    Attributes:
+        pairs: all enumerated pairs.
+        predictions: of the pairs.
+        sizes: `[images, 2]`, width and height of the images that `pairs.image` names.
+        rollouts: of some of the images.
+        objects: of each roll-out the objects `[n, 2]` in its image.
+    """
+
+    pairs: Pairs
+    predictions: Predictions
+    sizes: np.ndarray
+    rollouts: Sequence[Rollout]
+    objects: Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
 class Judge:
-    """How a split is judged.
+    """Predicts splits, each process doing its share.
 
     Attributes:
-        data: the radius of a hit, the height of rows, how many images are counted.
+        data: the height of rows, and how many images have a roll-out.
         order: in which objects are marked.
         limit: of visits in a roll-out.
-        processes: that share the questions.
+        processes: that share the work.
     """
 
     data: Data
@@ -38,49 +56,37 @@ class Judge:
     limit: int
     processes: Processes = field(default_factory=Processes)
 
-    def figures(self, asker: Asker, judged: Scenes, thresholds: scoring.Thresholds) -> dict[str, float]:
-        """What `scoring.figures` says of some images, with thresholds that other images have chosen."""
-        pairs, answers = self._answered(asker, judged)
-        counted = some(judged, self.data.rollout_images)
-        paths = self.paths(asker, counted, thresholds.rollout)
-        scale = scoring.Scale(self.data.radius, judged.spacing(), thresholds, self.limit)
-        return scoring.figures(pairs, answers, judged.sizes, paths, counted.points, scale)
+    def predict(self, locators: LocatorFactory, scenes: Scenes, threshold: float = np.inf) -> SplitPredictions:
+        """Predict all pairs of a split, and roll out `data.rollout_images` of its images.
 
-    def thresholds(self, asker: Asker, calibration: Scenes) -> scoring.Thresholds:
-        """What calibration images choose."""
-        pairs, answers = self._answered(asker, calibration)
-        counted = some(calibration, self.data.rollout_images)
-        paths = self.paths(asker, counted, np.inf)
-        return scoring.Thresholds(
-            scoring.done_threshold(pairs, answers),
-            scoring.rollout_threshold(paths, counted.points, self.data.radius),
-            scoring.done_scaling(pairs, answers),
+        Args:
+            locators: gives the locator of the split's images.
+            scenes: the split.
+            threshold: done signal that ends a roll-out; infinite to run all of them to the limit.
+        """
+        pairs = enumerate_pairs(scenes, self.order, self.data.row_height)
+        predictions = self._predict_pairs(locators(scenes), pairs)
+        sample = select_evenly(scenes, self.data.rollout_images)
+        return SplitPredictions(
+            pairs, predictions, scenes.sizes, self.roll_out(locators, sample, threshold), sample.points
         )
 
-    def paths(self, asker: Asker, scenes: Scenes, until: float) -> list[Path]:
-        """Roll-outs of all images, each process doing its share."""
-        mine = list(self.processes.places(len(scenes)))
-        return self.processes.gather(roll_out(asker(scenes), mine, self.limit, BATCH, until), len(scenes))
+    def roll_out(self, locators: LocatorFactory, scenes: Scenes, threshold: float) -> list[Rollout]:
+        """Roll out all images of a split."""
+        indices = list(self.processes.indices(len(scenes)))
+        rollouts = roll_out(locators(scenes), indices, self.limit, BATCH_SIZE, threshold)
+        return self.processes.gather(rollouts, len(scenes))
 
-    def _answered(self, asker: Asker, scenes: Scenes) -> tuple[Pairs, Answers]:
-        """The enumerated pairs of all images with the answers, each process doing its share."""
-        pairs = enumerated(scenes, self.order, self.data.row_height)
-        mine = answered(asker(scenes), pairs, list(self.processes.places(len(pairs))), BATCH)
-        rows = self.processes.gather(list(zip(*mine, strict=True)), len(pairs))
-        return pairs, Answers(*(np.array(column) for column in zip(*rows, strict=True)))
+    def _predict_pairs(self, locate: Locator, pairs: Pairs) -> Predictions:
+        share = predict_pairs(locate, pairs, list(self.processes.indices(len(pairs))), BATCH_SIZE)
+        rows = self.processes.gather(list(zip(*share, strict=True)), len(pairs))
+        return Predictions(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
-def limit(counts: np.ndarray) -> int:
-    """Visits after which a roll-out ends without a done signal: half as many again as any training image has objects.
+def rollout_limit(counts: np.ndarray) -> int:
+    """Return the visits after which a roll-out ends without a done signal: 1.5 times the most objects of an image.
 
     Args:
         counts: `[N]`, objects of the training images.
     """
-    return max(FEWEST_VISITS, math.ceil(1.5 * int(counts.max())))
-
-
-def some(scenes: Scenes, most: int) -> Scenes:
-    """At most so many of the images, evenly spaced; all for 0."""
-    if most == 0 or len(scenes) <= most:
-        return scenes
-    return scenes.select(np.linspace(0, len(scenes) - 1, most).astype(int))
+    return max(MIN_VISITS, math.ceil(1.5 * int(counts.max())))

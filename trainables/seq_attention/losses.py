@@ -13,64 +13,64 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def spatial(predicted: Tensor, wanted: Tensor, form: str, tau: float) -> Tensor:
-    """The loss of every location, `[b]`.
+def location_loss(prediction: Tensor, target: Tensor, form: str, tau: float) -> Tensor:
+    """Compute the loss of every location, `[b]`.
 
     All but `l1` are squares within `tau`, and the forms of Huber continue them with the value and slope that they have
     there. `literal` is as published and does neither: at `tau` its value jumps by tau², and its slope halves.
 
     Args:
-        predicted: `[b, 2]`, normalised.
-        wanted: `[b, 2]`.
+        prediction: `[b, 2]`, normalised.
+        target: `[b, 2]`.
         form: `literal` or `huber_l1`, of |x| + |y|; `huber_axis`, the sum of both axes'; `huber_l2`, of the Euclidean
             distance; `l1`, `mse`: no `tau`.
         tau: normalised distance from which the loss is linear.
 
     Source: `literal`, the method's notes; the others, Huber 1964, here twice the usual ½e².
     """
-    return _FORMS[form](predicted.float() - wanted.float(), tau)
+    return _FORMS[form](prediction.float() - target.float(), tau)
 
 
-def nearest(predicted: Tensor, candidates: Tensor, free: Tensor) -> Tensor:
-    """The free candidate that is nearest to each prediction, `[b, 2]`; where none is free, the prediction itself.
+def nearest_candidate(prediction: Tensor, candidates: Tensor, free: Tensor) -> Tensor:
+    """Return the free candidate that is nearest to each prediction, `[b, 2]`; the prediction itself where none is free.
 
     No gradient goes through the choice.
 
     Args:
-        predicted: `[b, 2]`.
+        prediction: `[b, 2]`.
         candidates: `[b, M, 2]`.
         free: bool `[b, M]`.
     """
-    itself = predicted.detach().float()[:, None]
-    candidates = torch.cat([candidates.float(), itself], dim=1)
-    squared = (candidates - itself).square().sum(dim=2)
-    squared[:, :-1].masked_fill_(~free, torch.inf)
-    squared[:, -1] = torch.finfo(squared.dtype).max  # the last resort
-    chosen = squared.argmin(dim=1)
-    return candidates.gather(1, chosen[:, None, None].expand(-1, 1, 2))[:, 0]
+    fallback = prediction.detach().float()[:, None]
+    candidates = torch.cat([candidates.float(), fallback], dim=1)
+    squares = (candidates - fallback).square().sum(dim=2)
+    squares[:, :-1].masked_fill_(~free, torch.inf)
+    squares[:, -1] = torch.finfo(squares.dtype).max  # below the infinity of what is not free, and above all else
+    nearest = squares.argmin(dim=1)
+    return candidates.gather(1, nearest[:, None, None].expand(-1, 1, 2))[:, 0]
 
 
-def mean_over(each: Tensor, chosen: Tensor, count: float) -> Tensor:
-    """Sum of the chosen values of `[b]` over a count; where none is chosen 0, with gradients of 0.
+def masked_mean(values: Tensor, mask: Tensor, count: float) -> Tensor:
+    """Divide the sum of the values in a mask by a count; 0 where there are none, with gradients of 0.
 
     Args:
-        each: `[b]`, this process's; finite, also where it is not chosen.
-        chosen: bool `[b]`.
-        count: chosen rows of the whole batch per process, so that N processes compute what one would.
+        values: `[b]`, this process's; finite, also outside the mask.
+        mask: bool `[b]`.
+        count: rows of the whole batch in the mask, per process, so that N processes compute what one would.
     """
-    return torch.where(chosen, each.float(), 0.0).sum() / max(count, 1e-9)
+    return torch.where(mask, values.float(), 0.0).sum() / max(count, 1e-9)
 
 
-def done(logits: Tensor, is_done: Tensor, pos_weight: float) -> Tensor:
-    """Binary cross-entropy of every image, in nats, `[b]`.
+def done_loss(logits: Tensor, is_done: Tensor, pos_weight: float) -> Tensor:
+    """Compute the binary cross-entropy of every image, in nats, `[b]`.
 
     A weight on all of it leaves the best probability π where it is, and only competes with the location; `pos_weight` w
     moves it to wπ/(wπ + 1 − π).
 
     Args:
         logits: `[b]`.
-        is_done: bool `[b]`, nothing is left.
-        pos_weight: factor of the images where nothing is left.
+        is_done: bool `[b]`, all objects are marked.
+        pos_weight: factor of the images where all objects are marked.
     """
     logits = logits.float()
     return torch.where(is_done, -pos_weight * F.logsigmoid(logits), -F.logsigmoid(-logits))
@@ -82,7 +82,7 @@ def _literal(error: Tensor, tau: float) -> Tensor:
 
 
 def _huber_l1(error: Tensor, tau: float) -> Tensor:
-    """The gradient of x is 2·(|x| + |y|) near 0: an x that is all but exact is still pushed by the error of y."""
+    # The gradient of x is 2·(|x| + |y|) near 0: an x that is all but exact is still pushed by the error of y.
     return _huber(_l1(error, tau), tau)
 
 
@@ -91,9 +91,9 @@ def _huber_axis(error: Tensor, tau: float) -> Tensor:
 
 
 def _huber_l2(error: Tensor, tau: float) -> Tensor:
-    squared = error.square().sum(dim=1)
-    outside = squared.clamp(min=tau**2).sqrt()  # the root's own gradient at 0 is infinite
-    return torch.where(squared < tau**2, squared, 2 * tau * outside - tau**2)
+    squares = error.square().sum(dim=1)
+    distance = squares.clamp(min=tau**2).sqrt()  # clamped, because the root's own gradient at 0 is infinite
+    return torch.where(squares < tau**2, squares, 2 * tau * distance - tau**2)
 
 
 def _l1(error: Tensor, tau: float) -> Tensor:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainables.settings import UsageError, unknown
+from trainables.settings import UsageError, describe_unknown
 
 
-def arranged(points: np.ndarray, order: str, row_height: float) -> np.ndarray:
-    """The indices `[n]` that put points `[n, 2]` in order.
+def sort_objects(points: np.ndarray, order: str, row_height: float) -> np.ndarray:
+    """Return the indices `[n]` that put points `[n, 2]` in order.
 
     `reading`: by row, and by x within it. Rows are cut at multiples of `row_height`, so that a pixel of y can move an
     object to another row; this is the published order. `left_right`: by x. `nearest`: from the upper left corner on,
-    always the nearest object that is left. Ties are broken by the other coordinate, never by the order in the file.
+    always the nearest object that is not yet visited. Ties are broken by the other coordinate, never by the order in
+    the file.
 
     Raises:
-        UsageError: an order that there is not.
+        UsageError: an unknown order.
     """
     x, y = points.T
     if order == "reading":
@@ -23,19 +24,19 @@ def arranged(points: np.ndarray, order: str, row_height: float) -> np.ndarray:
     if order == "left_right":
         return np.lexsort((y, x))
     if order == "nearest":
-        return _greedily(points)
-    raise UsageError(unknown(order, ("reading", "left_right", "nearest"), what="order"))
+        return _nearest_neighbour_tour(points)
+    raise UsageError(describe_unknown(order, ("reading", "left_right", "nearest"), kind="order"))
 
 
-def _greedily(points: np.ndarray) -> np.ndarray:
-    first = np.lexsort(points.T[::-1])  # by x, then y
-    left = points[first].astype(np.float64)
-    here, found = np.zeros(2), []
-    free = np.ones(len(left), dtype=bool)
-    for _ in range(len(left)):
-        distance = np.where(free, np.hypot(*(left - here).T), np.inf)
+def _nearest_neighbour_tour(points: np.ndarray) -> np.ndarray:
+    by_position = np.lexsort(points.T[::-1])  # by x, then y, so that argmin breaks ties alike for any order in the file
+    candidates = points[by_position].astype(np.float64)
+    position, tour = np.zeros(2), []
+    free = np.ones(len(candidates), dtype=bool)
+    for _ in range(len(candidates)):
+        distance = np.where(free, np.hypot(*(candidates - position).T), np.inf)
         nearest = int(np.argmin(distance))
         free[nearest] = False
-        here = left[nearest]
-        found.append(nearest)
-    return first[np.array(found, dtype=np.int64)]
+        position = candidates[nearest]
+        tour.append(nearest)
+    return by_position[np.array(tour, dtype=np.int64)]

@@ -1,4 +1,4 @@
-"""Counting: what is predicted is marked, and the next is asked for, until the done signal fires."""
+"""Counting: what is predicted is marked, and the next object is predicted, until the done signal fires."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainables.seq_attention.pairs import Ask
+from trainables.seq_attention.pairs import Locator
 
 
-class Path(NamedTuple):
-    """What a roll-out visits in one image.
+class Rollout(NamedTuple):
+    """The visits of a roll-out in one image.
 
     Attributes:
         points: float64 `[m, 2]`, in pixels of the image, in the order of the visits.
@@ -22,41 +22,47 @@ class Path(NamedTuple):
     done: np.ndarray
 
     def count(self, threshold: float) -> int:
-        """How many points were visited before the signal reached a threshold; all, if it never did."""
-        fired = np.flatnonzero(self.done >= threshold)
-        return int(fired[0]) if len(fired) else len(self.points)
+        """Count the visits before the signal reached a threshold; all of them, if it never did."""
+        at_threshold = np.flatnonzero(self.done >= threshold)
+        return int(at_threshold[0]) if len(at_threshold) else len(self.points)
 
 
-def roll_out(ask: Ask, places: Sequence[int], limit: int, batch: int, until: float = np.inf) -> list[Path]:
+def roll_out(
+    locate: Locator, indices: Sequence[int], limit: int, batch_size: int, threshold: float = np.inf
+) -> list[Rollout]:
     """Count the objects of some images.
 
     Args:
-        ask: what is asked where the next object is.
-        places: of the images.
-        limit: of visits; a done signal that never fires ends there.
-        batch: images that are asked about together.
-        until: the done signal's threshold; infinite to visit as many as the limit allows.
+        locate: predicts the next object.
+        indices: of the images.
+        limit: of visits; a roll-out whose done signal never fires ends there.
+        batch_size: images that are predicted together.
+        threshold: the done signal's threshold; infinite to visit as many as the limit allows.
     """
-    found: list[Path] = []
-    for first in range(0, len(places), batch):
-        found += _together(ask, places[first : first + batch], limit, until)
-    return found
+    rollouts: list[Rollout] = []
+    for first in range(0, len(indices), batch_size):
+        rollouts += _roll_out_batch(locate, indices[first : first + batch_size], limit, threshold)
+    return rollouts
 
 
-def _together(ask: Ask, places: Sequence[int], limit: int, until: float) -> list[Path]:
-    points: list[list[np.ndarray]] = [[] for _ in places]
-    done: list[list[float]] = [[] for _ in places]
-    going = list(range(len(places)))
+def _roll_out_batch(locate: Locator, indices: Sequence[int], limit: int, threshold: float) -> list[Rollout]:
+    points: list[list[np.ndarray]] = [[] for _ in indices]
+    done: list[list[float]] = [[] for _ in indices]
+    active = list(range(len(indices)))  # positions in `indices` whose signal has not fired
     for _ in range(limit):
-        if not going:
+        if not active:
             break
-        marked = [np.array(points[each], dtype=np.float64).reshape(-1, 2) for each in going]
-        answers = ask([places[each] for each in going], marked)
-        for each, signal in zip(going, answers.done.tolist(), strict=True):
-            done[each].append(signal)
-        still = [(each, point) for each, point in zip(going, answers.points, strict=True) if done[each][-1] < until]
-        for each, point in still:
-            points[each].append(point)
-        going = [each for each, _ in still]
-    visited = [np.array(each, dtype=np.float64).reshape(-1, 2) for each in points]
-    return [Path(*each) for each in zip(visited, map(np.array, done), strict=True)]
+        marks = [np.array(points[row], dtype=np.float64).reshape(-1, 2) for row in active]
+        predictions = locate([indices[row] for row in active], marks)
+        for row, signal in zip(active, predictions.done.tolist(), strict=True):
+            done[row].append(signal)
+        visits = [
+            (row, point) for row, point in zip(active, predictions.points, strict=True) if done[row][-1] < threshold
+        ]
+        for row, point in visits:
+            points[row].append(point)
+        active = [row for row, _ in visits]
+    return [
+        Rollout(np.array(path, dtype=np.float64).reshape(-1, 2), np.array(signal))
+        for path, signal in zip(points, done, strict=True)
+    ]

@@ -1,7 +1,7 @@
 """How many objects of an image are marked: the distribution of k, and draws from it. Imports no torch.
 
-Done is k = N. With k uniform on 0, …, N it comes once in N + 1 pairs, so that a network learns to say no. The published
-training drew N or N − 1 instead and never showed the done signal another k, which validation then asked for.
+Done is k = N. With k uniform on 0, …, N it comes once in N + 1 pairs, so that a network learns to predict "not done".
+The published training drew N or N − 1 instead and never showed the done signal another k, while validation had all.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from trainables.seq_attention.config import Config
 
 @lru_cache(maxsize=4096)
 def k_distribution(n: int, config: Config) -> np.ndarray:
-    """The probabilities of k = 0, …, n in a pair of `sampling=mixed`, float64 `[n + 1]`, read-only.
+    """Return the probabilities of k = 0, …, n in a pair of `sampling=mixed`, float64 `[n + 1]`, read-only.
 
     k = n has `p_done` where `done_balance=share`, else 1 / (n + 1). Of the rest, the share `hardness` lies near the
-    border: n − 1 − k = g has a probability in proportion to 2^−g. What remains is uniform. An image of no objects is
+    border: n − 1 − k = g has a probability in proportion to 2^−g. The remainder is uniform. An image of no objects is
     always done.
     """
     probabilities = np.ones(1)
     if n > 0:
         done = config.p_done if config.done_balance == "share" else 1 / (n + 1)
         near = 0.5 ** np.arange(n, dtype=np.float64)[::-1]
-        left = config.hardness * near / near.sum() + (1 - config.hardness) / n
-        probabilities = np.append((1 - done) * left, done)
+        undone = config.hardness * near / near.sum() + (1 - config.hardness) / n
+        probabilities = np.append((1 - done) * undone, done)
     probabilities.setflags(write=False)
     return probabilities
 
 
 def prevalence(counts: np.ndarray, config: Config) -> float:
-    """Expected share of done among the pairs that teach the done signal, each of the images `[N]` coming as often."""
+    """Return the expected share of done among the pairs that teach the done signal, all images `[N]` equally often."""
     if config.sampling == "separate":
         return float(np.where(counts == 0, 1.0, 0.5).mean())
     return float(np.mean([k_distribution(n, config)[n] for n in counts.tolist()]))
 
 
 def done_weight(config: Config) -> float:
-    """Weight of a done pair in the done loss, against 1 of the others."""
+    """Return the weight of a done pair in the done loss, against 1 of the others."""
     return config.pos_weight if config.done_balance == "pos_weight" else 1.0
 
 
 def done_odds(counts: np.ndarray, config: Config) -> float:
-    """The odds of done as the done loss sees them in training: weight times share of done, over the share of the rest.
+    """Return the odds of done in the done loss: weight times share of done, over the share of the rest.
 
     Args:
         counts: `[N]`, objects of the training images, of which one at least has some.
@@ -54,8 +54,8 @@ def done_odds(counts: np.ndarray, config: Config) -> float:
     return done_weight(config) * share / (1 - share)
 
 
-def draw(counts: np.ndarray, uniforms: np.ndarray, config: Config) -> np.ndarray:
-    """k of P pairs of `sampling=mixed`, int64 `[P]`, by the inverse of the cumulative distribution.
+def draw_k(counts: np.ndarray, uniforms: np.ndarray, config: Config) -> np.ndarray:
+    """Draw k of P pairs of `sampling=mixed`, int64 `[P]`, by the inverse of the cumulative distribution.
 
     Args:
         counts: `[P]`, objects of the pairs' images.
@@ -69,13 +69,13 @@ def draw(counts: np.ndarray, uniforms: np.ndarray, config: Config) -> np.ndarray
     return k
 
 
-def draw_border(counts: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """As published for the done signal: N or N − 1, each half of the time; 0 of no objects. int64 `[P]`."""
+def draw_done_k(counts: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """Draw k as published for the done signal: N or N − 1, each half of the time; 0 of no objects. int64 `[P]`."""
     return np.maximum(counts - (uniforms >= 0.5), 0).astype(np.int64)
 
 
-def draw_unmarked(counts: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
-    """As published for the location: uniform on 0, …, N − 1; 0 of no objects. int64 `[P]`."""
+def draw_location_k(counts: np.ndarray, uniforms: np.ndarray) -> np.ndarray:
+    """Draw k as published for the location: uniform on 0, …, N − 1; 0 of no objects. int64 `[P]`."""
     return np.clip((uniforms * counts).astype(np.int64), 0, np.maximum(counts - 1, 0))
 
 

@@ -1,7 +1,7 @@
-"""From answers and roll-outs to the figures that a trial reports.
+"""From predictions and roll-outs to the metrics that a trial reports.
 
-Distances are in pixels of the image as stored, and within a radius means nearer than it. Where a share is 0 of 0 it is
-0, and so is an error of nothing; no figure is NaN, whatever is asked, as long as the answers are finite.
+Distances are in pixels of the image as stored, and within a radius means nearer than it. A share of 0 of 0 is 0, and so
+is the mean error of no prediction: no metric is NaN as long as the predictions are finite.
 """
 
 from __future__ import annotations
@@ -12,26 +12,27 @@ from typing import NamedTuple
 import numpy as np
 
 from trainables.measuring import multilabel
-from trainables.measuring.calibration import Platt, fit_weighted, scaled
-from trainables.measuring.matching import in_turn, near
-from trainables.seq_attention.framing import normalised
-from trainables.seq_attention.pairs import Answers, Pairs
-from trainables.seq_attention.rollout import Path
+from trainables.measuring.calibration import Platt, apply_platt, fit_platt_weighted
+from trainables.measuring.matching import match_in_order, pairs_within
+from trainables.seq_attention.judging import SplitPredictions
+from trainables.seq_attention.letterbox import normalise
+from trainables.seq_attention.pairs import Pairs, Predictions
+from trainables.seq_attention.rollout import Rollout
 
 HALF = 0.5
-"""Done signal from which the network, as training balances done, holds it to be more likely than not."""
+"""Done signal from which done is more likely than not, as training balances it."""
 
-SAME = 1e-6
-"""Normalised distance below which places are the same one, up to rounding."""
+SAME_POINT = 1e-6
+"""Normalised distance lower_signals which points are equal, up to rounding."""
 
 
 class Thresholds(NamedTuple):
-    """What is chosen on calibration images.
+    """Thresholds and scaling of the done signal, chosen on calibration images.
 
     Attributes:
-        done: the done signal from which a single question is answered with yes (`done_threshold`).
+        done: the done signal from which a single pair counts as done (`done_threshold`).
         rollout: the done signal that ends a roll-out (`rollout_threshold`).
-        platt: what makes a probability of the signal (`done_scaling`).
+        platt: turns the signal into a probability (`done_scaling`).
     """
 
     done: float
@@ -40,12 +41,12 @@ class Thresholds(NamedTuple):
 
 
 class Scale(NamedTuple):
-    """What answers are measured by.
+    """The yardstick of predictions.
 
     Attributes:
         radius: a prediction within it of an object is a hit, in pixels.
         spacing: usual distance of an object to its nearest neighbour in pixels (`Scenes.spacing`); 0: there is none.
-        thresholds: what of the done signal other images have chosen.
+        thresholds: of the done signal, chosen on other images.
         limit: of visits in a roll-out.
     """
 
@@ -55,128 +56,141 @@ class Scale(NamedTuple):
     limit: int
 
 
-def done_threshold(pairs: Pairs, answers: Answers) -> float:
-    """The done signal from which to say yes so that F1 is largest on these pairs, not those that are scored with it.
+def choose_thresholds(calibration: SplitPredictions, radius: float) -> Thresholds:
+    """Choose thresholds and scaling of the done signal on the predictions of calibration images.
 
-    It lies half-way to the next lower signal, because another image's weakest yes may be a little weaker.
+    Args:
+        calibration: roll-outs are run to the limit; other images are scored.
+        radius: within which a visit takes an object.
     """
-    threshold = float(multilabel.choose_thresholds(pairs.done[:, None], answers.done[:, None])[0])
-    below = answers.done[answers.done < threshold]
-    return (threshold + float(below.max())) / 2 if pairs.done.any() and len(below) else threshold
+    pairs, predictions = calibration.pairs, calibration.predictions
+    return Thresholds(
+        done_threshold(pairs, predictions),
+        rollout_threshold(calibration.rollouts, calibration.objects, radius),
+        done_scaling(pairs, predictions),
+    )
 
 
-def done_scaling(pairs: Pairs, answers: Answers) -> Platt:
-    """What turns the done signal, as training has balanced and weighed it, into a probability as roll-outs meet it.
+def score(split: SplitPredictions, scale: Scale) -> dict[str, float]:
+    """Score the predictions of a split; all keys, whatever the predictions (`docs/variants/seq_attention.md`).
+
+    Args:
+        split: predictions, with roll-outs that ran at least until `scale.thresholds.rollout`.
+        scale: radius, spacing, limit, and thresholds that were chosen on other images.
+    """
+    counts = np.array([rollout.count(scale.thresholds.rollout) for rollout in split.rollouts], dtype=np.int64)
+    visits = [rollout.points[:count] for rollout, count in zip(split.rollouts, counts, strict=True)]
+    return {
+        **_score_location(split, scale),
+        **_score_done(split.pairs, split.predictions, scale.thresholds),
+        **_score_counts(counts, np.array([len(objects) for objects in split.objects], dtype=np.int64), scale),
+        **_score_visits(visits, split.objects, scale.radius),
+    }
+
+
+def done_threshold(pairs: Pairs, predictions: Predictions) -> float:
+    """Return the done signal from which pairs count as done for the largest F1; not for the pairs that are scored.
+
+    It lies half-way to the next lower signal, because another image's weakest done signal may be a little weaker.
+    """
+    signal = predictions.done
+    threshold = float(multilabel.choose_thresholds(pairs.done[:, None], signal[:, None])[0])
+    lower_signals = signal[signal < threshold]
+    return (threshold + float(lower_signals.max())) / 2 if pairs.done.any() and len(lower_signals) else threshold
+
+
+def done_scaling(pairs: Pairs, predictions: Predictions) -> Platt:
+    """Fit what turns the done signal, as training has balanced and weighed it, into a probability in roll-outs.
 
     Not a shift of log-odds by the share of done, which is right only if training drew all other k as a roll-out does.
     """
-    return fit_weighted(answers.done, pairs.done, pairs.weight)
+    return fit_platt_weighted(predictions.done, pairs.done, pairs.weight)
 
 
-def rollout_threshold(paths: Sequence[Path], truths: Sequence[np.ndarray], radius: float) -> float:
-    """The done signal at which to stop for the highest F1 of the visits and, on a tie, the count nearest to the truth.
+def rollout_threshold(rollouts: Sequence[Rollout], truths: Sequence[np.ndarray], radius: float) -> float:
+    """Return the done signal at which to stop for the highest F1 of the visits and, on a tie, the best counts.
 
     A count changes only where the threshold passes a running maximum of its signal, so thresholds half-way between
     neighbouring ones are all that there are, besides one that ends every roll-out at once and one that ends none. On a
     tie in both, the one in the widest gap is taken, as other images' signals differ a little; then the lowest.
 
     Args:
-        paths: at least one roll-out, run to the limit; not of images that are scored with the threshold.
-        truths: of each path the objects `[n, 2]` in its image.
+        rollouts: at least one, run to the limit; not of images that are scored with the threshold.
+        truths: of each roll-out the objects `[n, 2]` in its image.
         radius: within which a visit takes an object.
 
     Returns:
         A finite number.
     """
-    highest = [np.maximum.accumulate(path.done) for path in paths]
-    levels = np.unique(np.concatenate(highest))
+    running_max = [np.maximum.accumulate(rollout.done) for rollout in rollouts]
+    levels = np.unique(np.concatenate(running_max))
     halfway = np.maximum(levels[:-1] + np.diff(levels) / 2, np.nextafter(levels[:-1], np.inf))  # never at the lower one
     thresholds = np.concatenate([levels[:1], halfway, np.nextafter(levels[-1:], np.inf)])
     gaps = np.concatenate([[0.0], np.diff(levels), [0.0]])
-    visits = error = matched = np.zeros(len(thresholds), dtype=np.int64)  # whole numbers, so that ties are exact
-    for signal, path, objects in zip(highest, paths, truths, strict=True):
-        counts = np.minimum(np.searchsorted(signal, thresholds), len(path.points))
-        found = np.cumsum(np.append(0, in_turn(path.points, objects, radius) >= 0))
-        visits, matched = visits + counts, matched + found[counts]
+    visits = error = hits = np.zeros(len(thresholds), dtype=np.int64)  # whole numbers, so that ties are exact
+    for signal, rollout, objects in zip(running_max, rollouts, truths, strict=True):
+        counts = np.minimum(np.searchsorted(signal, thresholds), len(rollout.points))
+        hits_by_visit = np.cumsum(np.append(0, match_in_order(rollout.points, objects, radius) >= 0))
+        visits, hits = visits + counts, hits + hits_by_visit[counts]
         error = error + np.abs(counts - len(objects))
-    f1 = 2 * matched / np.maximum(visits + sum(map(len, truths)), 1)
+    f1 = 2 * hits / np.maximum(visits + sum(map(len, truths)), 1)
     return float(thresholds[np.lexsort((-gaps, error, -f1))[0]])
 
 
-def figures(
-    pairs: Pairs, answers: Answers, sizes: np.ndarray, paths: Sequence[Path], truths: Sequence[np.ndarray], scale: Scale
-) -> dict[str, float]:
-    """All figures of some images, the same keys whatever the answers; `docs/variants/seq_attention.md` explains them.
-
-    Args:
-        pairs: questions.
-        answers: to them.
-        sizes: `[images, 2]`, width and height of the images that `pairs.image` names.
-        paths: roll-outs of some images, run at least until `scale.thresholds.rollout`.
-        truths: of each path the objects `[n, 2]` in its image.
-        scale: what they are measured by; its thresholds were chosen on other images.
-    """
-    counts = np.array([path.count(scale.thresholds.rollout) for path in paths], dtype=np.int64)
-    visited = [path.points[:count] for path, count in zip(paths, counts, strict=True)]
-    return {
-        **_location(pairs, answers, sizes, scale),
-        **_done(pairs, answers, scale.thresholds),
-        **_counting(counts, np.array([len(each) for each in truths], dtype=np.int64), scale),
-        **_visits(visited, truths, scale.radius),
-    }
-
-
-def _location(pairs: Pairs, answers: Answers, sizes: np.ndarray, scale: Scale) -> dict[str, float]:
-    """Of the pairs that have a next object."""
-    asked = np.flatnonzero(~pairs.done)
-    said = answers.points[asked]
-    left = [pairs.left(pair) for pair in asked.tolist()]
-    truth = np.array([each[0] for each in left], dtype=np.float64).reshape(-1, 2)
-    error = np.hypot(*(said - truth).T)
-    nearest = np.array([np.hypot(*(each - point).T).min() for each, point in zip(left, said, strict=True)])
-    hit, hit_any = _share(error < scale.radius), _share(nearest < scale.radius)
+def _score_location(split: SplitPredictions, scale: Scale) -> dict[str, float]:
+    """Score the pairs that have a next object."""
+    pairs = split.pairs
+    undone = np.flatnonzero(~pairs.done)
+    points = split.predictions.points[undone]
+    candidates = [pairs.unmarked_objects(pair) for pair in undone.tolist()]
+    truth = np.array([objects[0] for objects in candidates], dtype=np.float64).reshape(-1, 2)
+    error = np.hypot(*(points - truth).T)
+    nearest = np.array(
+        [np.hypot(*(objects - point).T).min() for objects, point in zip(candidates, points, strict=True)]
+    )
+    hit, any_hit = _mean(error < scale.radius), _mean(nearest < scale.radius)
     median = float(np.median(error)) if len(error) else 0.0
     return {
         "pixel_error_median_px": median,
-        "pixel_error_mean_px": _share(error),
+        "pixel_error_mean_px": _mean(error),
         "pixel_error_p90_px": float(np.quantile(error, 0.9)) if len(error) else 0.0,
         "pixel_error_spacing": median / scale.spacing if scale.spacing else 0.0,
         "hit": hit,
-        "hit_any": hit_any,
-        "hit_half_spacing": _share(error < scale.spacing / 2),
-        "hit_any_half_spacing": _share(nearest < scale.spacing / 2),
-        "order_gap": hit_any - hit,
-        "prediction_spread": _spread(said, truth, sizes[pairs.image[asked]]),
+        "hit_any": any_hit,
+        "hit_half_spacing": _mean(error < scale.spacing / 2),
+        "hit_any_half_spacing": _mean(nearest < scale.spacing / 2),
+        "order_gap": any_hit - hit,
+        "prediction_spread": _relative_spread(points, truth, split.sizes[pairs.image[undone]]),
     }
 
 
-def _spread(said: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> float:
-    """How far predictions are apart, as a share of how far the objects are; 1 where all objects are in one place."""
-    apart = [
-        np.sqrt(np.square(each - each.mean(axis=0)).sum(axis=1).mean()) if len(each) else 0.0
-        for each in (normalised(said, sizes), normalised(truth, sizes))
+def _relative_spread(points: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -> float:
+    """Divide the spread of the predictions by that of the objects; 1 where all objects are at one point."""
+    spreads = [
+        np.sqrt(np.square(cloud - cloud.mean(axis=0)).sum(axis=1).mean()) if len(cloud) else 0.0
+        for cloud in (normalise(points, sizes), normalise(truth, sizes))
     ]
-    return float(apart[0] / apart[1]) if apart[1] > SAME else 1.0
+    return float(spreads[0] / spreads[1]) if spreads[1] > SAME_POINT else 1.0
 
 
-def _done(pairs: Pairs, answers: Answers, thresholds: Thresholds) -> dict[str, float]:
-    done, signal = pairs.done, answers.done
+def _score_done(pairs: Pairs, predictions: Predictions, thresholds: Thresholds) -> dict[str, float]:
+    done, signal = pairs.done, predictions.done
     border = pairs.k >= pairs.count - 1
-    said = signal >= thresholds.done
-    precision, recall = _share(done[said]), _share(said[done])
+    positive = signal >= thresholds.done
+    precision, recall = _mean(done[positive]), _mean(positive[done])
     return {
         "done_ap": _average_precision(done, signal),
-        "done_prevalence": _share(done),
+        "done_prevalence": _mean(done),
         "done_ap_border": _average_precision(done[border], signal[border]),
-        "done_prevalence_border": _share(done[border]),
-        "done_f1": _harmonic(precision, recall),
+        "done_prevalence_border": _mean(done[border]),
+        "done_f1": _harmonic_mean(precision, recall),
         "done_precision": precision,
         "done_recall": recall,
         "done_threshold": thresholds.done,
-        "done_brier": float(np.average(np.square(scaled(signal, thresholds.platt) - done), weights=pairs.weight)),
-        "done_at_half": _share(signal[done] >= HALF),
-        "done_not_wanted": _share(signal[~done] >= HALF),
-        "done_stops": _share(signal[done] >= thresholds.rollout),
+        "done_brier": float(np.average(np.square(apply_platt(signal, thresholds.platt) - done), weights=pairs.weight)),
+        "done_at_half": _mean(signal[done] >= HALF),
+        "done_not_wanted": _mean(signal[~done] >= HALF),
+        "done_stops": _mean(signal[done] >= thresholds.rollout),
     }
 
 
@@ -184,42 +198,42 @@ def _average_precision(labels: np.ndarray, scores: np.ndarray) -> float:
     return multilabel.average_precision(labels[:, None], scores[:, None]).micro
 
 
-def _counting(counts: np.ndarray, wanted: np.ndarray, scale: Scale) -> dict[str, float]:
-    """Of roll-outs' counts `[images]` against the true ones."""
-    error = counts - wanted
+def _score_counts(counts: np.ndarray, truth: np.ndarray, scale: Scale) -> dict[str, float]:
+    """Score the counts of roll-outs `[images]` against the true ones."""
+    error = counts - truth
     return {
-        "count_error": _share(np.abs(error)),
-        "count_rmse": float(np.sqrt(_share(np.square(error)))),
-        "count_bias": _share(error),
-        "count_score": _share(1 - np.minimum(1, np.abs(error) / np.maximum(wanted, 1))),
+        "count_error": _mean(np.abs(error)),
+        "count_rmse": float(np.sqrt(_mean(np.square(error)))),
+        "count_bias": _mean(error),
+        "count_score": _mean(1 - np.minimum(1, np.abs(error) / np.maximum(truth, 1))),
         "rollout_threshold": scale.thresholds.rollout,
-        "rollout_endless": _share(counts >= scale.limit),  # a signal that fires stops before the visit
-        "rollout_empty": _share(counts[wanted > 0] == 0),
+        "rollout_endless": _mean(counts >= scale.limit),  # a signal that fires stops before the visit
+        "rollout_empty": _mean(counts[truth > 0] == 0),
     }
 
 
-def _visits(visited: Sequence[np.ndarray], truths: Sequence[np.ndarray], radius: float) -> dict[str, float]:
-    """Of the points that roll-outs visit, summed over images; each takes an object in turn."""
-    matched = again = 0
-    for points, objects in zip(visited, truths, strict=True):
-        taken = in_turn(points, objects, radius) >= 0
-        within = np.zeros(len(points), dtype=bool)
-        within[near(points, objects, radius)[0]] = True
-        matched += int(taken.sum())
-        again += int((within & ~taken).sum())  # all that was within reach had been taken
-    visits, present = sum(map(len, visited)), sum(map(len, truths))
+def _score_visits(visits: Sequence[np.ndarray], truths: Sequence[np.ndarray], radius: float) -> dict[str, float]:
+    """Score the visits of roll-outs, summed over images; each visit takes an object in turn."""
+    hits = duplicates = 0
+    for points, objects in zip(visits, truths, strict=True):
+        hit = match_in_order(points, objects, radius) >= 0
+        near = np.zeros(len(points), dtype=bool)
+        near[pairs_within(points, objects, radius)[0]] = True
+        hits += int(hit.sum())
+        duplicates += int((near & ~hit).sum())  # earlier visits had taken all objects within reach
+    visit_count, object_count = sum(map(len, visits)), sum(map(len, truths))
     return {
-        "rollout_precision": matched / max(visits, 1),
-        "rollout_recall": matched / max(present, 1),
-        "rollout_f1": 2 * matched / max(visits + present, 1),
-        "rollout_duplicates": again / max(visits, 1),
+        "rollout_precision": hits / max(visit_count, 1),
+        "rollout_recall": hits / max(object_count, 1),
+        "rollout_f1": 2 * hits / max(visit_count + object_count, 1),
+        "rollout_duplicates": duplicates / max(visit_count, 1),
     }
 
 
-def _share(of: np.ndarray) -> float:
-    """The mean, and of nothing 0."""
-    return float(of.mean()) if len(of) else 0.0
+def _mean(values: np.ndarray) -> float:
+    """Return the mean; 0 of no values."""
+    return float(values.mean()) if len(values) else 0.0
 
 
-def _harmonic(first: float, second: float) -> float:
+def _harmonic_mean(first: float, second: float) -> float:
     return 2 * first * second / (first + second) if first + second else 0.0

@@ -44,13 +44,13 @@ def loop(logits: np.ndarray, inside: np.ndarray) -> np.ndarray:
 
 
 def test_cells_are_the_centres_of_equal_parts_of_the_square():
-    x, y = heatmap.cells(HEIGHT, WIDTH, CPU)
+    x, y = heatmap.cell_centres(HEIGHT, WIDTH, CPU)
     assert x.tolist() == pytest.approx([centre(place, WIDTH) for place in range(WIDTH)])
     assert y.tolist() == pytest.approx([centre(place, HEIGHT) for place in range(HEIGHT)])
 
 
 def test_inside_are_the_cells_whose_centre_is_in_the_image_and_one_at_least():
-    found = heatmap.inside(EXTENT, HEIGHT, WIDTH)
+    found = heatmap.inside_mask(EXTENT, HEIGHT, WIDTH)
     for each, (across, down) in zip(found, EXTENT.tolist(), strict=True):
         for i in range(HEIGHT):
             for j in range(WIDTH):
@@ -60,7 +60,7 @@ def test_inside_are_the_cells_whose_centre_is_in_the_image_and_one_at_least():
 
 
 def test_probabilities_and_mean_are_those_of_a_loop_and_the_padding_has_none():
-    logits, inside = draw().requires_grad_(), heatmap.inside(EXTENT, HEIGHT, WIDTH)
+    logits, inside = draw().requires_grad_(), heatmap.inside_mask(EXTENT, HEIGHT, WIDTH)
     found = heatmap.log_probabilities(logits, inside).exp()
     means = heatmap.mean(logits, inside)
     assert not found[~inside].any()
@@ -77,7 +77,7 @@ def test_probabilities_and_mean_are_those_of_a_loop_and_the_padding_has_none():
 
 @pytest.mark.parametrize("reach", [1, 3])
 def test_the_peak_is_the_mean_of_a_window_that_no_border_cuts_on_one_side_alone(reach):
-    inside = heatmap.inside(EXTENT, HEIGHT, WIDTH)
+    inside = heatmap.inside_mask(EXTENT, HEIGHT, WIDTH)
     for seed in range(20):
         logits = draw(seed)
         peaks = heatmap.peak(logits, inside, reach)
@@ -106,7 +106,7 @@ def test_the_peak_of_a_map_as_it_is_taught_is_the_truth_and_near_borders_close_t
 
 
 def test_the_border_of_the_image_counts_and_not_that_of_the_padding():
-    inside = heatmap.inside(torch.tensor([[0.5, 1.0]]), HEIGHT, WIDTH)  # columns 0 to 7
+    inside = heatmap.inside_mask(torch.tensor([[0.5, 1.0]]), HEIGHT, WIDTH)  # columns 0 to 7
     cut = gaussian(7.0, 5.0)
     assert in_cells(heatmap.peak(cut, inside)) == pytest.approx([7, 5], abs=1e-3)
     assert in_cells(heatmap.peak(gaussian(12.0, 5.0), inside))[0] <= 7.001
@@ -119,14 +119,14 @@ def test_of_two_equal_modes_the_mean_is_neither_and_the_peak_is_one():
 
 
 def test_a_batch_says_what_its_maps_say_alone():
-    logits, inside = draw(3), heatmap.inside(EXTENT, HEIGHT, WIDTH)
+    logits, inside = draw(3), heatmap.inside_mask(EXTENT, HEIGHT, WIDTH)
     for say in (heatmap.mean, heatmap.peak):
         alone = [say(logits[row : row + 1], inside[row : row + 1]) for row in range(4)]
         torch.testing.assert_close(say(logits, inside), torch.cat(alone))
 
 
 def test_cross_entropy_is_that_of_a_loop():
-    logits, inside = draw(1), heatmap.inside(EXTENT, HEIGHT, WIDTH)
+    logits, inside = draw(1), heatmap.inside_mask(EXTENT, HEIGHT, WIDTH)
     wanted = torch.tensor([[0.3, -0.2], [-0.9, 0.9], [0.0, -0.99], [-1.0, 0.0]])
     found = heatmap.cross_entropy(logits, inside, wanted)
     for row, (x, y) in enumerate(wanted.tolist()):
@@ -139,7 +139,7 @@ def test_cross_entropy_is_that_of_a_loop():
 
 @pytest.mark.parametrize("wanted", [[0.3, -0.2], [-1.0, -1.0], [0.19, 0.5]])
 def test_cross_entropy_is_lowest_at_its_own_target(wanted):
-    inside = heatmap.inside(torch.tensor([[0.6, 1.0]]), HEIGHT, WIDTH)
+    inside = heatmap.inside_mask(torch.tensor([[0.6, 1.0]]), HEIGHT, WIDTH)
     point = torch.tensor([wanted])
     logits = gaussian(*in_cells(point)).requires_grad_()
     lowest = heatmap.cross_entropy(logits, inside, point)
@@ -149,7 +149,7 @@ def test_cross_entropy_is_lowest_at_its_own_target(wanted):
 
 
 def test_a_point_anywhere_gives_a_finite_loss_and_gradient():
-    inside = heatmap.inside(torch.tensor([[0.3, 1.0]]), HEIGHT, WIDTH).expand(4, -1, -1)
+    inside = heatmap.inside_mask(torch.tensor([[0.3, 1.0]]), HEIGHT, WIDTH).expand(4, -1, -1)
     logits = draw(2).requires_grad_()
     loss = heatmap.cross_entropy(logits, inside, torch.tensor([[0.0, 0.0], [1.0, 1.0], [-40.0, 900.0], [5.0, 0.0]]))
     loss.sum().backward()
@@ -161,7 +161,7 @@ def test_a_point_anywhere_gives_a_finite_loss_and_gradient():
 @pytest.mark.parametrize("size", [1e2, 1e4, 1e30])
 def test_extreme_logits_have_finite_gradients(size):
     logits = (draw(4).sign() * size).requires_grad_()
-    inside = heatmap.inside(EXTENT, HEIGHT, WIDTH)
+    inside = heatmap.inside_mask(EXTENT, HEIGHT, WIDTH)
     loss = heatmap.cross_entropy(logits, inside, torch.zeros(4, 2))
     (loss.sum() + heatmap.mean(logits, inside).sum() + heatmap.peak(logits, inside).sum()).backward()
     assert loss.isfinite().all()
@@ -169,7 +169,7 @@ def test_extreme_logits_have_finite_gradients(size):
 
 
 def test_everything_is_in_float32_also_of_half_precision_logits_under_autocast():
-    rough, inside, wanted = draw(5).bfloat16(), heatmap.inside(EXTENT, HEIGHT, WIDTH), torch.full((4, 2), 0.123)
+    rough, inside, wanted = draw(5).bfloat16(), heatmap.inside_mask(EXTENT, HEIGHT, WIDTH), torch.full((4, 2), 0.123)
     expected = [
         heatmap.mean(rough.float(), inside),
         heatmap.peak(rough.float(), inside),

@@ -19,7 +19,7 @@ from trainables.objective import Goal, Objective
 from trainables.registry import load
 from trainables.seq_attention import card
 from trainables.seq_attention.config import Config, Data
-from trainables.seq_attention.inference import Counter
+from trainables.seq_attention.inference import Predictor
 from trainables.settings import UsageError
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
@@ -36,7 +36,7 @@ def variant():
 def export(variant, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     training = TrainingFolder(folder / "trial", Loop(variant, OBJECTIVE), {})
-    training.epoch()
+    training.run_epoch()
     training.close()
     recipe = Recipe(load("seq_attention"), variant.config, Data(**DATA), OBJECTIVE, 0)
     write_export(folder / "out", recipe, folder / "trial" / BEST_WEIGHTS, {}, variant.describe(), "For a test.")
@@ -47,7 +47,7 @@ def export(variant, tmp_path_factory) -> Path:
 def images(variant, tmp_path_factory) -> list[Path]:
     """Validation images as files, at the size that they are fitted to."""
     folder = tmp_path_factory.mktemp("images")
-    scenes = variant.scenes["val"]
+    scenes = variant.splits["val"]
     files = []
     for place, (image, size) in enumerate(zip(scenes.batch(range(len(scenes))), scenes.sizes, strict=True)):
         width, height = np.rint(size * 64 / size.max()).astype(int)
@@ -57,28 +57,28 @@ def images(variant, tmp_path_factory) -> list[Path]:
 
 
 def test_a_counter_counts_as_the_variant_does(export, variant, images):
-    counter = Counter.load(export)
-    scenes = variant.scenes["val"]
+    predictor = Predictor.load(export)
+    scenes = variant.splits["val"]
     for until in (0.2, np.inf):
-        paths = variant.judge.paths(variant._asker, scenes, until)
+        paths = variant.judge.roll_out(variant._locator, scenes, until)
         for file, path, size in zip(images, paths, scenes.sizes, strict=True):
-            found = counter(file, threshold=until)
+            objects = predictor(file, threshold=until)
             fitted = np.rint(size * 64 / size.max()) / size  # the file is the fitted image: its pixels are larger
-            assert len(found.points) == len(path.points)
-            np.testing.assert_allclose(found.points, path.points * fitted, atol=0.6)
-            assert found.done == pytest.approx(path.done[-1], abs=1e-3)
-            assert found.ended == (path.done[-1] >= until)
+            assert len(objects.points) == len(path.points)
+            np.testing.assert_allclose(objects.points, path.points * fitted, atol=0.6)
+            assert objects.done == pytest.approx(path.done[-1], abs=1e-3)
+            assert objects.complete == (path.done[-1] >= until)
 
 
 def test_its_threshold_is_that_of_the_calibration_images(export):
     report = json.loads((export / "metrics.json").read_text())["report"]
-    assert Counter.load(export).threshold == report["val/rollout_threshold"]
+    assert Predictor.load(export).threshold == report["val/rollout_threshold"]
 
 
 def test_points_are_in_pixels_of_the_file(export, tmp_path):
     file = tmp_path / "large.png"
     Image.fromarray(np.random.default_rng(3).integers(0, 256, (300, 500, 3), np.uint8)).save(file)
-    points = Counter.load(export)(file, threshold=np.inf).points
+    points = Predictor.load(export)(file, threshold=np.inf).points
     assert (points >= 0).all()
     assert (points <= [500, 300]).all()
     assert points.max() > 64
@@ -87,7 +87,7 @@ def test_points_are_in_pixels_of_the_file(export, tmp_path):
 def test_an_image_that_is_none_is_named(export, tmp_path):
     (tmp_path / "no.png").write_text("no image")
     with pytest.raises(UsageError, match=r"no\.png cannot be read"):
-        Counter.load(export)(tmp_path / "no.png")
+        Predictor.load(export)(tmp_path / "no.png")
 
 
 def test_the_card_s_python_runs(export, images):
@@ -98,7 +98,7 @@ def test_the_card_s_python_runs(export, images):
     lines = ran.stdout.splitlines()
     assert [line.split()[0] for line in lines] == [str(file) for file in images[:2]]
     assert all("objects" in line or "without an end" in line for line in lines)
-    assert "Counter.load" in (export / CARD).read_text()
+    assert "Predictor.load" in (export / CARD).read_text()
 
 
 def test_the_card_says_what_is_not_as_published():

@@ -22,7 +22,7 @@ def points(seed: int, count: int = 64) -> torch.Tensor:
 def at(x: float, y: float, form: str, tau: float = 0.1) -> tuple[float, list[float]]:
     """Loss and gradient of an error."""
     error = torch.tensor([[x, y]], dtype=torch.float32, requires_grad=True)
-    value = losses.spatial(error, torch.zeros(1, 2), form, tau).sum()
+    value = losses.location_loss(error, torch.zeros(1, 2), form, tau).sum()
     return value.item(), torch.autograd.grad(value, error)[0][0].tolist()
 
 
@@ -46,7 +46,7 @@ def formula(form: str, x: float, y: float, tau: float) -> float:
 def test_every_form_is_its_formula(form, tau):
     predicted, wanted = points(0), points(1)
     expected = [formula(form, x, y, tau) for x, y in (predicted.double() - wanted.double()).tolist()]
-    torch.testing.assert_close(losses.spatial(predicted, wanted, form, tau), torch.tensor(expected))
+    torch.testing.assert_close(losses.location_loss(predicted, wanted, form, tau), torch.tensor(expected))
 
 
 @pytest.mark.parametrize(("tau", "jump"), [(0.3, 0.09), (0.1, 0.01)])
@@ -83,7 +83,7 @@ def test_the_published_form_has_the_gradient_of_the_published_code(tau):
     dist = torch.abs(pred_x - wanted[:, 0]) + torch.abs(pred_y - wanted[:, 1])
     published = torch.where(dist < tau, dist**2, tau * dist + tau**2).mean()
     expected = torch.autograd.grad(published, predicted)[0]
-    ours = losses.spatial(predicted, wanted, "literal", tau).mean()
+    ours = losses.location_loss(predicted, wanted, "literal", tau).mean()
     assert ours.item() == pytest.approx(published.item())
     torch.testing.assert_close(torch.autograd.grad(ours, predicted)[0], expected)
 
@@ -93,7 +93,7 @@ def kink(form: str, tau: float, angle: float) -> tuple[float, float]:
     unit = torch.tensor([[math.cos(angle), math.sin(angle)]])
     step = tau / 100
     along = torch.arange(20, 300)[:, None] * step * unit
-    values = losses.spatial(along, torch.zeros_like(along), form, tau)
+    values = losses.location_loss(along, torch.zeros_like(along), form, tau)
     slopes = values.diff() / step
     return values.diff().abs().max().item(), slopes.diff().abs().max().item()
 
@@ -130,8 +130,8 @@ def test_an_exact_prediction_has_no_loss_and_a_gradient_of_zero(form):
 def test_images_that_are_done_give_no_gradient_to_the_location_and_the_published_ones_do():
     predicted, is_done = points(4, 4).requires_grad_(), torch.tensor([True, False, True, False])
     wanted = torch.where(is_done[:, None], 0.0, points(5, 4))  # of done, the centre of the image
-    each = losses.spatial(predicted, wanted, "huber_axis", 0.1)
-    masked = torch.autograd.grad(losses.mean_over(each, ~is_done, 2), predicted, retain_graph=True)[0]
+    each = losses.location_loss(predicted, wanted, "huber_axis", 0.1)
+    masked = torch.autograd.grad(losses.masked_mean(each, ~is_done, 2), predicted, retain_graph=True)[0]
     assert not masked[is_done].any()
     assert masked[~is_done].all()
     published = torch.autograd.grad(each.mean(), predicted)[0]
@@ -141,11 +141,11 @@ def test_images_that_are_done_give_no_gradient_to_the_location_and_the_published
 
 def test_a_mean_of_none_is_zero_with_gradients_of_zero():
     each = torch.tensor([3.0, torch.inf], requires_grad=True)
-    empty = losses.mean_over(each, torch.zeros(2, dtype=torch.bool), 0)
+    empty = losses.masked_mean(each, torch.zeros(2, dtype=torch.bool), 0)
     empty.backward()
     assert empty.item() == 0
     assert each.grad.tolist() == [0, 0]
-    assert losses.mean_over(each, torch.tensor([True, False]), 2).item() == 1.5
+    assert losses.masked_mean(each, torch.tensor([True, False]), 2).item() == 1.5
 
 
 def test_the_nearest_free_candidate_is_chosen_without_a_gradient():
@@ -153,7 +153,7 @@ def test_the_nearest_free_candidate_is_chosen_without_a_gradient():
     candidates = points(7, 160).view(32, 5, 2)
     free = torch.rand(32, 5, generator=torch.Generator().manual_seed(8)) < 0.6
     free[0] = False
-    chosen = losses.nearest(predicted, candidates, free)
+    chosen = losses.nearest_candidate(predicted, candidates, free)
     assert not chosen.requires_grad
     for row, (x, y) in enumerate(predicted.tolist()):
         there = [each for each, is_free in zip(candidates[row].tolist(), free[row].tolist(), strict=True) if is_free]
@@ -162,8 +162,10 @@ def test_the_nearest_free_candidate_is_chosen_without_a_gradient():
 
 
 def test_without_any_candidate_the_point_is_finite_though_the_padding_is_not():
-    nothing = losses.nearest(points(0, 2), torch.zeros(2, 0, 2), torch.zeros(2, 0, dtype=torch.bool))
-    padded = losses.nearest(points(0, 2), torch.full((2, 3, 2), torch.nan), torch.zeros(2, 3, dtype=torch.bool))
+    nothing = losses.nearest_candidate(points(0, 2), torch.zeros(2, 0, 2), torch.zeros(2, 0, dtype=torch.bool))
+    padded = losses.nearest_candidate(
+        points(0, 2), torch.full((2, 3, 2), torch.nan), torch.zeros(2, 3, dtype=torch.bool)
+    )
     assert torch.equal(nothing, points(0, 2))
     assert torch.equal(padded, points(0, 2))
 
@@ -175,14 +177,14 @@ def test_the_done_loss_is_torchs(pos_weight):
     expected = F.binary_cross_entropy_with_logits(
         logits, is_done.float(), pos_weight=torch.tensor(pos_weight), reduction="none"
     )
-    torch.testing.assert_close(losses.done(logits, is_done, pos_weight), expected)
+    torch.testing.assert_close(losses.done_loss(logits, is_done, pos_weight), expected)
 
 
 def best_probability(share: float, factor: float, pos_weight: float) -> float:
     """Where the loss is lowest when a share of the images that look alike is done."""
     logits = torch.linspace(-6, 6, 24001)
     on, off = (
-        losses.done(logits, torch.full_like(logits, kind, dtype=torch.bool), pos_weight) for kind in (True, False)
+        losses.done_loss(logits, torch.full_like(logits, kind, dtype=torch.bool), pos_weight) for kind in (True, False)
     )
     total = factor * (share * on + (1 - share) * off)
     return logits[total.argmin()].sigmoid().item()
@@ -206,7 +208,7 @@ def test_the_later_published_form_prefers_an_error_of_0_06_to_one_of_0_04():
     assert later(0.06) < later(0.04)
     along = torch.linspace(0, 1, 2001)[:, None] * torch.tensor([[0.6, 0.8]])
     for form in FORMS:
-        assert (losses.spatial(along, torch.zeros_like(along), form, 0.1).diff() > 0).all()
+        assert (losses.location_loss(along, torch.zeros_like(along), form, 0.1).diff() > 0).all()
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -215,8 +217,10 @@ def test_under_autocast_the_losses_are_those_of_float32(form):
     is_done = torch.arange(64) % 2 == 0
 
     def both() -> torch.Tensor:
-        location = losses.spatial(predicted, wanted, form, 0.1)
-        return torch.cat([losses.mean_over(location, ~is_done, 32)[None], losses.done(predicted[:, 0], is_done, 3.0)])
+        location = losses.location_loss(predicted, wanted, form, 0.1)
+        return torch.cat(
+            [losses.masked_mean(location, ~is_done, 32)[None], losses.done_loss(predicted[:, 0], is_done, 3.0)]
+        )
 
     expected = both()
     with torch.autocast("cpu", torch.bfloat16):
@@ -227,7 +231,7 @@ def test_under_autocast_the_losses_are_those_of_float32(form):
 def test_a_half_precision_prediction_is_compared_with_a_target_in_float32():
     """Two bf16 near 1 lie 0.004 apart, 0.75 pixels of 384: such a target is off by up to half of that."""
     predicted, wanted = torch.tensor([[1.0, 1.0]]).bfloat16(), torch.tensor([[0.9981, 0.9981]])
-    loss = losses.spatial(predicted, wanted, "l1", 0.1)
+    loss = losses.location_loss(predicted, wanted, "l1", 0.1)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(0.0038, rel=1e-3)
     off = (wanted.bfloat16().float() - wanted).abs().max().item() * SIDE / 2

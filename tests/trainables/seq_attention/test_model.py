@@ -37,9 +37,9 @@ def test_every_parameter_of_every_part_gets_a_gradient(values):
     for each in net.parameters():
         if not each.any():  # a residual branch's factor, say, before which there is no gradient then
             each.data += 0.5
-    found = net(*asked())
-    location = found.location.square().sum() if found.logits is None else (found.location * 3 + 1).square().sum()
-    (location + F.softplus(found.done).sum()).backward()
+    output = net(*asked())
+    location = output.location.square().sum() if output.logits is None else (output.location * 3 + 1).square().sum()
+    (location + F.softplus(output.done).sum()).backward()
     unreached = [name for name, each in net.named_parameters() if each.grad is None or not each.grad.abs().max() > 0]
     assert not unreached
 
@@ -114,10 +114,10 @@ def test_under_autocast_answers_are_not_those_of_bf16(values):
     net = network(**values).eval()
     images, _, extent = asked()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        found, more = (net(images, torch.full((3,), k), extent) for k in (55, 56))
-    assert not torch.equal(found.location, found.location.bfloat16().float())
-    assert not torch.equal(found.done, found.done.bfloat16().float())
-    assert not (found.done == more.done).any()
+        output, more = (net(images, torch.full((3,), k), extent) for k in (55, 56))
+    assert not torch.equal(output.location, output.location.bfloat16().float())
+    assert not torch.equal(output.done, output.done.bfloat16().float())
+    assert not (output.done == more.done).any()
 
 
 def test_heatmap_ce_always_has_the_heat_map():

@@ -1,32 +1,29 @@
-"""The enumerated questions, against loops, and what holds of them whatever the images."""
+"""The enumerated pairs, against loops, and what holds of them whatever the images."""
 
 from __future__ import annotations
+
+import dataclasses
 
 import numpy as np
 import pytest
 
-from trainables.seq_attention.orders import arranged
-from trainables.seq_attention.pairs import Answers, answered, enumerated
-from trainables.seq_attention.scenes import Scenes
+from tests.support.tiny_scenes import build_scenes
+from trainables.seq_attention.orders import sort_objects
+from trainables.seq_attention.pairs import Predictions, enumerate_pairs, predict_pairs
+from trainables.seq_attention.split import Scenes
 
 
 def scenes(*counts: int, seed: int = 0) -> Scenes:
     rng = np.random.default_rng(seed)
-    return Scenes(
-        images=np.zeros((len(counts), 32, 32, 3), np.uint8),
-        sizes=np.full((len(counts), 2), 100),
-        points=[rng.uniform(0, 100, (n, 2)).astype(np.float32) for n in counts],
-        names=[str(place) for place in range(len(counts))],
-        calibration=np.zeros(len(counts), bool),
-    )
+    return build_scenes([rng.uniform(0, 100, (n, 2)).astype(np.float32) for n in counts], 100)
 
 
 def asked(some: Scenes, order: str = "reading") -> list[tuple[str, int, list, list]]:
     """Each question, by name: k, what is marked, and what is left."""
-    pairs = enumerated(some, order, 30.0)
+    pairs = enumerate_pairs(some, order, 30.0)
     rows = zip(pairs.image, pairs.k, strict=True)
     return [
-        (some.names[image], int(k), pairs.marked(row).tolist(), pairs.left(row).tolist())
+        (some.names[image], int(k), pairs.marked_objects(row).tolist(), pairs.unmarked_objects(row).tolist())
         for row, (image, k) in enumerate(rows)
     ]
 
@@ -44,7 +41,7 @@ def asked(some: Scenes, order: str = "reading") -> list[tuple[str, int, list, li
     ],
 )
 def test_of_an_image_k_is_at_both_ends_and_at_the_quarters_each_once(count, expected):
-    pairs = enumerated(scenes(count), "reading", 30.0)
+    pairs = enumerate_pairs(scenes(count), "reading", 30.0)
     assert pairs.k.tolist() == expected
     assert pairs.done.tolist() == [k == count for k in expected]
     assert pairs.count.tolist() == [count] * len(expected)
@@ -55,7 +52,7 @@ def test_what_is_marked_and_what_is_left_are_the_objects_in_their_order(order):
     some = scenes(5, 0, 12, 1)
     for name, k, marked, left in asked(some, order):
         points = some.points[int(name)]
-        expected = [points[place].tolist() for place in arranged(points, order, 30.0)]
+        expected = [points[place].tolist() for place in sort_objects(points, order, 30.0)]
         assert marked == expected[:k]
         assert left == expected[k:]
 
@@ -71,37 +68,37 @@ def test_questions_are_the_same_on_every_call():
 def test_questions_of_an_image_do_not_depend_on_the_others_or_on_the_order_of_its_objects():
     some = scenes(5, 0, 12, 1, 7)
     turned = some.select(np.array([4, 2, 0, 1, 3]))
-    shuffled = Scenes(**{**vars(turned), "points": [each[::-1].copy() for each in turned.points]})
+    shuffled = dataclasses.replace(turned, points=[each[::-1].copy() for each in turned.points])
     assert sorted(asked(shuffled), key=str) == sorted(asked(some), key=str)
     assert asked(some.select(np.array([2]))) == [each for each in asked(some) if each[0] == "2"]
 
 
 def test_each_image_has_one_pair_that_is_done():
-    pairs = enumerated(scenes(5, 0, 12, 1, 2), "reading", 30.0)
+    pairs = enumerate_pairs(scenes(5, 0, 12, 1, 2), "reading", 30.0)
     assert pairs.image[pairs.done].tolist() == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
 def test_answers_come_in_the_order_of_the_rows_whatever_the_batch(batch):
-    pairs, sizes = enumerated(scenes(5, 0, 12, 1, 2), "reading", 30.0), []
+    pairs, sizes = enumerate_pairs(scenes(5, 0, 12, 1, 2), "reading", 30.0), []
 
     def ask(places, marked):
         sizes.append(len(places))
         last = [each[-1] if len(each) else (-1.0, -1.0) for each in marked]
         done = [place + len(each) / 100 for place, each in zip(places, marked, strict=True)]
-        return Answers(np.array(last, dtype=np.float64), np.array(done))
+        return Predictions(np.array(last, dtype=np.float64), np.array(done))
 
     rows = [7, 0, 3, len(pairs) - 1, 4]
-    answers = answered(ask, pairs, rows, batch)
+    answers = predict_pairs(ask, pairs, rows, batch)
     assert max(sizes) == min(batch, 5)
     assert sum(sizes) == 5
     np.testing.assert_allclose(answers.done, [pairs.image[row] + pairs.k[row] / 100 for row in rows])
     for point, row in zip(answers.points, rows, strict=True):
-        np.testing.assert_array_equal(point, pairs.marked(row)[-1] if pairs.k[row] else [-1.0, -1.0])
+        np.testing.assert_array_equal(point, pairs.marked_objects(row)[-1] if pairs.k[row] else [-1.0, -1.0])
 
 
 def test_the_weights_of_an_images_pairs_are_a_roll_out_s():
-    pairs = enumerated(scenes(0, 1, 5, 9), "reading", 30.0)
+    pairs = enumerate_pairs(scenes(0, 1, 5, 9), "reading", 30.0)
     for image, n in enumerate((0, 1, 5, 9)):
         own = pairs.image == image
         assert pairs.weight[own].sum() == pytest.approx(1)
@@ -109,7 +106,7 @@ def test_the_weights_of_an_images_pairs_are_a_roll_out_s():
 
 
 def test_no_questions_have_no_answers():
-    pairs = enumerated(scenes(3), "reading", 30.0)
-    nothing = answered(lambda places, marked: pytest.fail("asked"), pairs, [], 4)
+    pairs = enumerate_pairs(scenes(3), "reading", 30.0)
+    nothing = predict_pairs(lambda places, marked: pytest.fail("asked"), pairs, [], 4)
     assert nothing.points.shape == (0, 2)
     assert nothing.done.shape == (0,)

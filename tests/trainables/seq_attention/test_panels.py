@@ -5,17 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.images.sheets import HEADER, bar, grid, stacked
-from trainables.seq_attention import panels
-from trainables.seq_attention.framing import fitted
-from trainables.seq_attention.panels import BLUE, GAP, GREEN, PALE, RED, SIDE, YELLOW
+from trainables.images.sheets import HEADER, arrange_grid, stack, text_bar
+from trainables.seq_attention import drawing, panels
+from trainables.seq_attention.drawing import BLUE, GREEN, PALE, RED, SIDE, YELLOW, Canvas
+from trainables.seq_attention.letterbox import letterbox
+from trainables.seq_attention.panels import GAP
 
 SIZES = [(300, 200), (120, 400), (96, 96), (2000, 1500)]
 NONE = np.zeros((0, 2))
 
 
 def blank(size: tuple[int, int], side: int = 128, shade: int = 90) -> np.ndarray:
-    image = fitted(np.full((size[1], size[0], 3), shade, dtype=np.uint8), side)
+    image = letterbox(np.full((size[1], size[0], 3), shade, dtype=np.uint8), side)
     image.setflags(write=False)
     return image
 
@@ -43,7 +44,7 @@ def has(picture: np.ndarray, colour: tuple[int, int, int]) -> bool:
 
 def ask(size: tuple[int, int], left: np.ndarray, done: float = 0.1, predicted: tuple = (0.8, 0.7)) -> np.ndarray:
     marked = share(size, (0.2, 0.85), (0.75, 0.1))
-    return panels.question(blank(size), size, marked, left, share(size, predicted)[0], done, 0.5)
+    return panels.draw_prediction(blank(size), size, marked, left, share(size, predicted)[0], done, 0.5)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -85,12 +86,12 @@ def test_what_is_said_of_done_is_red_where_it_is_wrong(done, left, right):
 
 
 def test_what_is_written_says_pixels_of_the_image_and_not_of_the_picture(monkeypatch):
-    assert panels.error_words(np.array([300.0, 400.0]), np.array([0.0, 0.0])) == "err=500px"
-    assert panels.done_words(0.15, 0.5, False) == ("done predicted 0.15 (no)", "true 0")
-    assert panels.done_words(0.15, 0.1, True) == ("done predicted 0.15 (yes)", "true 1")
-    assert panels.count_words(9, 11, 8) == "counted 9 of 11, 8 right"
+    assert panels.error_text(np.array([300.0, 400.0]), np.array([0.0, 0.0])) == "err=500px"
+    assert panels.done_texts(0.15, 0.5, False) == ("done predicted 0.15 (no)", "true 0")
+    assert panels.done_texts(0.15, 0.1, True) == ("done predicted 0.15 (yes)", "true 1")
+    assert panels.count_text(9, 11, 8) == "counted 9 of 11, 8 right"
     size = (2000, 1500)
-    monkeypatch.setattr(panels._Drawing, "label", lambda self, text, at, colour: written.append(text))
+    monkeypatch.setattr(Canvas, "draw_label", lambda self, text, at, colour: written.append(text))
     written: list[str] = []
     ask(size, share(size, (0.5, 0.7)))
     assert written == ["err=600px"]
@@ -100,14 +101,14 @@ def test_what_is_written_says_pixels_of_the_image_and_not_of_the_picture(monkeyp
 def labels(monkeypatch) -> list[tuple[str, float, float, float, float]]:
     """Every text that is written on an image, with its box."""
     found = []
-    write = panels._Drawing._write
+    write = Canvas._write
 
     def noted(self, text, left, top, colour):
-        width, height = panels._extent(text)
+        width, height = drawing.text_size(text)
         found.append((text, left, top, left + width, top + height))
         write(self, text, left, top, colour)
 
-    monkeypatch.setattr(panels._Drawing, "_write", noted)
+    monkeypatch.setattr(Canvas, "_write", noted)
     return found
 
 
@@ -118,7 +119,7 @@ def test_no_label_is_cut_off_or_hides_a_point_or_another_label(seed, labels):
     drawn = generator.random((14, 2))
     drawn = [drawn.round(0), drawn.round(1), 0.4 + 0.25 * drawn][seed % 3]  # corners, borders, a crowd
     points, predicted = np.clip(drawn, 0.01, 0.99) * size, drawn[0] * size
-    panels.question(blank(size), size, points[:8], points[8:], predicted, 0.2, 0.5)
+    panels.draw_prediction(blank(size), size, points[:8], points[8:], predicted, 0.2, 0.5)
     width, height = (each * SIDE / max(size) for each in size)
     assert labels[0][0].startswith("err=")
     for index, (_, left, top, right, bottom) in enumerate(labels):
@@ -137,7 +138,7 @@ def test_no_label_is_cut_off_or_hides_a_point_or_another_label(seed, labels):
 def test_a_label_without_any_free_place_is_written_inside_all_the_same(labels):
     size = (100, 100)
     crowd = np.stack(np.meshgrid(np.arange(2, 100, 3.0), np.arange(2, 100, 3.0)), axis=-1).reshape(-1, 2)
-    panels.question(blank(size), size, NONE, crowd, np.array([99.0, 99.0]), 0.2, 0.5)
+    panels.draw_prediction(blank(size), size, NONE, crowd, np.array([99.0, 99.0]), 0.2, 0.5)
     [(text, left, top, right, bottom)] = labels
     assert text == "err=137px"
     assert 0 <= left < right <= SIDE
@@ -147,20 +148,20 @@ def test_a_label_without_any_free_place_is_written_inside_all_the_same(labels):
 def test_marked_objects_are_numbered_in_their_order_unless_they_are_a_crowd(labels):
     size = (400, 400)
     line = np.stack([np.linspace(40, 360, 5), np.full(5, 200.0)], axis=1)
-    panels.question(blank(size), size, line, NONE, np.array([10.0, 10.0]), 0.9, 0.5)
+    panels.draw_prediction(blank(size), size, line, NONE, np.array([10.0, 10.0]), 0.9, 0.5)
     assert [text for text, *_ in labels] == ["1", "2", "3", "4", "5"]
     lefts = [left for _, left, *_ in labels]
     assert lefts == sorted(lefts)
     labels.clear()
-    crowd = np.random.default_rng(0).random((panels.NUMBERED + 1, 2)) * 400
-    panels.question(blank(size), size, crowd, NONE, np.array([10.0, 10.0]), 0.9, 0.5)
+    crowd = np.random.default_rng(0).random((drawing.MAX_NUMBERS + 1, 2)) * 400
+    panels.draw_prediction(blank(size), size, crowd, NONE, np.array([10.0, 10.0]), 0.9, 0.5)
     assert labels == []
 
 
 @pytest.mark.parametrize("shade", [0, 255])
 def test_rings_have_an_edge_that_is_seen_on_black_and_white(shade):
     size = (96, 96)
-    picture = panels.question(
+    picture = panels.draw_prediction(
         blank(size, 96, shade), size, share(size, (0.5, 0.5)), NONE, np.array([9.0, 9.0]), 0.9, 0.5
     )
     row, column = place(size, share(size, (0.5, 0.5))[0])
@@ -175,7 +176,7 @@ def test_a_path_is_green_where_a_visit_took_an_object_red_where_not_and_yellow_w
     size = (300, 240)
     truth = share(size, (0.2, 0.2), (0.5, 0.2), (0.8, 0.2), (0.8, 0.8))
     visited = share(size, (0.2, 0.22), (0.5, 0.22), (0.3, 0.8), (0.8, 0.78))
-    picture = panels.path(blank(size), size, truth, visited, np.array([0, 1, -1, 3]))
+    picture = panels.draw_rollout(blank(size), size, truth, visited, np.array([0, 1, -1, 3]))
     assert [near(picture, size, point, YELLOW) for point in truth] == [False, False, True, False]
     assert [near(picture, size, point, PALE) for point in truth] == [True, True, False, True]
     for point, away, colour in zip(visited, (-1, -1, 1, 1), (GREEN, GREEN, RED, GREEN), strict=True):  # off the lines
@@ -193,7 +194,7 @@ def test_a_path_of_nothing_is_a_picture_too(objects, visits):
     size = (100, 100)
     points = share(size, (0.2, 0.2), (0.5, 0.5), (0.8, 0.8))
     found = np.where(np.arange(visits) < objects, np.arange(visits), -1)
-    picture = panels.path(blank(size), size, points[:objects], points[:visits], found)
+    picture = panels.draw_rollout(blank(size), size, points[:objects], points[:visits], found)
     assert has(picture, YELLOW) == (objects > visits)
     assert has(picture, RED) == (visits > objects)
 
@@ -201,14 +202,14 @@ def test_a_path_of_nothing_is_a_picture_too(objects, visits):
 def test_a_grid_has_rows_of_so_many_columns_with_black_beside_smaller_pictures():
     pictures = [np.full((4 + index, 120 - index, 3), 10 + index, dtype=np.uint8) for index in range(4)]
     title = "a title that is wider than one picture is"
-    made = grid(pictures, title, 3)
+    made = arrange_grid(pictures, title, 3)
     assert made.shape == (HEADER + 7 + 7, 360, 3)
-    assert np.array_equal(made[:HEADER], bar(360, title))
+    assert np.array_equal(made[:HEADER], text_bar(360, title))
     for index, (top, left) in enumerate([(0, 0), (0, 120), (0, 240), (7, 0)]):
         cell = made[HEADER + top : HEADER + top + 7, left : left + 120]
         assert (cell[: 4 + index, : 120 - index] == 10 + index).all()
         assert not cell[4 + index :].any()
         assert not cell[:, 120 - index :].any()
     assert not made[HEADER + 7 :, 120:].any()
-    assert grid(pictures[:1], title, 3).shape == (HEADER + 4, 120, 3)
-    assert stacked(pictures[:2]).shape == (9, 120, 3)
+    assert arrange_grid(pictures[:1], title, 3).shape == (HEADER + 4, 120, 3)
+    assert stack(pictures[:2]).shape == (9, 120, 3)

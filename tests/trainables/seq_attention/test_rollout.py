@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.seq_attention.pairs import Answers
-from trainables.seq_attention.rollout import Path, roll_out
+from trainables.seq_attention.pairs import Predictions
+from trainables.seq_attention.rollout import Rollout, roll_out
 
 
 def answer(place: int, marked: np.ndarray) -> tuple[np.ndarray, float]:
@@ -16,9 +16,9 @@ def answer(place: int, marked: np.ndarray) -> tuple[np.ndarray, float]:
     return rng.uniform(0, 100, 2), float(rng.random())
 
 
-def ask(places, marked) -> Answers:
+def ask(places, marked) -> Predictions:
     each = [answer(*pair) for pair in zip(places, marked, strict=True)]
-    return Answers(np.array([point for point, _ in each]), np.array([done for _, done in each]))
+    return Predictions(np.array([point for point, _ in each]), np.array([done for _, done in each]))
 
 
 def alone(place: int, limit: int, until: float) -> tuple[list, list]:
@@ -43,7 +43,7 @@ def test_a_roll_out_is_that_of_its_image_alone_whatever_the_batch(until, batch):
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.6, 0.95, 0.999, 2.0])
 def test_the_count_at_a_threshold_is_that_of_a_roll_out_that_ends_there(threshold):
     places = list(range(20))
-    whole, ended = roll_out(ask, places, 9, 8), roll_out(ask, places, 9, 8, until=threshold)
+    whole, ended = roll_out(ask, places, 9, 8), roll_out(ask, places, 9, 8, threshold=threshold)
     assert [path.count(threshold) for path in whole] == [len(path.points) for path in ended]
     assert [path.count(threshold) for path in ended] == [len(path.points) for path in ended]
     for first, second in zip(whole, ended, strict=True):
@@ -51,7 +51,7 @@ def test_the_count_at_a_threshold_is_that_of_a_roll_out_that_ends_there(threshol
 
 
 def test_a_signal_at_the_threshold_ends_it():
-    path = Path(np.zeros((3, 2)), np.array([0.1, 0.5, 0.7]))
+    path = Rollout(np.zeros((3, 2)), np.array([0.1, 0.5, 0.7]))
     assert [path.count(threshold) for threshold in (0.0, 0.1, 0.11, 0.5, 0.6, 0.7, 0.71)] == [0, 0, 1, 1, 2, 2, 3]
 
 
@@ -60,7 +60,7 @@ def test_what_is_marked_is_what_was_predicted_and_not_an_object():
 
     def off_by_two(places, marked):
         seen.append(marked[0].copy())
-        return Answers(objects[[len(marked[0])]] + 2, np.array([0.0]))
+        return Predictions(objects[[len(marked[0])]] + 2, np.array([0.0]))
 
     (path,) = roll_out(off_by_two, [0], 3, 1)
     np.testing.assert_array_equal(path.points, objects + 2)
@@ -70,14 +70,14 @@ def test_what_is_marked_is_what_was_predicted_and_not_an_object():
 
 
 def test_without_a_signal_it_visits_as_many_as_the_limit_allows():
-    (path,) = roll_out(lambda places, marked: Answers(np.zeros((1, 2)), np.zeros(1)), [0], 6, 1, until=0.5)
+    (path,) = roll_out(lambda places, marked: Predictions(np.zeros((1, 2)), np.zeros(1)), [0], 6, 1, threshold=0.5)
     assert path.points.shape == (6, 2)
     assert path.done.shape == (6,)
     assert path.count(0.5) == 6
 
 
 def test_with_a_signal_at_once_nothing_is_visited():
-    (path,) = roll_out(lambda places, marked: Answers(np.zeros((1, 2)), np.ones(1)), [0], 6, 1, until=1.0)
+    (path,) = roll_out(lambda places, marked: Predictions(np.zeros((1, 2)), np.ones(1)), [0], 6, 1, threshold=1.0)
     assert path.points.shape == (0, 2)
     assert path.done.tolist() == [1.0]
     assert path.count(1.0) == 0
@@ -89,8 +89,8 @@ def test_images_that_ended_are_not_asked_about_again():
     def done_at_its_number(places, marked):
         asked.extend(places)
         done = [float(len(each) >= place) for place, each in zip(places, marked, strict=True)]
-        return Answers(np.zeros((len(places), 2)), np.array(done))
+        return Predictions(np.zeros((len(places), 2)), np.array(done))
 
-    paths = roll_out(done_at_its_number, [2, 0, 4], 9, 3, until=0.5)
+    paths = roll_out(done_at_its_number, [2, 0, 4], 9, 3, threshold=0.5)
     assert [len(path.points) for path in paths] == [2, 0, 4]
     assert {place: asked.count(place) for place in (0, 2, 4)} == {0: 1, 2: 3, 4: 5}

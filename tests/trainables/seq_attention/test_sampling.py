@@ -7,7 +7,14 @@ import numpy as np
 import pytest
 
 from trainables.seq_attention.config import Config
-from trainables.seq_attention.sampling import done_odds, draw, draw_border, draw_unmarked, k_distribution, prevalence
+from trainables.seq_attention.sampling import (
+    done_odds,
+    draw_done_k,
+    draw_k,
+    draw_location_k,
+    k_distribution,
+    prevalence,
+)
 
 BALANCES = ["natural", "pos_weight", "share"]
 EVENLY = (np.arange(20_000) + 0.5) / 20_000
@@ -41,13 +48,13 @@ def test_very_many_objects_have_a_distribution_too():
     probabilities = k_distribution(3731, Config(hardness=1.0))
     assert np.isfinite(probabilities).all()
     assert probabilities.sum() == pytest.approx(1)
-    assert draw(np.array([3731] * 2), np.array([0.0, 1 - 1e-16]), Config(hardness=1.0))[1] == 3731
+    assert draw_k(np.array([3731] * 2), np.array([0.0, 1 - 1e-16]), Config(hardness=1.0))[1] == 3731
 
 
 @pytest.mark.parametrize("config", [Config(), Config(hardness=0, done_balance="natural"), Config(p_done=0.99)])
 def test_draws_come_as_often_as_the_distribution_says_whatever_the_neighbours_in_the_batch(config):
     counts = np.tile([0, 1, 3, 8], len(EVENLY))
-    drawn = draw(counts, np.repeat(EVENLY, 4), config)
+    drawn = draw_k(counts, np.repeat(EVENLY, 4), config)
     assert drawn.dtype == np.int64
     for n in (0, 1, 3, 8):
         often = np.bincount(drawn[counts == n], minlength=n + 1) / len(EVENLY)
@@ -58,31 +65,36 @@ def test_a_larger_uniform_never_marks_fewer_and_no_draw_leaves_its_range():
     uniforms = np.array([0.0, 1e-300, 0.3, 0.75, 0.75 + 1e-12, np.nextafter(1, 0)])
     for n in (0, 1, 2, 7, 50):
         for found in (
-            draw(np.full(6, n), uniforms, Config(hardness=1.0)),
-            draw_unmarked(np.full(6, n), uniforms),
+            draw_k(np.full(6, n), uniforms, Config(hardness=1.0)),
+            draw_location_k(np.full(6, n), uniforms),
         ):
             assert (np.diff(found) >= 0).all()
             assert found.min() >= 0
             assert found.max() <= n
-        assert draw(np.full(6, n), uniforms, Config())[-1] == n
+        assert draw_k(np.full(6, n), uniforms, Config())[-1] == n
 
 
 def test_a_draw_between_two_k_is_the_upper_one_and_what_has_no_probability_is_never_drawn():
     even = Config(done_balance="natural", hardness=0)
-    assert draw(np.array([1, 1, 3, 3]), np.array([0.5, np.nextafter(0.5, 0), 0.25, 0.5]), even).tolist() == [1, 0, 1, 2]
+    assert draw_k(np.array([1, 1, 3, 3]), np.array([0.5, np.nextafter(0.5, 0), 0.25, 0.5]), even).tolist() == [
+        1,
+        0,
+        1,
+        2,
+    ]
     many = Config(hardness=1.0)
-    (lowest,) = draw(np.array([3731]), np.array([0.0]), many)
+    (lowest,) = draw_k(np.array([3731]), np.array([0.0]), many)
     assert k_distribution(3731, many)[lowest] > 0
 
 
 def test_published_draws_are_half_done_or_uniform_on_what_is_left():
     for n in (1, 4, 9):
-        border = np.bincount(draw_border(np.full(len(EVENLY), n), EVENLY), minlength=n + 1) / len(EVENLY)
+        border = np.bincount(draw_done_k(np.full(len(EVENLY), n), EVENLY), minlength=n + 1) / len(EVENLY)
         np.testing.assert_allclose(border, [0] * (n - 1) + [0.5, 0.5])
-        unmarked = np.bincount(draw_unmarked(np.full(len(EVENLY), n), EVENLY), minlength=n + 1) / len(EVENLY)
+        unmarked = np.bincount(draw_location_k(np.full(len(EVENLY), n), EVENLY), minlength=n + 1) / len(EVENLY)
         np.testing.assert_allclose(unmarked, [1 / n] * n + [0], atol=1e-4)
     nothing = np.zeros(3, dtype=np.int64)
-    for each in (draw_border, draw_unmarked):
+    for each in (draw_done_k, draw_location_k):
         assert each(nothing, np.array([0.0, 0.5, 0.9])).tolist() == [0, 0, 0]
         assert each(np.array([3]), np.array([0.2])).dtype == np.int64
 
@@ -93,7 +105,7 @@ def test_the_odds_of_done_are_those_of_drawn_pairs_with_their_weights(balance, s
     config = Config(done_balance=balance, sampling=sampling, pos_weight=7.0, p_done=0.2)
     counts = np.array([0, 1, 1, 6, 20])
     every, uniforms = np.repeat(counts, len(EVENLY)), np.tile(EVENLY, len(counts))
-    k = draw_border(every, uniforms) if sampling == "separate" else draw(every, uniforms, config)
+    k = draw_done_k(every, uniforms) if sampling == "separate" else draw_k(every, uniforms, config)
     done = k == every
     weight = 7.0 if balance == "pos_weight" else 1.0
     assert prevalence(counts, config) == pytest.approx(done.mean(), abs=1e-4)

@@ -1,4 +1,4 @@
-"""From answers to figures: against loops and scikit-learn, and on answerers whose figures are known."""
+"""From predictions to metrics: against loops and scikit-learn, and on locators whose metrics are known."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import pytest
 from scipy import special
 from sklearn import metrics as oracle
 
+from tests.support.tiny_scenes import build_scenes
 from trainables.measuring.calibration import Platt
-from trainables.seq_attention.pairs import Answers, Pairs, answered, enumerated
-from trainables.seq_attention.rollout import Path, roll_out
-from trainables.seq_attention.scenes import Scenes
+from trainables.seq_attention.judging import SplitPredictions
+from trainables.seq_attention.pairs import Pairs, Predictions, enumerate_pairs, predict_pairs
+from trainables.seq_attention.rollout import Rollout, roll_out
 from trainables.seq_attention.scoring import (
     Scale,
     Thresholds,
     done_scaling,
     done_threshold,
-    figures,
     rollout_threshold,
+    score,
 )
+from trainables.seq_attention.split import Scenes
 
 SIZE = np.array([300.0, 200.0])
 RADIUS, LIMIT = 5.0, 30
@@ -31,27 +33,25 @@ def scenes(*counts: int, seed: int = 0) -> Scenes:
     """Objects on a jittered grid, 30 pixels apart, so that none lies within the radius of another."""
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(20, 290, 30), np.arange(20, 190, 30)), -1).reshape(-1, 2)
-    return Scenes(
-        images=np.zeros((len(counts), 32, 32, 3), np.uint8),
-        sizes=np.tile(SIZE.astype(int), (len(counts), 1)),
-        points=[(rng.permutation(grid)[:n] + rng.uniform(-5, 5, (n, 2))).astype(np.float32) for n in counts],
-        names=[str(place) for place in range(len(counts))],
-        calibration=np.zeros(len(counts), bool),
+    return build_scenes(
+        [(rng.permutation(grid)[:n] + rng.uniform(-5, 5, (n, 2))).astype(np.float32) for n in counts], SIZE.astype(int)
     )
 
 
 MANY = scenes(12, 1, 5, 9, 20, 3, 2, 8)
 
 
-class Answerer:
+class TrueLocator:
     """Knows the truth of some scenes, and says what a subclass makes of it."""
 
     def __init__(self, some: Scenes) -> None:
-        self.ordered = enumerated(some, "reading", 30.0).ordered
+        self.objects = enumerate_pairs(some, "reading", 30.0).objects
 
-    def __call__(self, places, marked) -> Answers:
-        each = [self.one(self.ordered[place], list(points)) for place, points in zip(places, marked, strict=True)]
-        return Answers(np.array([point for point, _ in each], dtype=np.float64), np.array([done for _, done in each]))
+    def __call__(self, places, marked) -> Predictions:
+        each = [self.one(self.objects[place], list(points)) for place, points in zip(places, marked, strict=True)]
+        return Predictions(
+            np.array([point for point, _ in each], dtype=np.float64), np.array([done for _, done in each])
+        )
 
     def one(self, objects: np.ndarray, marked: list) -> tuple[np.ndarray, float]:
         left = [each for each in objects if all(np.hypot(*(each - other)) > 1 for other in marked)]
@@ -61,7 +61,7 @@ class Answerer:
         return (left[0] if left else np.zeros(2)), done
 
 
-class Noisy(Answerer):
+class Noisy(TrueLocator):
     """Often near the next object, sometimes near another, with a signal of many ties that is worth something."""
 
     def says(self, left, marked, done):
@@ -74,13 +74,15 @@ def scale(radius: float, spacing: float, done=0.5, rollout=0.5, limit=LIMIT, pla
     return Scale(radius, spacing, Thresholds(done, rollout, platt), limit)
 
 
-def judged(kind: type[Answerer], some: Scenes = MANY, radius: float = RADIUS, **thresholds) -> dict[str, float]:
+def judged(kind: type[TrueLocator], some: Scenes = MANY, radius: float = RADIUS, **thresholds) -> dict[str, float]:
     """Figures, with thresholds of half unless they are given."""
-    pairs = enumerated(some, "reading", 30.0)
-    ask = kind(some)
-    answers = answered(ask, pairs, range(len(pairs)), 7)
-    paths = roll_out(ask, range(len(some)), LIMIT, 3)
-    return figures(pairs, answers, some.sizes, paths, some.points, scale(radius, some.spacing(), **thresholds))
+    pairs = enumerate_pairs(some, "reading", 30.0)
+    locate = kind(some)
+    answers = predict_pairs(locate, pairs, range(len(pairs)), 7)
+    paths = roll_out(locate, range(len(some)), LIMIT, 3)
+    return score(
+        SplitPredictions(pairs, answers, some.sizes, paths, some.points), scale(radius, some.spacing(), **thresholds)
+    )
 
 
 # -- oracles ---------------------------------------------------------------------------------------------------------
@@ -90,10 +92,10 @@ def judged(kind: type[Answerer], some: Scenes = MANY, radius: float = RADIUS, **
 def test_figures_of_the_location_are_those_of_a_loop(radius):
     got, spacing = judged(Noisy, radius=radius), MANY.spacing()
     errors, nearest = [], []
-    pairs = enumerated(MANY, "reading", 30.0)
-    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 1)
+    pairs = enumerate_pairs(MANY, "reading", 30.0)
+    answers = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 1)
     for (x, y), image, k in zip(answers.points, pairs.image, pairs.k, strict=True):
-        apart = [math.hypot(x - a, y - b) for a, b in pairs.ordered[image][k:]]
+        apart = [math.hypot(x - a, y - b) for a, b in pairs.objects[image][k:]]
         errors += apart[:1]
         nearest += [min(apart)] if apart else []
     assert got["pixel_error_mean_px"] == pytest.approx(sum(errors) / len(errors))
@@ -113,8 +115,8 @@ def test_figures_of_the_location_are_those_of_a_loop(radius):
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
 def test_figures_of_the_done_signal_are_those_of_scikit_learn(threshold):
-    pairs = enumerated(MANY, "reading", 30.0)
-    signal = answered(Noisy(MANY), pairs, range(len(pairs)), 5).done
+    pairs = enumerate_pairs(MANY, "reading", 30.0)
+    signal = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 5).done
     done, border = pairs.done, pairs.k >= pairs.count - 1
     got = judged(Noisy, done=threshold, rollout=0.6)
     assert got["done_stops"] == pytest.approx(oracle.recall_score(done, signal >= 0.6))
@@ -138,7 +140,7 @@ def test_figures_of_the_done_signal_are_those_of_scikit_learn(threshold):
 def test_figures_of_the_roll_outs_are_those_of_a_loop():
     got = judged(Noisy, rollout=0.9, radius=8.0)
     errors, scores, visits, matched, again, endless = [], [], 0, 0, 0, 0
-    for path, objects in zip(roll_out(Noisy(MANY), range(8), LIMIT, 8, until=0.9), MANY.points, strict=True):
+    for path, objects in zip(roll_out(Noisy(MANY), range(8), LIMIT, 8, threshold=0.9), MANY.points, strict=True):
         errors.append(len(path.points) - len(objects))
         scores.append(1 - min(1, abs(errors[-1]) / len(objects)))
         visits += len(path.points)
@@ -181,7 +183,7 @@ def test_no_threshold_is_better_than_the_chosen_one_and_none_as_good_has_more_ro
     rng = np.random.default_rng(seed)
     truths = [rng.uniform(0, 40, (n, 2)) for n in rng.integers(0, 9, 5)]
     levels = (10, 1000)[seed % 2]
-    paths = [Path(rng.uniform(0, 40, (12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in truths]
+    paths = [Rollout(rng.uniform(0, 40, (12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in truths]
     chosen = rollout_threshold(paths, truths, RADIUS)
     signals = np.unique(np.concatenate([path.done for path in paths]))
     tried = {value: worth(paths, truths, value) for value in [*signals, 2.0]}  # each stands for all down to the next
@@ -202,7 +204,7 @@ def far(count: int) -> np.ndarray:
 @pytest.mark.parametrize("signal", [0.0, 0.02, 1.0])
 @pytest.mark.parametrize(("counts", "ends"), [([0, 0], True), ([12, 12], False), ([1, 2], True), ([10, 11], False)])
 def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(signal, counts, ends):
-    paths = [Path(np.zeros((12, 2)), np.full(12, signal))] * 2
+    paths = [Rollout(np.zeros((12, 2)), np.full(12, signal))] * 2
     threshold = rollout_threshold(paths, [far(count) for count in counts], RADIUS)
     assert math.isfinite(threshold)
     assert [path.count(threshold) for path in paths] == [0 if ends else 12] * 2
@@ -210,33 +212,33 @@ def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(sign
 
 def test_a_hit_is_worth_more_than_a_count_that_is_less_wrong():
     """By the count alone a young network, which would run on, ends every roll-out at once, and all figures are 0."""
-    path = Path(np.zeros((12, 2)), np.full(12, 0.02))
+    path = Rollout(np.zeros((12, 2)), np.full(12, 0.02))
     assert path.count(rollout_threshold([path], [np.zeros((1, 2))], RADIUS)) == 12
 
 
 @pytest.mark.parametrize(("signal", "count", "tied"), [([0.1, 0.1, 0.5], 1, 0.1), ([0.1, 0.5, 0.2], 2, 0.6)])
 def test_on_a_tie_neither_all_nor_none_is_ended(signal, count, tied):
-    path, truths = Path(np.zeros((3, 2)), np.array(signal)), [far(count)]
+    path, truths = Rollout(np.zeros((3, 2)), np.array(signal)), [far(count)]
     assert worth([path], truths, tied) == worth([path], truths, 0.3) == (0, -1)
     assert rollout_threshold([path], truths, RADIUS) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("low", [0.3, np.nextafter(0.3, 1)])  # half-way is rounded up, and down
 def test_between_neighbouring_numbers_the_threshold_is_above_the_lower_one(low):
-    path = Path(np.zeros((4, 2)), np.array([low, low, np.nextafter(low, 1), 0.9]))
+    path = Rollout(np.zeros((4, 2)), np.array([low, low, np.nextafter(low, 1), 0.9]))
     assert path.count(rollout_threshold([path], [far(2)], RADIUS)) == 2
 
 
 def test_how_training_balances_done_does_not_change_the_brier_score():
     """A weight or a share of the done pairs moves and stretches the signal's logit, and calibration undoes that."""
-    pairs = enumerated(MANY, "reading", 30.0)
-    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 5)
+    pairs = enumerate_pairs(MANY, "reading", 30.0)
+    answers = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 5)
     logits = special.logit(np.clip(answers.done, 0.02, 0.98))
     scores = []
     for slope, offset in ((1.0, 0.0), (0.5, 2.0), (1.5, -3.0)):
-        said = Answers(answers.points, special.expit(slope * logits + offset))
+        said = Predictions(answers.points, special.expit(slope * logits + offset))
         platt = done_scaling(pairs, said)
-        got = figures(pairs, said, MANY.sizes, [], [], scale(RADIUS, 30.0, platt=platt))
+        got = score(SplitPredictions(pairs, said, MANY.sizes, [], []), scale(RADIUS, 30.0, platt=platt))
         scores.append(got["done_brier"])
     assert scores[1:] == pytest.approx(scores[:1] * 2, abs=1e-4)
     share = np.average(pairs.done, weights=pairs.weight)
@@ -244,19 +246,19 @@ def test_how_training_balances_done_does_not_change_the_brier_score():
 
 
 def test_a_question_s_threshold_has_room_on_both_sides():
-    pairs = enumerated(scenes(3, 3), "reading", 30.0)
+    pairs = enumerate_pairs(scenes(3, 3), "reading", 30.0)
     signal = np.where(pairs.done, np.linspace(0.9, 0.99, len(pairs)), 0.1)
     weakest = signal[pairs.done].min()
-    assert done_threshold(pairs, Answers(np.zeros((len(pairs), 2)), signal)) == pytest.approx((weakest + 0.1) / 2)
-    nobody = Pairs(pairs.image[:2], pairs.k[:2], pairs.ordered)  # nothing done: just above all, so that all is no
-    assert done_threshold(nobody, Answers(np.zeros((2, 2)), np.array([0.2, 0.7]))) > 0.7
+    assert done_threshold(pairs, Predictions(np.zeros((len(pairs), 2)), signal)) == pytest.approx((weakest + 0.1) / 2)
+    nobody = Pairs(pairs.image[:2], pairs.k[:2], pairs.objects)  # nothing done: just above all, so that all is no
+    assert done_threshold(nobody, Predictions(np.zeros((2, 2)), np.array([0.2, 0.7]))) > 0.7
 
 
-# -- answerers whose figures are known -------------------------------------------------------------------------------
+# -- locators whose metrics are known ---------------------------------------------------------------------------------
 
 
 def test_of_perfect_answers_all_figures_are_perfect():
-    got = judged(Answerer)
+    got = judged(TrueLocator)
     ones = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "done_ap", "done_ap_border", "done_f1")
     ones += ("done_at_half", "done_stops", "count_score", "rollout_precision", "rollout_recall", "rollout_f1")
     zeros = ("pixel_error_mean_px", "pixel_error_p90_px", "order_gap", "done_brier", "done_not_wanted", "count_error")
@@ -266,7 +268,7 @@ def test_of_perfect_answers_all_figures_are_perfect():
     assert got["prediction_spread"] == pytest.approx(1)
 
 
-class Never(Answerer):
+class Never(TrueLocator):
     def says(self, left, marked, done):
         return super().says(left, marked, done)[0], 0.02
 
@@ -284,14 +286,14 @@ def test_who_never_says_done_is_right_on_most_pairs_and_yet_gets_nothing_for_it(
 
 
 def test_a_chosen_threshold_hides_it_from_recall_but_not_from_the_rest():
-    pairs = enumerated(MANY, "reading", 30.0)
-    threshold = done_threshold(pairs, answered(Never(MANY), pairs, range(len(pairs)), 9))
+    pairs = enumerate_pairs(MANY, "reading", 30.0)
+    threshold = done_threshold(pairs, predict_pairs(Never(MANY), pairs, range(len(pairs)), 9))
     got = judged(Never, done=threshold)
     assert got["done_recall"] == 1
     assert (got["done_at_half"], got["done_ap"]) == (0, pytest.approx(got["done_prevalence"]))
 
 
-class LastAgain(Answerer):
+class LastAgain(TrueLocator):
     """Always names the last object of the order, whether it was visited or not, and knows how many there are."""
 
     def one(self, objects, marked):
@@ -306,7 +308,7 @@ def test_who_counts_right_and_always_hits_one_object_that_is_left_does_not_win()
     assert got["rollout_duplicates"] > 0.7
 
 
-class Always(Answerer):
+class Always(TrueLocator):
     def says(self, left, marked, done):
         return super().says(left, marked, done)[0], 0.9
 
@@ -319,12 +321,12 @@ def test_who_always_says_done_visits_nothing():
 
 
 def test_an_image_without_objects_is_rightly_left_at_once():
-    assert judged(Answerer, scenes(0, 3))["rollout_empty"] == 0
+    assert judged(TrueLocator, scenes(0, 3))["rollout_empty"] == 0
     assert judged(Always, scenes(0, 0, 3))["rollout_empty"] == 1
     assert judged(Always, scenes(0, 0, 3))["count_score"] == pytest.approx(2 / 3)
 
 
-class Repeating(Answerer):
+class Repeating(TrueLocator):
     """Right as long as what is marked is the truth; its own mark, half a pixel off, it does not see."""
 
     def says(self, left, marked, done):
@@ -343,7 +345,7 @@ def test_a_roll_out_that_repeats_a_point_shows_where_hits_are_perfect():
     assert got["rollout_precision"] == pytest.approx(1 / LIMIT)
 
 
-class Last(Answerer):
+class Last(TrueLocator):
     def says(self, left, marked, done):
         return (left[-1] if left else np.zeros(2)), done
 
@@ -356,7 +358,7 @@ def test_who_names_another_object_that_is_left_hits_in_no_order():
     assert got["order_gap"] == pytest.approx(1 - last)
 
 
-class Marked(Answerer):
+class Marked(TrueLocator):
     def says(self, left, marked, done):
         return (marked[0] if marked else np.full(2, -50.0)), done
 
@@ -365,7 +367,7 @@ def test_an_object_that_is_marked_is_no_hit():
     assert judged(Marked)["hit_any"] == 0
 
 
-class Middle(Answerer):
+class Middle(TrueLocator):
     def says(self, left, marked, done):
         return SIZE / 2, done
 
@@ -377,13 +379,13 @@ def test_who_always_names_one_point_has_no_spread():
 
 
 def test_spread_counts_a_large_image_as_a_small_one():
-    pairs = enumerated(MANY, "reading", 30.0)
-    larger = [each * (1 + 9 * (place % 2)) for place, each in enumerate(pairs.ordered)]
-    answers, spread = answered(Noisy(MANY), pairs, range(len(pairs)), 9), []
-    for factor, ordered in ((np.ones(8), pairs.ordered), (1 + 9 * (np.arange(8) % 2), larger)):
-        said = Answers(answers.points * factor[pairs.image][:, None], answers.done)
+    pairs = enumerate_pairs(MANY, "reading", 30.0)
+    larger = [each * (1 + 9 * (place % 2)) for place, each in enumerate(pairs.objects)]
+    answers, spread = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9), []
+    for factor, ordered in ((np.ones(8), pairs.objects), (1 + 9 * (np.arange(8) % 2), larger)):
+        said = Predictions(answers.points * factor[pairs.image][:, None], answers.done)
         asked = Pairs(pairs.image, pairs.k, ordered)
-        got = figures(asked, said, MANY.sizes * factor[:, None], [], [], scale(5.0, 30.0))
+        got = score(SplitPredictions(asked, said, MANY.sizes * factor[:, None], [], []), scale(5.0, 30.0))
         spread.append(got["prediction_spread"])
     assert spread[0] == pytest.approx(spread[1])
 
@@ -393,11 +395,13 @@ def test_spread_counts_a_large_image_as_a_small_one():
 
 def test_at_the_radius_there_is_no_hit():
     pairs = Pairs(np.zeros(1, int), np.zeros(1, int), [np.array([[10.0, 10.0]])])
-    path = Path(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
+    path = Rollout(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
 
     def at(radius: float, spacing: float) -> dict[str, float]:
-        answers = Answers(path.points, np.zeros(1))
-        return figures(pairs, answers, SIZE[None], [path], pairs.ordered, scale(radius, spacing, limit=3))
+        answers = Predictions(path.points, np.zeros(1))
+        return score(
+            SplitPredictions(pairs, answers, SIZE[None], [path], pairs.objects), scale(radius, spacing, limit=3)
+        )
 
     names = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "rollout_precision", "rollout_recall")
     assert [at(5.0, 10.0)[name] for name in names] == [0] * 6
@@ -411,19 +415,19 @@ def test_the_order_of_the_images_changes_nothing():
 
 
 def test_roll_outs_that_ended_at_the_threshold_have_the_figures_of_whole_ones():
-    pairs, ask = enumerated(MANY, "reading", 30.0), Noisy(MANY)
-    answers = answered(ask, pairs, range(len(pairs)), 7)
-    ended = roll_out(ask, range(8), LIMIT, 8, until=0.9)
+    pairs, locate = enumerate_pairs(MANY, "reading", 30.0), Noisy(MANY)
+    answers = predict_pairs(locate, pairs, range(len(pairs)), 7)
+    ended = roll_out(locate, range(8), LIMIT, 8, threshold=0.9)
     same = scale(RADIUS, MANY.spacing(), rollout=0.9)
-    assert figures(pairs, answers, MANY.sizes, ended, MANY.points, same) == judged(Noisy, rollout=0.9)
+    assert score(SplitPredictions(pairs, answers, MANY.sizes, ended, MANY.points), same) == judged(Noisy, rollout=0.9)
 
 
 @pytest.mark.parametrize("counts", [(0,), (0, 0), (1,), (2,), (0, 1, 2), (1, 1)])
-@pytest.mark.parametrize("kind", [Answerer, Noisy, Never, Always, Middle])
+@pytest.mark.parametrize("kind", [TrueLocator, Noisy, Never, Always, Middle])
 def test_whatever_there_is_the_figures_are_the_same_ones_and_finite(counts, kind):
     some = scenes(*counts)
     got = judged(kind, some)
-    assert list(got) == list(judged(Answerer))
+    assert list(got) == list(judged(TrueLocator))
     assert all(type(value) is float and math.isfinite(value) for value in got.values())
 
 
@@ -431,13 +435,13 @@ def test_whatever_there_is_the_figures_are_the_same_ones_and_finite(counts, kind
 def test_objects_that_are_all_in_one_place_ask_for_no_spread(place):
     ordered = [np.full((1, 2), place, np.float32)] * 7
     pairs = Pairs(np.arange(7), np.zeros(7, int), ordered)
-    answers = Answers(np.arange(14.0).reshape(7, 2), np.zeros(7))
-    got = figures(pairs, answers, np.tile(SIZE, (7, 1)), [], [], scale(5.0, 0.0))
+    answers = Predictions(np.arange(14.0).reshape(7, 2), np.zeros(7))
+    got = score(SplitPredictions(pairs, answers, np.tile(SIZE, (7, 1)), [], []), scale(5.0, 0.0))
     assert got["prediction_spread"] == 1
 
 
 def test_the_done_threshold_is_the_best_on_its_pairs():
-    pairs = enumerated(MANY, "reading", 30.0)
-    answers = answered(Noisy(MANY), pairs, range(len(pairs)), 9)
+    pairs = enumerate_pairs(MANY, "reading", 30.0)
+    answers = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9)
     best = max(oracle.f1_score(pairs.done, answers.done >= level) for level in np.unique(answers.done))
     assert oracle.f1_score(pairs.done, answers.done >= done_threshold(pairs, answers)) == best

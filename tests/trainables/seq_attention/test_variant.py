@@ -12,12 +12,14 @@ import torch.nn.functional as F
 
 from tests.support.group import first_gradients, run_group
 from tests.support.loops import check_stop_and_resume
-from tests.support.tiny_scenes import DATA, build
+from tests.support.tiny_scenes import DATA, build, config
 from trainables.objective import Goal, Objective
 from trainables.processes import Processes
-from trainables.seq_attention import panels
+from trainables.seq_attention import drawing, panels
 from trainables.seq_attention.config import Data
-from trainables.seq_attention.model import Prediction
+from trainables.seq_attention.model import Output
+from trainables.seq_attention.panels import sort_by_target
+from trainables.seq_attention.step import TrainingStep
 from trainables.training.loop import Loop
 
 OBJECTIVE = Objective((Goal("val/rollout_f1"),), {"health/done_missed": 0.5})
@@ -35,7 +37,7 @@ FORMS = [
 @pytest.mark.parametrize("values", FORMS)
 def test_every_epoch_reports_the_same_finite_figures(values):
     loop = Loop(build(**values), OBJECTIVE)
-    reports = [loop.epoch() for _ in range(3)]
+    reports = [loop.run_epoch() for _ in range(3)]
     assert len({frozenset(report) for report in reports}) == 1
     numbers = [value for report in reports for value in report.values() if isinstance(value, int | float)]
     assert np.isfinite(numbers).all()
@@ -46,19 +48,19 @@ def test_every_epoch_reports_the_same_finite_figures(values):
 def test_validation_is_a_function_of_the_weights():
     variant = build()
     before = variant.evaluate("val")
-    Loop(build(seed=1), OBJECTIVE).epoch()  # draws from other generators in between
+    Loop(build(seed=1), OBJECTIVE).run_epoch()  # draws from other generators in between
     torch.rand(5)
-    variant.train_mode(0)
+    variant.begin_epoch(0)
     assert variant.evaluate("val") == before
 
 
 def test_calibration_images_choose_thresholds_and_are_not_scored():
     variant = build()
-    val = variant.scenes["val"]
+    val = variant.splits["val"]
     assert 0 < val.calibration.sum() < len(val)
     moved = [points[:1] if chosen else points for points, chosen in zip(val.points, val.calibration, strict=True)]
     before = variant.evaluate("val")
-    variant.scenes["val"] = dataclasses.replace(val, points=moved)
+    variant.splits["val"] = dataclasses.replace(val, points=moved)
     after = variant.evaluate("val")
     assert before["rollout_threshold"] != after["rollout_threshold"]
     for key in ("hit", "hit_any", "done_ap", "pixel_error_median_px"):  # these need no threshold
@@ -87,12 +89,7 @@ class OnValidationAlone(type(build())):
     """As published: the weight of done is in the loss that validation reports, and in no loss that is trained."""
 
     def step(self, batch, update):
-        weighted = self.config
-        self.config = dataclasses.replace(weighted, done_weight=1.0)
-        try:
-            return super().step(batch, update)
-        finally:
-            self.config = weighted
+        return TrainingStep(self.net, dataclasses.replace(self.config, done_weight=1.0))(batch, update)
 
     def evaluate(self, split):
         values = super().evaluate(split)
@@ -104,7 +101,7 @@ def trained(kind, done_weight: float) -> tuple[dict[str, torch.Tensor], list[dic
     variant = build(done_weight=done_weight)
     variant.__class__ = kind
     loop = Loop(variant, OBJECTIVE)
-    reports = [loop.epoch() for _ in range(2)]
+    reports = [loop.run_epoch() for _ in range(2)]
     return loop.weights(), reports
 
 
@@ -143,21 +140,22 @@ def test_pairs_with_nothing_left_move_no_location():
 def test_with_nearest_unmarked_any_object_that_is_left_is_right_and_the_nearest_is_wanted():
     variant = build(target="nearest_unmarked", spatial_loss="mse", hardness=0.0, p_done=0.01)
     batch = next(variant.batches(0))
-    several = batch.left.sum(dim=1) > 1
+    several = batch.remaining.sum(dim=1) > 1
     assert several.any()
     last = torch.stack(
-        [rows[left][-1] if left.any() else rows[0] for rows, left in zip(batch.objects, batch.left, strict=True)]
+        [rows[left][-1] if left.any() else rows[0] for rows, left in zip(batch.objects, batch.remaining, strict=True)]
     )
-    at_the_last = Prediction(last, torch.zeros(len(last)), None, None)
-    assert variant._location(at_the_last, batch)[several].abs().max() == 0
-    variant.config = dataclasses.replace(variant.config, target="ordered")
-    assert variant._location(at_the_last, batch)[several].min() > 0
+    at_the_last = Output(last, torch.zeros(len(last)), None, None)
+    step = TrainingStep(variant.net, variant.config)
+    assert step.location_losses(at_the_last, batch)[several].abs().max() == 0
+    ordered = TrainingStep(variant.net, dataclasses.replace(variant.config, target="ordered"))
+    assert ordered.location_losses(at_the_last, batch)[several].min() > 0
 
 
 def test_the_done_loss_weighs_done_as_the_settings_say():
     variant = build(done_balance="pos_weight", pos_weight=7.0, hardness=0.0, dropout=0.0)
     batch = next(batch for batch in variant.batches(0) if batch.done.any())
-    logits = variant.net(batch.images, batch.marked, batch.extent).done
+    logits = variant.net(batch.images, batch.k, batch.extent).done
     expected = F.binary_cross_entropy_with_logits(logits, batch.done.float(), pos_weight=torch.tensor(7.0))
     torch.testing.assert_close(variant.step(batch, 0).components["raw/done"], expected.detach())
 
@@ -189,7 +187,7 @@ def test_stop_and_resume_equals_straight_through(values):
 def test_patience_ends_a_training_by_the_objective_and_not_by_a_loss():
     loop = Loop(build(epochs=12, patience=2, lr=0.0), OBJECTIVE)  # nothing ever gets better
     while not loop.finished:
-        loop.epoch()
+        loop.run_epoch()
     assert loop.epoch_done == 3
     assert loop.monitor.stop_reason == "patience: no better val/rollout_f1 for 2 epochs"
 
@@ -199,12 +197,12 @@ TOGETHER = {"dropout": 0.0, "sampling": "separate", "glimpses": 1}
 
 def work(processes: Processes, _folder: Path) -> dict:
     gradients = first_gradients(build(processes=processes, **TOGETHER))
-    return {"gradients": gradients, "report": Loop(build(processes=processes, **TOGETHER), OBJECTIVE).epoch()}
+    return {"gradients": gradients, "report": Loop(build(processes=processes, **TOGETHER), OBJECTIVE).run_epoch()}
 
 
 def test_two_processes_compute_what_one_does(tmp_path):
     """In `separate`, one of the two has all rows that teach done: a mean of each part's mean would be another loss."""
-    gradients, report = first_gradients(build(**TOGETHER)), Loop(build(**TOGETHER), OBJECTIVE).epoch()
+    gradients, report = first_gradients(build(**TOGETHER)), Loop(build(**TOGETHER), OBJECTIVE).run_epoch()
     assert sum(float(each.abs().max()) > 1e-4 for each in gradients) > 10
     for found in run_group(work, 2, tmp_path):
         for key in ("val/pixel_error_mean_px", "val/done_ap", "val/count_error", "raw/location", "health/grad_norm"):
@@ -222,25 +220,25 @@ def test_pictures_of_a_few_images_show_two_answers_and_a_roll_out(target):
     assert set(found) == {f"image_{index + 1}" for index in range(panels.COUNT)}
     for picture in found.values():
         assert picture.dtype == np.uint8
-        assert picture.shape[1] > 2 * panels.SIDE  # three, of which a tall image makes narrower ones
+        assert picture.shape[1] > 2 * drawing.SIDE  # three, of which a tall image makes narrower ones
 
 
 def test_facts_are_what_counting_with_an_export_needs():
     facts = build().describe()
-    counts = [len(each) for each in build().scenes["train"].points]
+    counts = [len(each) for each in build().splits["train"].points]
     assert facts["rollout_limit"] == max(8, -(-3 * max(counts) // 2))
     assert facts["hit_radius_px"] == Data(**DATA).radius == 5
 
 
 def test_bf16_trains_and_answers_in_float32():
     loop = Loop(build(precision="bf16", spatial_loss="heatmap_ce", glimpses=1), OBJECTIVE)
-    reports = [loop.epoch() for _ in range(2)]
+    reports = [loop.run_epoch() for _ in range(2)]
     assert reports[1]["raw/location"] < reports[0]["raw/location"]
 
 
 def test_pictures_say_of_the_object_that_the_settings_call_right():
     left, point = np.array([[10.0, 10.0], [50.0, 50.0], [20.0, 20.0]]), np.array([22.0, 22.0])
-    assert build()._right_first(left, point).tolist() == left.tolist()
-    nearest = build(target="nearest_unmarked")._right_first(left, point)
+    assert sort_by_target(left, point, config()).tolist() == left.tolist()
+    nearest = sort_by_target(left, point, config(target="nearest_unmarked"))
     assert nearest[0].tolist() == [20.0, 20.0]
     assert sorted(nearest.tolist()) == sorted(left.tolist())

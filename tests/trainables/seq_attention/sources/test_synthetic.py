@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
-from trainables.seq_attention.config import Data
-from trainables.seq_attention.orders import arranged
-from trainables.seq_attention.synthetic import DISCS, JITTER, _colour, counts, draw, layout, load
+from trainables.seq_attention.config import Config, Data
+from trainables.seq_attention.orders import sort_objects
+from trainables.seq_attention.sources.synthetic import DISCS, JITTER, _colour, count_objects, draw_layout, load, render
 from trainables.settings import UsageError
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["free", "ambiguous"])
 def scenes(request):
     data = Data(ambiguous=request.param)
-    return [layout(np.random.default_rng(seed), data) for seed in range(200)], data
+    return [draw_layout(np.random.default_rng(seed), data) for seed in range(200)], data
 
 
 def test_discs_are_wholly_inside_and_do_not_touch(scenes):
@@ -37,7 +37,7 @@ def test_numbers_and_widths_fill_their_ranges(scenes):
 
 @pytest.mark.parametrize("size", [64, 128, 256])
 def test_radii_scale_with_the_image(size):
-    radii = np.concatenate([layout(np.random.default_rng(seed), Data(size=size)).radii for seed in range(50)])
+    radii = np.concatenate([draw_layout(np.random.default_rng(seed), Data(size=size)).radii for seed in range(50)])
     assert 4 <= radii.min() * 128 / size < 4.3
     assert 6.7 < radii.max() * 128 / size <= 7
 
@@ -45,10 +45,10 @@ def test_radii_scale_with_the_image(size):
 def test_a_disc_is_drawn_round_its_centre_and_with_its_radius():
     """What a disc changes, as a mask: its area, and its middle to a third of a pixel."""
     for seed in range(20):
-        scene = layout(np.random.default_rng(seed), Data())
+        scene = draw_layout(np.random.default_rng(seed), Data())
         one = scene._replace(centres=scene.centres[:1], radii=scene.radii[:1])
         none = scene._replace(centres=scene.centres[:0], radii=scene.radii[:0])
-        with_disc, without = (draw(np.random.default_rng(seed), each).astype(int) for each in (one, none))
+        with_disc, without = (render(np.random.default_rng(seed), each).astype(int) for each in (one, none))
         y, x = np.mgrid[: scene.size[1], : scene.size[0]] + 0.5
         near = np.hypot(x - scene.centres[0, 0], y - scene.centres[0, 1]) < scene.radii[0] + 4
         inside = near & (abs(with_disc - without).sum(axis=2) > 50)
@@ -57,8 +57,10 @@ def test_a_disc_is_drawn_round_its_centre_and_with_its_radius():
 
 
 def test_an_edge_is_soft():
-    scene = layout(np.random.default_rng(0), Data())._replace(centres=np.array([[50.0, 50.0]]), radii=np.array([6.3]))
-    image = draw(np.random.default_rng(0), scene).astype(int)
+    scene = draw_layout(np.random.default_rng(0), Data())._replace(
+        centres=np.array([[50.0, 50.0]]), radii=np.array([6.3])
+    )
+    image = render(np.random.default_rng(0), scene).astype(int)
     across = image[49, 40:60].sum(axis=1)
     steps = abs(np.diff(across))
     assert (steps > 0.1 * np.ptp(across)).sum() >= 4  # two pixels at either edge, not one
@@ -77,8 +79,8 @@ def test_any_colour_stands_out_from_any_grey():
 def test_lines_are_drawn_that_are_no_discs():
     """Without discs, some pixels are coloured; none of them has a coloured square around it as every disc has."""
     for seed in range(20):
-        scene = layout(np.random.default_rng(seed), Data())
-        ground = draw(np.random.default_rng(seed), scene._replace(centres=scene.centres[:0], radii=scene.radii[:0]))
+        scene = draw_layout(np.random.default_rng(seed), Data())
+        ground = render(np.random.default_rng(seed), scene._replace(centres=scene.centres[:0], radii=scene.radii[:0]))
         coloured = np.ptp(ground.astype(int), axis=2) > 75
         squares = np.lib.stride_tricks.sliding_window_view(coloured, (5, 5)).all(axis=(2, 3))
         assert coloured.sum() > 10
@@ -88,31 +90,31 @@ def test_lines_are_drawn_that_are_no_discs():
 def test_ambiguous_centres_lie_at_borders_and_less_than_a_pixel_decides_their_order():
     data, changed, offsets = Data(ambiguous=True), 0, []
     for seed in range(100):
-        scene = layout(np.random.default_rng(seed), data)
+        scene = draw_layout(np.random.default_rng(seed), data)
         off = scene.centres[:, 1] - data.row_height * np.rint(scene.centres[:, 1] / data.row_height)
         assert abs(off).max() <= JITTER + 1e-4
         offsets.extend(off)
         moved = scene.centres + np.random.default_rng(seed).uniform(-0.7, 0.7, scene.centres.shape) * [0, 1]
-        orders = [arranged(each, "reading", data.row_height).tolist() for each in (scene.centres, moved)]
+        orders = [sort_objects(each, "reading", data.row_height).tolist() for each in (scene.centres, moved)]
         changed += orders[0] != orders[1]
     assert changed > 50
     assert np.mean(np.array(offsets) < 0) == pytest.approx(0.5, abs=0.1)
-    free = [layout(np.random.default_rng(seed), Data()).centres[:, 1] % 50 for seed in range(100)]
+    free = [draw_layout(np.random.default_rng(seed), Data()).centres[:, 1] % 50 for seed in range(100)]
     assert np.mean(np.concatenate(free) < 2) < 0.1
 
 
 def test_rows_too_high_for_an_image_are_an_error():
     with pytest.raises(UsageError, match=r"data\.row_height=126 leaves none in one of data\.size=128: lower it to 64"):
-        load(64, Data(ambiguous=True, row_height=126), "val")
+        load(Config(image_size=64), Data(ambiguous=True, row_height=126), "val")
 
 
 def test_splits_and_seeds_differ_and_repeat_and_more_images_leave_the_first_as_they_are():
     data = Data(train_size=8, val_size=8)
-    first = [load(64, data, split) for split in ("train", "val", "test")]
-    first.append(load(64, Data(train_size=8, split_seed=1), "train"))
+    first = [load(Config(image_size=64), data, split) for split in ("train", "val", "test")]
+    first.append(load(Config(image_size=64), Data(train_size=8, split_seed=1), "train"))
     for place, one in enumerate(first):
         assert all((one.images != other.images).mean() > 0.5 for other in first[:place])
-    again, more = load(64, data, "train"), load(64, Data(train_size=12), "train")
+    again, more = load(Config(image_size=64), data, "train"), load(Config(image_size=64), Data(train_size=12), "train")
     np.testing.assert_array_equal(again.images, first[0].images)
     np.testing.assert_array_equal(more.images[:8], first[0].images)
     np.testing.assert_array_equal(more.points[5], first[0].points[5])
@@ -121,7 +123,7 @@ def test_splits_and_seeds_differ_and_repeat_and_more_images_leave_the_first_as_t
 
 def test_another_size_of_the_square_shows_the_same_objects():
     data = Data(train_size=8)
-    small, large = load(64, data, "train"), load(128, data, "train")
+    small, large = load(Config(image_size=64), data, "train"), load(Config(image_size=128), data, "train")
     np.testing.assert_array_equal(small.sizes, large.sizes)
     assert all((one == two).all() for one, two in zip(small.points, large.points, strict=True))
 
@@ -129,4 +131,4 @@ def test_another_size_of_the_square_shows_the_same_objects():
 @pytest.mark.parametrize("ambiguous", [False, True])
 def test_objects_are_counted_without_drawing(ambiguous):
     data = Data(val_size=40, size=64, ambiguous=ambiguous)
-    np.testing.assert_array_equal(counts(data, "val"), load(32, data, "val").counts)
+    np.testing.assert_array_equal(count_objects(data, "val"), load(Config(image_size=32), data, "val").counts)

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.support.tiny_scenes import config
-from trainables.seq_attention.asking import Asker
-from trainables.seq_attention.model import Prediction
+from trainables.seq_attention.locator import NetworkLocator
+from trainables.seq_attention.model import Output
 
 SIZES = np.array([[200, 100], [64, 128]])
 
@@ -17,19 +17,19 @@ SIZES = np.array([[200, 100], [64, 128]])
 class Fixed(nn.Module):
     """Says the same place of the square and a signal that grows with k, and keeps what it was shown."""
 
-    def forward(self, images: Tensor, count: Tensor, extent: Tensor) -> Prediction:
+    def forward(self, images: Tensor, count: Tensor, extent: Tensor) -> Output:
         self.images, self.extent = images, extent
         assert not self.training
-        return Prediction(torch.tensor([[0.5, -0.5]] * len(images)), count - 1.0, None, None)
+        return Output(torch.tensor([[0.5, -0.5]] * len(images)), count - 1.0, None, None)
 
 
 @pytest.fixture
 def asked():
     net = Fixed()
     pixels = np.zeros((2, 64, 64, 3), np.uint8)
-    asker = Asker(net, config(), lambda places: pixels[list(places)], SIZES, torch.device("cpu"))
+    locate = NetworkLocator(net, config(), lambda indices: pixels[list(indices)], SIZES, torch.device("cpu"))
     marked = [np.array([[20.0, 30.0], [150.0, 80.0], [100.0, 10.0]]), np.zeros((0, 2))]
-    return net, marked, asker([0, 1], marked)
+    return net, marked, locate([0, 1], marked)
 
 
 def test_every_marked_point_is_seen_and_the_last_one_as_the_last(asked):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainables.seq_attention.config import Data
-from trainables.seq_attention.fsc147 import listed
+from trainables.seq_attention.sources.fsc147 import list_images
 from trainables.settings import UsageError
 
 SPLITS = {"train": ["2.jpg", "10.jpg"], "val": ["3.jpg"], "test": ["4.jpg", "5.jpg"], "val_coco": ["3.jpg"]}
@@ -30,7 +30,7 @@ def read(root: Path, split="train", points=POINTS, splits=SPLITS, classes=CLASSE
     write(root, points, splits, classes)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return listed(Data(source="fsc147", root=str(root), **data), split)
+        return list_images(Data(source="fsc147", root=str(root), **data), split)
 
 
 def test_points_are_taken_as_they_are_for_the_resized_image_has_another_size(tmp_path):
@@ -66,7 +66,7 @@ def test_lines_may_end_as_under_windows(tmp_path):
 def test_a_class_on_both_sides_is_warned_of(tmp_path):
     write(tmp_path, classes={**CLASSES, "2.jpg": "geese"})
     with pytest.warns(UserWarning, match="train and test share the classes geese"):
-        listed(Data(source="fsc147", root=str(tmp_path)), "val")
+        list_images(Data(source="fsc147", root=str(tmp_path)), "val")
 
 
 @pytest.mark.parametrize(
@@ -100,4 +100,4 @@ def test_a_missing_file_is_named(tmp_path, name):
     read(tmp_path)
     (tmp_path / name).unlink()
     with pytest.raises(UsageError, match=f"{name} is missing"):
-        listed(Data(source="fsc147", root=str(tmp_path), categories="geese"), "train")
+        list_images(Data(source="fsc147", root=str(tmp_path), categories="geese"), "train")

@@ -5,21 +5,21 @@ import pytest
 from PIL import ExifTags, Image
 
 from trainables.seq_attention.config import Data
-from trainables.seq_attention.framing import PADDING, decode, extent, fitted, in_pixels, normalised
-from trainables.seq_attention.synthetic import draw, layout
+from trainables.seq_attention.letterbox import PADDING, content_extent, decode, letterbox, normalise, to_pixels
+from trainables.seq_attention.sources.synthetic import draw_layout, render
 
 SIZES = [(641, 479), (33, 97), (384, 384), (1, 50), (577, 384)]
 
 
 def blob(size: tuple[int, int], centre: tuple[float, float], radius: float) -> np.ndarray:
-    """A soft white spot on the padding's colour, drawn with pixel centres at halves."""
+    """Draw a soft white spot on the padding's colour, with pixel centres at halves."""
     y, x = np.mgrid[: size[1], : size[0]] + 0.5
     weight = np.exp(-((x - centre[0]) ** 2 + (y - centre[1]) ** 2) / (2 * radius**2))[..., None]
     return np.rint(np.array(PADDING) + weight * (255 - np.array(PADDING))).astype(np.uint8)
 
 
 def middle(square: np.ndarray) -> np.ndarray:
-    """Where the light is, normalised, found from the pixels alone."""
+    """Find the middle of the light, normalised, from the pixels alone."""
     weight = np.abs(square.astype(float) - np.array(PADDING)).sum(axis=2)
     weight[weight < 0.1 * weight.max()] = 0  # noise and rounding
     centres = (np.arange(len(square)) + 0.5) * 2 / len(square) - 1
@@ -29,27 +29,27 @@ def middle(square: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("size", SIZES)
 def test_points_return_from_being_normalised(size):
     points = np.random.default_rng(0).uniform((0, 0), size, (50, 2))
-    there = normalised(points, np.array(size))
-    assert there.min() >= -1
-    assert there.max() <= 1
-    np.testing.assert_allclose(in_pixels(there, np.array(size)), points, atol=1e-9)
+    normalised = normalise(points, np.array(size))
+    assert normalised.min() >= -1
+    assert normalised.max() <= 1
+    np.testing.assert_allclose(to_pixels(normalised, np.array(size)), points, atol=1e-9)
 
 
 def test_a_length_is_normalised_alike_on_both_axes_and_corners_are_where_the_image_ends():
     size = np.array([640, 480])
-    across, down = normalised(np.array([[10.0, 0], [0, 10.0]]), size) - normalised(np.zeros(2), size)
+    across, down = normalise(np.array([[10.0, 0], [0, 10.0]]), size) - normalise(np.zeros(2), size)
     assert across[0] == pytest.approx(down[1])
-    np.testing.assert_allclose(normalised(size, size), 2 * extent(size) - 1)
-    np.testing.assert_allclose(in_pixels(np.array([[3.0, -3.0], [1.0, 1.0]]), size), [[640, 0], [640, 480]])
+    np.testing.assert_allclose(normalise(size, size), 2 * content_extent(size) - 1)
+    np.testing.assert_allclose(to_pixels(np.array([[3.0, -3.0], [1.0, 1.0]]), size), [[640, 0], [640, 480]])
 
 
 def test_many_sizes_at_once_are_as_one_by_one():
     sizes = np.array(SIZES)
     points = np.random.default_rng(1).uniform(0, 1, (len(SIZES), 2)) * sizes
-    together = normalised(points, sizes)
+    together = normalise(points, sizes)
     for each, size, found in zip(points, sizes, together, strict=True):
-        np.testing.assert_allclose(normalised(each, size), found)
-    np.testing.assert_allclose(in_pixels(together, sizes), points)
+        np.testing.assert_allclose(normalise(each, size), found)
+    np.testing.assert_allclose(to_pixels(together, sizes), points)
 
 
 @pytest.mark.parametrize("side", [64, 160, 384])
@@ -57,22 +57,22 @@ def test_many_sizes_at_once_are_as_one_by_one():
 def test_an_object_is_where_normalised_says_once_its_image_is_fitted(size, side):
     for share in ((0.3, 0.4), (0.62, 0.71)):
         centre = (share[0] * size[0], share[1] * size[1])
-        found = middle(fitted(blob(size, centre, 8.0), side))
-        np.testing.assert_allclose(found, normalised(np.array(centre), np.array(size)), atol=2 / side * 0.35)
+        found = middle(letterbox(blob(size, centre, 8.0), side))
+        np.testing.assert_allclose(found, normalise(np.array(centre), np.array(size)), atol=2 / side * 0.35)
 
 
 def test_a_synthetic_disc_is_where_normalised_says_once_its_image_is_fitted():
     """Pixels of a drawn image against the point that training is told: by the difference of with and without a disc."""
     for seed in range(10):
         rng = np.random.default_rng(seed)
-        scene = layout(rng, Data())
+        scene = draw_layout(rng, Data())
         alone = scene._replace(centres=scene.centres[:0], radii=scene.radii[:0])
         with_disc, without = (
-            fitted(draw(np.random.default_rng(seed), each), 192).astype(float)
+            letterbox(render(np.random.default_rng(seed), each), 192).astype(float)
             for each in (scene._replace(centres=scene.centres[:1], radii=scene.radii[:1]), alone)
         )
         change = np.abs(with_disc - without).sum(axis=2)
-        x, y = (normalised(scene.centres[0], np.array(scene.size)) + 1) * 96
+        x, y = (normalise(scene.centres[0], np.array(scene.size)) + 1) * 96
         near = np.hypot(*(np.mgrid[:192, :192][::-1] + 0.5 - np.array([x, y])[:, None, None])) < 20
         weight = np.where(near & (change > 60), 1.0, 0.0)
         rows, columns = np.mgrid[:192, :192] + 0.5
@@ -82,8 +82,8 @@ def test_a_synthetic_disc_is_where_normalised_says_once_its_image_is_fitted():
 
 @pytest.mark.parametrize("size", [(100, 61), (61, 100)])
 def test_what_an_image_leaves_free_is_padding_on_the_right_or_below(size):
-    square = fitted(np.zeros((size[1], size[0], 3), np.uint8), 128)
-    filled = np.rint(extent(np.array(size)) * 128).astype(int)
+    square = letterbox(np.zeros((size[1], size[0], 3), np.uint8), 128)
+    filled = np.rint(content_extent(np.array(size)) * 128).astype(int)
     assert not square[: filled[1], : filled[0]].any()
     rest = np.ones((128, 128), dtype=bool)
     rest[: filled[1], : filled[0]] = False
@@ -125,14 +125,14 @@ def test_an_orientation_tag_does_not_turn_the_pixels(tmp_path):
     exif[ExifTags.Base.Orientation] = 6
     Image.fromarray(drawn).save(tmp_path / "a.png", exif=exif)
     picture = decode(tmp_path / "a.png", 32)
-    assert picture.stored == (32, 20)
+    assert picture.size == (32, 20)
     np.testing.assert_array_equal(picture.pixels[:20], drawn)
 
 
 def test_a_file_gives_its_pixels_and_its_size_or_a_reason(tmp_path):
     Image.new("L", (90, 60), 200).save(tmp_path / "grey.png")
     picture = decode(tmp_path / "grey.png", 32)
-    assert picture.stored == (90, 60)
+    assert picture.size == (90, 60)
     assert picture.pixels.shape == (32, 32, 3)
     assert (picture.pixels[:21] == 200).all()
     (tmp_path / "broken.png").write_bytes(b"no image")

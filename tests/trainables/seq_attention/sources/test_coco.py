@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainables.seq_attention.coco import listed
 from trainables.seq_attention.config import Data
+from trainables.seq_attention.sources.coco import list_images
 from trainables.settings import UsageError
 
 NAN = float("nan")
@@ -44,7 +44,7 @@ def small(tmp_path):
 
 
 def read(root: Path, split="train", **data):
-    return listed(Data(source="coco", root=str(root), **data), split)
+    return list_images(Data(source="coco", root=str(root), **data), split)
 
 
 def change(root: Path, split: str = "train", **parts) -> None:
