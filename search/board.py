@@ -1,7 +1,7 @@
 """The board: every trial of a run with what it has reported, in the driver's memory and on disk.
 
-Searcher, scheduler and console look at the board and at nothing else, so that their answers are functions of the
-record, and a run that was killed goes on as if it had not been.
+Searcher, scheduler and console read the board and nothing else, so that their answers are functions of the record, and
+a run that was killed is resumed as if it had not been.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 
 from search.record import RunFolder, Status, TrialRecord
 from search.space import Space
-from trainables.objective import COMPARED, COMPARED_END, STAGE
+from trainables.objective import COMPARABLE_END, COMPARABLE_STAGE, STAGE
 
-PEERS = (COMPARED, COMPARED_END)  # figures that are the same in trials that may be compared
+COMPARABLE_KEYS = (COMPARABLE_STAGE, COMPARABLE_END)  # equal in trials that may be compared
 
 
 class Proposal(NamedTuple):
-    """A new trial: its parameters, where they come from, and its seed where that is not the run's."""
+    """A new trial: its parameters, their origin, and its seed where that is not the run's."""
 
     params: dict[str, Any]
     origin: str
@@ -30,38 +30,34 @@ class Board:
 
     Attributes:
         trials: number → record, with reports reduced to what decisions need.
-        waiting: numbers of trials that an earlier process left unfinished; they are given out first.
+        waiting: numbers of trials that an earlier process left unfinished; they are started first.
     """
 
     def __init__(self, folder: RunFolder, space: Space) -> None:
         self.folder = folder
         self.space = space
         goals = [goal.metric for goal in space.objective.goals]
-        judged = ("objective/value", "objective/violation", "objective/feasible")
-        self._kept = ("epoch", *judged, STAGE, *PEERS, "stop_reason", *goals, *space.objective.constraints)
+        scores = ("objective/value", "objective/violation", "objective/feasible")
+        self._keys = ("epoch", *scores, STAGE, *COMPARABLE_KEYS, "stop_reason", *goals, *space.objective.constraints)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
 
-    # -- what happens --------------------------------------------------------------------------------------------
-
     def begin(self, params: Mapping[str, Any], origin: str, seed: int | None = None) -> TrialRecord:
-        """A new trial with the next number, and a seed of its own if it is given one."""
+        """Begin a new trial with the next number, and with a seed of its own if one is given."""
         trial = self.folder.begin(TrialRecord(self.next_number, dict(params), origin, seed=seed))
         self.trials[trial.number] = trial
         return trial
 
     def report(self, number: int, report: Mapping[str, Any]) -> None:
-        """A trial has trained an epoch; a report that is there already (after a resume) is not taken twice."""
+        """Take the report of a trial's epoch; one that is there already (after a resume) is not taken twice."""
         trial = self.trials[number]
         if report["epoch"] > self.epochs(number):
-            kept = {key: report[key] for key in self._kept if key in report}
-            self.trials[number] = replace(trial, reports=(*trial.reports, kept))
+            slim = {key: report[key] for key in self._keys if key in report}
+            self.trials[number] = replace(trial, reports=(*trial.reports, slim))
 
     def end(self, number: int, status: Status, cause: str, reason: str) -> None:
-        """A trial has ended."""
+        """Record that a trial has ended."""
         self.trials[number] = self.folder.end(self.trials[number], status, cause, reason)
-
-    # -- what is known -------------------------------------------------------------------------------------------
 
     @property
     def next_number(self) -> int:
@@ -69,80 +65,81 @@ class Board:
         return max(self.trials, default=-1) + 1
 
     def epochs(self, number: int) -> int:
-        """How many epochs a trial has reported."""
+        """Count the epochs that a trial has reported."""
         reports = self.trials[number].reports
         return int(reports[-1]["epoch"]) if reports else 0
 
     def value(self, number: int, epoch: int) -> float | None:
-        """The objective of a trial at an epoch, if it got there."""
+        """Return a trial's objective at an epoch; None if it has not reported it."""
         report = self.trials[number].at(epoch)
         return None if report is None else float(report["objective/value"])
 
     def peers(self, number: int, epoch: int) -> list[int]:
-        """The other trials that have reported an epoch in the same stage, and are as far in it.
+        """List the other trials with which a trial may be compared at an epoch.
 
-        A border between stages bars comparison, and so does another length of the stage: its schedule is elsewhere.
-        Stages that say that they are comparable count as one.
+        They have reported the epoch in the same stage of the same length: across a border of stages metrics mean
+        something else, and in a stage of another length the schedule is elsewhere. Comparable stages count as one.
         """
-        mine = self.trials[number].at(epoch) or {}
-        reports = {each: trial.at(epoch) for each, trial in self.trials.items() if each != number}
+        own = self.trials[number].at(epoch) or {}
+        reports = {peer: trial.at(epoch) for peer, trial in self.trials.items() if peer != number}
         return [
-            each
-            for each, report in reports.items()
-            if report is not None and all(report.get(key) == mine.get(key) for key in PEERS)
+            peer
+            for peer, report in reports.items()
+            if report is not None and all(report.get(key) == own.get(key) for key in COMPARABLE_KEYS)
         ]
 
-    def values(self, number: int, until: int) -> list[float]:
-        """The objective of a trial at each epoch up to one."""
-        return [float(report["objective/value"]) for report in self.trials[number].reports if report["epoch"] <= until]
+    def values(self, number: int, last: int) -> list[float]:
+        """Return a trial's objective at each epoch up to the last one."""
+        reports = [report for report in self.trials[number].reports if report["epoch"] <= last]
+        return [float(report["objective/value"]) for report in reports]
 
     def best_report(self, number: int) -> Mapping[str, Any] | None:
-        """The report of a trial's best epoch."""
-        return self.space.objective.best(self.trials[number].reports)
+        """Return the report of a trial's best epoch."""
+        return self.space.objective.best_report(self.trials[number].reports)
 
-    def ranked(self) -> list[int]:
-        """The trials that have ended and have a result, the one with the best epoch first; failed ones are left out."""
-        ended = (number for number, trial in self.trials.items() if trial.status in ("finished", "stopped"))
-        return self._by_rank(ended)
+    def ranking(self) -> list[int]:
+        """Rank the trials that ended with a result, the one with the best epoch first; failed ones are left out."""
+        ended = {number: trial for number, trial in self.trials.items() if trial.status in ("finished", "stopped")}
+        return self._rank(ended)
 
     def best(self) -> int | None:
-        """The trial with the best epoch of all, running ones included, failed ones not."""
-        working = (number for number, trial in self.trials.items() if trial.status != "failed")
-        return next(iter(self._by_rank(working)), None)
+        """Return the trial with the best epoch of all, running ones included, failed ones not."""
+        candidates = (number for number, trial in self.trials.items() if trial.status != "failed")
+        return next(iter(self._rank(candidates)), None)
 
-    def _by_rank(self, numbers: Iterable[int]) -> list[int]:
+    def _rank(self, numbers: Iterable[int]) -> list[int]:
         reports = {number: report for number in numbers if (report := self.best_report(number)) is not None}
         return sorted(reports, key=lambda number: self.space.objective.rank(reports[number]), reverse=True)
 
     def front(self) -> list[int]:
-        """Of several goals: the ended trials that no other dominates at their last epoch, the best of the first ahead.
+        """List the ended trials that no other dominates at their last epoch, the best in the first goal ahead.
 
-        Those that violate a constraint count only if all do.
+        Trials that violate a constraint count only if all do.
         """
-        last = {number: self.trials[number].reports[-1] for number in self.ranked()}
+        last = {number: self.trials[number].reports[-1] for number in self.ranking()}
         feasible = [number for number, report in last.items() if report["objective/feasible"]] or list(last)
         points = [self.space.objective.values(last[number]) for number in feasible]
         return [feasible[index] for index in self.space.objective.front(points)]
 
-    def chosen(self) -> int | None:
-        """The trial of the front that the objective's rule chooses; None where no trial there keeps the constraints."""
+    def choice(self) -> int | None:
+        """Choose a trial of the front by the objective's rule; None where no trial there satisfies the constraints."""
         last = {number: self.trials[number].reports[-1] for number in sorted(self.front())}
-        kept = {number: report for number, report in last.items() if report["objective/feasible"]}
-        place = self.space.objective.choose([self.space.objective.values(report) for report in kept.values()])
-        return None if place is None else list(kept)[place]
+        feasible = {number: report for number, report in last.items() if report["objective/feasible"]}
+        index = self.space.objective.choose([self.space.objective.values(report) for report in feasible.values()])
+        return None if index is None else list(feasible)[index]
 
     def count(self, *statuses: Status) -> int:
-        """How many trials are in one of these states."""
+        """Count the trials in one of these states."""
         return sum(trial.status in statuses for trial in self.trials.values())
 
-    def left(self) -> int:
-        """How many trials have yet to be given out."""
+    def remaining(self) -> int:
+        """Count the trials that have yet to be started."""
         return max(0, self.space.budget.trials - self.next_number) + len(self.waiting)
 
     def failures(self) -> Sequence[TrialRecord]:
-        """The trials that did not work."""
+        """List the failed trials."""
         return [trial for trial in self.trials.values() if trial.status == "failed"]
 
     def _slim(self, trial: TrialRecord) -> TrialRecord:
-        reports = tuple({key: report[key] for key in self._kept if key in report} for report in trial.reports)
+        reports = tuple({key: report[key] for key in self._keys if key in report} for report in trial.reports)
         return replace(trial, reports=reports)

@@ -14,26 +14,30 @@ from ray import tune
 from ray.tune import Callback
 
 from search.board import Board, Proposal
-from search.console import StatusLine
-from search.placement import Machine, Placement, place, this_machine
+from search.placement import Machine, Placement, place_trials, this_machine
 from search.request import Run
 from search.scheduler import BoardScheduler, settle
 from search.searcher import BoardSearcher, propose
+from search.status import StatusLine
 from trainables.files import trial_folder
-from trainables.settings import UsageError, one_line
-from trainables.training.tensorboard import write_experiment
+from trainables.settings import UsageError, first_line
+from trainables.training.tensorboard import write_hparams
 from trainables.trials.trial import Task, Trial
 
 
 @contextlib.contextmanager
-def connected(run: Run) -> Iterator[Machine]:
-    """Ray, started on this machine or joined at an address, and left at the end; yields what it has to share out."""
+def connect(run: Run) -> Iterator[Machine]:
+    """Start Ray on this machine, or join it at an address, and leave it at the end; yields its CPUs and GPUs.
+
+    Raises:
+        UsageError: nothing answers at the address.
+    """
     if run.address:
         try:
             ray.init(address=run.address, log_to_driver=False, logging_level=logging.ERROR)
         except (ConnectionError, ValueError) as error:
             raise UsageError(
-                f"address={run.address}: {one_line(error)}; `ray status` shows what runs there."
+                f"address={run.address}: {first_line(error)}; `ray status` shows what runs there."
             ) from error
     else:
         machine = this_machine(run)
@@ -52,18 +56,18 @@ def connected(run: Run) -> Iterator[Machine]:
         ray.shutdown()
 
 
-class Watcher(Callback):
-    """Lets the status line look at the board whenever Ray has done something."""
+class StatusCallback(Callback):
+    """Renews the status line after every step of Ray's loop."""
 
     def __init__(self, line: StatusLine) -> None:
         self.line = line
 
     def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
-        """Ray has done something."""
+        """Renew the line; Ray calls this."""
         self.line.tick()
 
 
-def search(
+def run_trials(
     run: Run,
     board: Board,
     machine: Machine,
@@ -74,50 +78,40 @@ def search(
     """Run the board's unfinished and remaining trials; returns when they have ended, at Ctrl-C, or out of time.
 
     Args:
-        proposal: what trial N is to be; None: what the space's searcher proposes.
-        processes: of each trial; several train it together, in one go.
+        run: keys of the command line.
+        board: of the run.
+        machine: CPUs and GPUs to share out.
+        line: about the run.
+        proposal: from a trial's number to what it is to be; None: what the space's searcher proposes.
+        processes: of each trial; several train it together, in one step of Ray.
     """
-    space, folder = board.space, board.folder.path
     settle(board)
-    if not board.left():
+    if not board.remaining():
         return
-    placement = place(run, machine, processes)
-    if not board.trials and proposal is None:  # planned trials are shown in the table of the run that they repeat
-        searched = [dimension.name for dimension in space.dimensions]
-        shown = [*(goal.metric for goal in space.objective.goals), *space.objective.constraints]
-        write_experiment(folder, searched, shown)
-    task = _task(run, board, placement, processes)
-    trainable, resources = Trial, {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
-    if processes > 1:
-        from trainables.trials.group import GroupTrial  # noqa: PLC0415  (ray.train takes seconds to import)
-
-        trainable, resources = GroupTrial, {"memory": 1 << 20}  # its processes ask for CPUs and GPUs themselves
+    placement = place_trials(run, machine, processes)
+    if not board.trials and proposal is None:  # trials that are planned appear in the table of the run that they repeat
+        _write_hparams(board)
     tuner = tune.Tuner(
-        tune.with_resources(tune.with_parameters(trainable, task=task), resources),
-        tune_config=tune.TuneConfig(
-            search_alg=BoardSearcher(board, proposal or partial(propose, board, run.seed)),
-            scheduler=BoardScheduler(board),
-            num_samples=board.left() * (1 + run.trial_restarts),  # the searcher says when it is over
-            max_concurrent_trials=placement.concurrent,
-            time_budget_s=run.time_budget_s,
-            reuse_actors=run.reuse_actors,
-            trial_dirname_creator=lambda trial: trial_folder(folder, trial.config["trial"]).name,
-        ),
-        run_config=tune.RunConfig(
-            name=folder.name,
-            storage_path=str(folder.parent),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
-            failure_config=tune.FailureConfig(max_failures=run.trial_restarts),
-            callbacks=[Watcher(line)],
-            verbose=0,
-        ),
+        _trainable(_task(run, board, placement, processes), placement),
+        tune_config=_tune_config(run, board, placement, proposal or partial(propose, board, run.seed)),
+        run_config=_run_config(run, board, line),
     )
     tuner.fit()
 
 
+def _write_hparams(board: Board) -> None:
+    """Tell TensorBoard which settings are searched and which metrics its table shows."""
+    space = board.space
+    settings = [dimension.name for dimension in space.dimensions]
+    metrics = [*(goal.metric for goal in space.objective.goals), *space.objective.constraints]
+    write_hparams(board.folder.path, settings, metrics)
+
+
 def _task(run: Run, board: Board, placement: Placement, processes: int) -> Task:
-    """What all trials have in common."""
+    """Collect the settings that all trials have in common."""
     space, gpus = board.space, placement.gpus_per_trial
+    if processes > 1 and not (run.address or torch.cuda.is_available()):
+        gpus = 0.0  # a group may not ask for GPUs that are declared and do not exist
     return Task(
         variant=space.entry.name,
         fixed=space.fixed,
@@ -126,12 +120,42 @@ def _task(run: Run, board: Board, placement: Placement, processes: int) -> Task:
         folder=board.folder.path,
         seed=run.seed,
         cpus=placement.cpus_per_trial,
-        gpus=_there(run, gpus) if processes > 1 else gpus,
+        gpus=gpus,
         timeout_s=run.trial_timeout_s,
         processes=processes,
     )
 
 
-def _there(run: Run, gpus: float) -> float:
-    """The GPUs that a group may ask for: none of those that were declared and are not there."""
-    return gpus if run.address or torch.cuda.is_available() else 0.0
+def _trainable(task: Task, placement: Placement) -> Any:
+    """Make Ray's trainable of the task, with the resources of a trial."""
+    if task.processes == 1:
+        resources = {"cpu": placement.cpus_per_trial, "gpu": placement.gpus_per_trial}
+        return tune.with_resources(tune.with_parameters(Trial, task=task), resources)
+    from trainables.trials.group import GroupTrial  # noqa: PLC0415  (ray.train takes seconds to import)
+
+    # The group's processes ask for CPUs and GPUs themselves.
+    return tune.with_resources(tune.with_parameters(GroupTrial, task=task), {"memory": 1 << 20})
+
+
+def _tune_config(run: Run, board: Board, placement: Placement, proposal: Callable[[int], Proposal]) -> tune.TuneConfig:
+    return tune.TuneConfig(
+        search_alg=BoardSearcher(board, proposal),
+        scheduler=BoardScheduler(board),
+        num_samples=board.remaining() * (1 + run.trial_restarts),  # an upper bound: the searcher ends the run
+        max_concurrent_trials=placement.concurrent,
+        time_budget_s=run.time_budget_s,
+        reuse_actors=run.reuse_actors,
+        trial_dirname_creator=lambda trial: trial_folder(board.folder.path, trial.config["trial"]).name,
+    )
+
+
+def _run_config(run: Run, board: Board, line: StatusLine) -> tune.RunConfig:
+    folder = board.folder.path
+    return tune.RunConfig(
+        name=folder.name,
+        storage_path=str(folder.parent),
+        checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
+        failure_config=tune.FailureConfig(max_failures=run.trial_restarts),
+        callbacks=[StatusCallback(line)],
+        verbose=0,
+    )

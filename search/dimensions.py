@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from trainables.contract import TrainingConfig
-from trainables.settings import UsageError, unknown
+from trainables.settings import UsageError, describe_unknown
 
 DISTRIBUTIONS = ("uniform", "loguniform", "quniform", "randint", "choice")
 
@@ -33,14 +33,13 @@ class Dimension:
     distribution: BaseDistribution
     when: Mapping[str, tuple[Any, ...]]
 
-    def active(self, params: Mapping[str, Any], otherwise: Callable[[str], Any]) -> bool:
-        """Whether it applies, given the parameters chosen so far; `otherwise` knows the fields that are not searched.
+    def is_active(self, params: Mapping[str, Any], value_of: Callable[[str], Any]) -> bool:
+        """Return whether it applies under some parameters; `value_of` returns the fields that are not searched.
 
         A searched parent that is itself inactive switches its children off only if its value does.
         """
         return all(
-            (params[parent] if parent in params else otherwise(parent)) in values
-            for parent, values in self.when.items()
+            (params[parent] if parent in params else value_of(parent)) in values for parent, values in self.when.items()
         )
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Any:
@@ -54,7 +53,7 @@ class Dimension:
         return trial.suggest_categorical(self.name, kind.choices)
 
     def contains(self, value: Any) -> bool:
-        """Whether the value is one that could be drawn."""
+        """Return whether a value could be drawn."""
         if isinstance(self.distribution, CategoricalDistribution):
             return value in self.distribution.choices
         return _is_number(value) and self.distribution._contains(self.distribution.to_internal_repr(value))
@@ -72,45 +71,45 @@ class Dimension:
 
 
 def read_dimension(config: type[TrainingConfig], name: str, spec: Mapping[str, Any]) -> Dimension:
-    """One entry of a space's `params`.
+    """Read one entry of a space's `params`.
 
     Raises:
         UsageError: no such Config field, an unknown or empty distribution, or bounds that the field does not accept.
     """
     if name not in config.names():
-        raise UsageError(unknown(f"params.{name}", [f"params.{field}" for field in config.names()]))
+        raise UsageError(describe_unknown(f"params.{name}", [f"params.{field}" for field in config.names()]))
     if name == "epochs":
         raise UsageError(
             "params.epochs cannot be searched: the budget is budget.max_epochs, and the scheduler spends it."
         )
+    keys = (*DISTRIBUTIONS, "log", "when")
     for key in spec:
-        if key not in (*DISTRIBUTIONS, "log", "when"):
-            raise UsageError(
-                unknown(f"params.{name}.{key}", [f"params.{name}.{each}" for each in (*DISTRIBUTIONS, "log", "when")])
-            )
+        if key not in keys:
+            accepted = [f"params.{name}.{accepted_key}" for accepted_key in keys]
+            raise UsageError(describe_unknown(f"params.{name}.{key}", accepted))
     kinds = [key for key in spec if key in DISTRIBUTIONS]
     if len(kinds) != 1:
         raise UsageError(f"params.{name} needs one of {', '.join(DISTRIBUTIONS)}; it has {', '.join(kinds) or 'none'}.")
     distribution = _distribution(name, kinds[0], spec)
-    _check_accepted(config, name, distribution)
+    _check_values(config, name, distribution)
     return Dimension(name, distribution, _conditions(config, name, spec.get("when") or {}))
 
 
-def in_order(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
-    """Parents before what depends on them; otherwise as given.
+def sort_dimensions(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
+    """Sort dimensions so that parents come before what depends on them; otherwise the order stays.
 
     Raises:
         UsageError: conditions that go in a circle.
     """
-    waiting, done = list(dimensions), []
-    while waiting:
-        names = {dimension.name for dimension in waiting}
-        ready = [dimension for dimension in waiting if not names & set(dimension.when)]
+    pending, order = list(dimensions), []
+    while pending:
+        names = {dimension.name for dimension in pending}
+        ready = [dimension for dimension in pending if not names & set(dimension.when)]
         if not ready:
             raise UsageError(f"the conditions of {', '.join(sorted(names))} go in a circle; drop one `when`.")
-        done += ready
-        waiting = [dimension for dimension in waiting if dimension not in ready]
-    return tuple(done)
+        order += ready
+        pending = [dimension for dimension in pending if dimension not in ready]
+    return tuple(order)
 
 
 def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribution:
@@ -142,7 +141,7 @@ def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribu
     return FloatDistribution(low, high, log=log or kind == "loguniform")
 
 
-def _check_accepted(config: type[TrainingConfig], name: str, distribution: BaseDistribution) -> None:
+def _check_values(config: type[TrainingConfig], name: str, distribution: BaseDistribution) -> None:
     """Both ends of a range, or every choice, must be values that the Config's field takes."""
     if isinstance(distribution, CategoricalDistribution):
         ends = list(distribution.choices)
@@ -150,7 +149,7 @@ def _check_accepted(config: type[TrainingConfig], name: str, distribution: BaseD
         ends = [distribution.low, distribution.high]
     for value in ends:
         try:
-            config.accepts(name, value)
+            config.convert(name, value)
         except UsageError as error:
             raise UsageError(f"params.{name}: {error}") from error
     if isinstance(distribution, FloatDistribution) and isinstance(getattr(config(), name), int):

@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainables.objective import Goal, Objective
-from trainables.settings import UsageError, unknown
+from trainables.settings import UsageError, describe_unknown
 
 KEYS = ("metric", "mode", "give_up")
 
 
 def read_objective(name: str, source: Mapping[str, Any]) -> Objective:
-    """`objective` and `constraints` of the space called `name`.
+    """Read `objective` and `constraints` of the space called `name`.
 
     Raises:
         UsageError: a part that cannot be used, named.
     """
-    given = source.get("objective")
-    parts: Sequence[Any] = given if isinstance(given, list) and given else [given]
+    value = source.get("objective")
+    parts: Sequence[Any] = value if isinstance(value, list) and value else [value]
     goals = [_goal(name, part) for part in parts]
     if goals[-1].give_up:
         raise UsageError(
@@ -36,12 +36,12 @@ def read_objective(name: str, source: Mapping[str, Any]) -> Objective:
 
 
 def _goal(name: str, part: Any) -> Goal:
-    """One goal of the space called `name`."""
+    """Read one goal of the space called `name`."""
     if not isinstance(part, Mapping) or "metric" not in part:
         raise UsageError(f"space {name} needs objective.metric, for example objective.metric=val/auroc_macro.")
     for key in part:
         if key not in KEYS:
-            raise UsageError(unknown(f"objective.{key}", [f"objective.{each}" for each in KEYS]))
+            raise UsageError(describe_unknown(f"objective.{key}", [f"objective.{accepted}" for accepted in KEYS]))
     mode, give_up = part.get("mode", "max"), part.get("give_up", 0.0)
     if mode not in ("max", "min"):
         raise UsageError(f"objective.mode={mode} is unknown; it takes max or min.")

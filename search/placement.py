@@ -1,4 +1,4 @@
-"""Which resources a trial gets, and how many trials fit at a time."""
+"""The resources of a trial, and the number of trials that fit at a time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.settings import UsageError
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to share out, on this machine or in a cluster."""
+    """CPUs and GPUs to share out, of this machine or of a cluster."""
 
     cpus: int
     gpus: int
@@ -31,9 +31,9 @@ class Placement:
 
 
 def this_machine(run: Run) -> Machine:
-    """The CPUs and GPUs of this machine, or as many as the user declares.
+    """Count the CPUs and GPUs of this machine, or take as many as the user declares.
 
-    A GPU that is declared but not there lets placement be tried out; its trials run on the CPU.
+    Declared GPUs that do not exist let placement be tried out; their trials run on the CPU.
     """
     import torch  # noqa: PLC0415  (only here is it needed before the trials start)
 
@@ -41,14 +41,14 @@ def this_machine(run: Run) -> Machine:
 
 
 def gpu_names() -> list[str]:
-    """The GPUs that are really there."""
+    """List the GPUs of this machine by name."""
     import torch  # noqa: PLC0415
 
     return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
 
 
-def place(run: Run, machine: Machine, processes: int = 1) -> Placement:
-    """Share the machine out; a trial of several processes has `cpus_per_trial` for each.
+def place_trials(run: Run, machine: Machine, processes: int = 1) -> Placement:
+    """Share the machine out to trials; a trial of several processes has `cpus_per_trial` for each.
 
     Raises:
         UsageError: one trial asks for more than there is.
@@ -56,9 +56,9 @@ def place(run: Run, machine: Machine, processes: int = 1) -> Placement:
     gpus = _gpus(run, machine, processes)
     cpus = run.cpus_per_trial * processes
     if cpus > machine.cpus:
-        each = f" for each of {processes} processes" if processes > 1 else ""
+        suffix = f" for each of {processes} processes" if processes > 1 else ""
         raise UsageError(
-            f"cpus_per_trial={run.cpus_per_trial:g}{each}, but there are {machine.cpus}; ask for at most that."
+            f"cpus_per_trial={run.cpus_per_trial:g}{suffix}, but there are {machine.cpus}; ask for at most that."
         )
     if gpus > machine.gpus:
         raise UsageError(
@@ -67,14 +67,14 @@ def place(run: Run, machine: Machine, processes: int = 1) -> Placement:
         )
     if gpus > 1 and gpus != int(gpus):
         raise UsageError(f"gpus_per_trial={gpus:g} is not possible: a trial has a share of one GPU, or whole ones.")
-    fit = _whole(machine.cpus / cpus)
+    fit = _round_down(machine.cpus / cpus)
     if gpus:
-        fit = min(fit, _whole(1 / gpus) * machine.gpus if gpus < 1 else machine.gpus // int(gpus))
+        fit = min(fit, _round_down(1 / gpus) * machine.gpus if gpus < 1 else machine.gpus // int(gpus))
     return Placement(run.cpus_per_trial, gpus, min(fit, run.max_concurrent or fit))
 
 
 def _gpus(run: Run, machine: Machine, processes: int) -> float:
-    """The GPUs of one trial; each of several processes has one, or all of them none."""
+    """Return the GPUs of one trial; each of several processes has one, or all of them none."""
     if run.gpus_per_trial == "auto":
         return float(processes) if machine.gpus else 0.0
     gpus = float(run.gpus_per_trial)
@@ -83,6 +83,6 @@ def _gpus(run: Run, machine: Machine, processes: int) -> float:
     return gpus
 
 
-def _whole(share: float) -> int:
-    """How often a part fits, forgiving the last digit of a float: 0.14 CPUs fit 50 times into 7."""
+def _round_down(share: float) -> int:
+    """Round down, tolerating the last digit of a float: 0.14 CPUs fit 50 times into 7."""
     return int(share + 1e-9)

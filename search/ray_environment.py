@@ -1,4 +1,4 @@
-"""What Ray must find in its environment; set before it is imported."""
+"""Environment variables of Ray; they must be set before it is imported."""
 
 import os
 
@@ -18,6 +18,6 @@ QUIET_RAY = {
 
 
 def quiet_ray() -> None:
-    """Set what is not set already."""
+    """Set the variables that are not set already."""
     for key, value in QUIET_RAY.items():
         os.environ.setdefault(key, value)

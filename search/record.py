@@ -1,10 +1,10 @@
-"""What a run writes beside Ray's files, and how it is read back. JSON and YAML only; imports no Ray and no torch.
+"""The record of a run, beside Ray's own files: written and read as JSON and YAML; imports no Ray and no torch.
 
     run.yaml            every key of the command line, resolved
     space.yaml          the space with all overrides; a space file in its own right
     environment.json    commit, versions, devices, seed, command of the run's first session
     trial_0007/         one folder per trial:
-      trial.json          parameters, where they came from, how the trial ended and why; written by the driver
+      trial.json          parameters and their origin, how the trial ended and why; written by the driver
       result.json         one report per epoch and line; written by the trial (`trainables.training.folder`)
     failures.csv        number, reason and folder of every failed trial, once there is one
 
@@ -41,11 +41,11 @@ LOCK = ".lock"
 
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as recorded.
+    """Record of one trial.
 
     Attributes:
         params: the searched parameters; the default trial has the values of `Config()` for them.
-        origin: `default`, `random`, or `model of epoch 3`; in a confirmation the trial that is repeated: `trial 21`.
+        origin: `default`, `random`, or `model of epoch 3`; in a proof the trial that is trained again: `trial 21`.
         status: `finished` used its budget, `stopped` ended early on purpose, `failed` did not work.
         cause: what ended it: budget, scheduler, patience, health or error; None while it runs.
         reason: the cause in words.
@@ -70,19 +70,19 @@ class TrialRecord:
         return self.status != "running"
 
     def at(self, epoch: int) -> dict[str, Any] | None:
-        """The report of an epoch, if it got there."""
+        """Return the report of an epoch; None if the trial has not reported it."""
         return next((report for report in self.reports if report["epoch"] == epoch), None)
 
 
 class RunFolder:
-    """A run's folder."""
+    """Folder of a run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     @classmethod
     def create(cls, path: Path, settings: Mapping[str, Any], space: Space, devices: Sequence[str] = ()) -> RunFolder:
-        """Make the folder of a new run; `devices` are the names of its GPUs, for the record.
+        """Create the folder of a new run; `devices` are the names of its GPUs, for the record.
 
         Raises:
             UsageError: there is a run of that name.
@@ -90,33 +90,33 @@ class RunFolder:
         try:
             path.mkdir(parents=True)
         except FileExistsError as error:
-            raise UsageError(f"{path} is there already: go on with resume={path}, or choose another name=.") from error
+            raise UsageError(f"{path} exists: resume it with resume={path}, or choose another name=.") from error
         folder = cls(path)
         folder.write_space(space)
         replace_text(
             path / ENVIRONMENT,
-            json.dumps({**environment(), "devices": list(devices), "seed": settings.get("seed")}, indent=2),
+            json.dumps({**describe_environment(), "devices": list(devices), "seed": settings.get("seed")}, indent=2),
         )
         folder.write_settings(settings)
         return folder
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
-        """The folder of a run that exists.
+        """Open the folder of a run that exists.
 
         Raises:
             UsageError: there is none.
         """
         path = Path(path)
         if not (path / RUN).is_file():
-            near = sorted(found.parent.name for found in path.parent.glob(f"*/{RUN}")) if path.parent.is_dir() else []
-            hint = f"runs there: {', '.join(near[-5:])}." if near else "give the folder that search.run printed."
+            runs = sorted(file.parent.name for file in path.parent.glob(f"*/{RUN}")) if path.parent.is_dir() else []
+            hint = f"runs there: {', '.join(runs[-5:])}." if runs else "give the folder that search.run printed."
             raise UsageError(f"{path} is no run (it has no {RUN}); {hint}")
         return cls(path.resolve())
 
     @contextlib.contextmanager
-    def claimed(self) -> Iterator[None]:
-        """Hold the run for this process.
+    def lock(self) -> Iterator[None]:
+        """Lock the run for this process.
 
         Raises:
             UsageError: another process holds it.
@@ -132,47 +132,47 @@ class RunFolder:
             lock.release()
 
     def write_settings(self, settings: Mapping[str, Any]) -> None:
-        """Save the command line's keys."""
+        """Write the command line's keys."""
         write_yaml(self.path / RUN, settings)
 
     def settings(self) -> dict[str, Any]:
-        """The command line's keys."""
+        """Read the command line's keys."""
         return read_yaml(self.path / RUN)
 
     def space(self) -> Space:
-        """The space of the run."""
-        return Space.of(str(self.settings()["space_name"]), read_yaml(self.path / SPACE))
+        """Read the space of the run."""
+        return Space.from_source(str(self.settings()["space_name"]), read_yaml(self.path / SPACE))
 
     def write_space(self, space: Space) -> None:
-        """Save the space, resolved."""
+        """Write the space, resolved."""
         write_yaml(self.path / SPACE, space.source)
 
     def begin(self, trial: TrialRecord) -> TrialRecord:
-        """Record that a trial has been given out; returns the record with the time."""
+        """Record that a trial has begun; returns the record with the time."""
         self._folder(trial.number).mkdir(parents=True, exist_ok=True)
-        begun = replace(trial, started=time.time())
-        self._write(begun)
-        return begun
+        record = replace(trial, started=time.time())
+        self._write(record)
+        return record
 
     def end(self, trial: TrialRecord, status: Status, cause: str, reason: str) -> TrialRecord:
         """Record how a trial ended; returns the completed record."""
-        ended = replace(trial, status=status, cause=cause, reason=reason, ended=time.time())
-        self._write(ended)
+        record = replace(trial, status=status, cause=cause, reason=reason, ended=time.time())
+        self._write(record)
         if status == "failed":
             self._write_failures()
-        return ended
+        return record
 
     def trials(self) -> list[TrialRecord]:
-        """All trials, by number, with the reports that are on disk.
+        """Read all trials, sorted by number, with the reports that are on disk.
 
         Raises:
             UsageError: a trial's file cannot be read; it is named.
         """
-        found = [_read_trial(path) for path in self.path.glob(f"trial_*/{TRIAL}")]
-        return sorted(found, key=lambda trial: trial.number)
+        trials = [_read_trial(path) for path in self.path.glob(f"trial_*/{TRIAL}")]
+        return sorted(trials, key=lambda trial: trial.number)
 
     def trial(self, number: int) -> TrialRecord:
-        """One trial as it stands on disk."""
+        """Read one trial."""
         return _read_trial(self._folder(number) / TRIAL)
 
     def _folder(self, number: int) -> Path:
@@ -193,8 +193,8 @@ class RunFolder:
         replace_text(self.path / FAILURES, text.getvalue())
 
 
-def environment(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    """What a result may depend on besides its settings: commit, versions, machine, command."""
+def describe_environment(arguments: Sequence[str] | None = None) -> dict[str, Any]:
+    """Describe what a result may depend on besides its settings: commit, versions, machine, command."""
     packages = ("torch", "ray", "optuna", "timm", "numpy", "scikit-learn")
     return {
         "command": " ".join(arguments if arguments is not None else sys.argv),
@@ -208,11 +208,13 @@ def environment(arguments: Sequence[str] | None = None) -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The project's own commit, marked where the working tree differs; None outside a checkout."""
-    here = Path(__file__).parent
+    """Return the project's own commit, marked where the working tree differs; None outside of a checkout."""
+    folder = Path(__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=True)
-        status = subprocess.run(["git", "status", "--porcelain"], cwd=here, capture_output=True, text=True, check=True)
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
@@ -226,19 +228,19 @@ def _version(package: str) -> str | None:
 
 
 def _read_trial(path: Path) -> TrialRecord:
-    """A trial from its files."""
+    """Read a trial from its files."""
     try:
         record = _record(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
-            f"{path} cannot be read ({error}); move its folder away to go on without that trial."
+            f"{path} cannot be read ({error}); move its folder away to continue without that trial."
         ) from error
     return replace(record, reports=tuple(read_lines(path.parent / RESULT)))
 
 
 def _record(values: Any) -> TrialRecord:
-    """A record without its reports; what a newer version wrote beside its fields is left out."""
+    """Make a record without its reports; keys that a newer version wrote are left out."""
     if not isinstance(values, dict) or not isinstance(values.get("params"), dict):
         raise TypeError("it holds no record of a trial")
-    known = {each.name for each in fields(TrialRecord)} - {"reports"}
-    return TrialRecord(**{name: value for name, value in values.items() if name in known})
+    names = {item.name for item in fields(TrialRecord)} - {"reports"}
+    return TrialRecord(**{name: value for name, value in values.items() if name in names})

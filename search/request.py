@@ -1,4 +1,4 @@
-"""Run: every key of the command line, its default and its one-line help; and the page that `--help` prints."""
+"""A request for a run: every key of the command line with its help, and the page that `--help` prints."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from search.budget import Budget, SchedulerChoice, SearcherChoice
 from search.overrides import KEYS
 from search.record import RunFolder
-from search.space import Budget, SchedulerChoice, SearcherChoice, Space, available, with_trials
+from search.space import Space, list_spaces, with_trials
 from trainables import registry as variants
 from trainables.commands import parse_arguments, table
-from trainables.settings import Settings, UsageError, setting, unknown
+from trainables.settings import Settings, UsageError, describe_unknown, setting
 
 USAGE = """
 Search the settings of a training variant.
@@ -21,7 +22,7 @@ Search the settings of a training variant.
   python -m search.run space=mask_st dry_run=true             what would be run
   python -m search.run space=mask_st data.source=nih data.root=FOLDER budget.trials=64
   python -m search.run space=mask_st params.lr.loguniform=[1e-4,1e-2] params.alpha=1
-  python -m search.run resume=runs/NAME                       go on after a kill, or with budget.trials=N for longer
+  python -m search.run resume=runs/NAME                       resume after a kill, or extend with budget.trials=N
 
 Exit code: 0, also when time_budget_s is used up; 1 if a trial failed or none finished; 2 for input that cannot be used;
 130 after Ctrl-C.
@@ -36,7 +37,7 @@ class Run(Settings):
     name: str = setting("", "folder of the run below storage; empty: the space's name with date and time")
     storage: str = setting("runs", "folder of the runs; every node of a cluster must see it under the same path")
     seed: int = setting(0, "decides configs, first weights, and the order of the data", low=0)
-    resume: str = setting("", "folder of a run to go on with")
+    resume: str = setting("", "folder of a run to resume")
     dry_run: bool = setting(False, "print the plan and stop")
     table: bool = setting(False, "once a minute also a table of the running and the best trials")
     quiet: bool = setting(False, "print the best-trial card alone")
@@ -53,7 +54,7 @@ class Run(Settings):
     time_budget_s: float | None = setting(None, "stop the search after this many seconds, ready to resume", low=1)
     trial_timeout_s: float | None = setting(None, "kill a trial that takes longer, hung or not", low=0.1)
     reuse_actors: bool = setting(True, "one process runs many trials; false: a fresh one for each, seconds slower")
-    trial_restarts: int = setting(2, "how often a trial whose process died goes on from its checkpoint", low=0)
+    trial_restarts: int = setting(2, "how often a trial whose process died is resumed from its checkpoint", low=0)
 
 
 MAY_CHANGE = (
@@ -65,7 +66,7 @@ MAY_CHANGE = (
 
 @dataclass(frozen=True)
 class Request:
-    """What a command line asks for: the run's keys, its space, and its folder."""
+    """A command line as it was read: the run's keys, its space, and its folder."""
 
     run: Run
     space: Space
@@ -79,16 +80,16 @@ def read(arguments: Sequence[str], now: str) -> Request:
         UsageError: anything that cannot be used.
     """
     values = parse_arguments(arguments)
-    known = {key: value for key, value in values.items() if key in Run.names()}
-    overrides = {key: value for key, value in values.items() if key not in known}
+    keys = {key: value for key, value in values.items() if key in Run.names()}
+    overrides = {key: value for key, value in values.items() if key not in keys}
     for key in overrides:
         if key not in KEYS:
-            raise UsageError(unknown(key, [*Run.names(), *KEYS]))
-    run = Run.of(known)
+            raise UsageError(describe_unknown(key, [*Run.names(), *KEYS]))
+    run = Run.from_dict(keys)
     if run.resume:
-        return _resumed(run, known, overrides)
+        return _resume(run, keys, overrides)
     if not run.space:
-        raise UsageError(f"space= says what to search; there is {', '.join(available())}.")
+        raise UsageError(f"space= says what to search; there is {', '.join(list_spaces())}.")
     _check_storage(run.storage)
     space = Space.load(run.space, overrides)
     storage = Path(run.storage).expanduser()
@@ -97,7 +98,7 @@ def read(arguments: Sequence[str], now: str) -> Request:
 
 
 def help_page() -> str:
-    """Every key with its default and one line; the spaces; the variants."""
+    """Write the help page: every key with its default and one line, the spaces, the variants."""
     data = {name: variants.load(name).Data for name in variants.names()}
     space_rows = [
         ("variant", "", "the training variant"),
@@ -114,31 +115,31 @@ def help_page() -> str:
     parts = [USAGE.strip(), "Keys of a run", table(Run.help_lines()), "Keys of its space", table(space_rows)]
     for name, kind in data.items():
         parts += [f"Data of {name}", table(_rows("data", kind))]
-    parts += ["Spaces", table([(name, "", _space_title(name)) for name in available()])]
+    parts += ["Spaces", table([(name, "", _space_title(name)) for name in list_spaces()])]
     parts += ["Variants", table([(name, "", variants.load(name).title) for name in variants.names()])]
     for name in variants.names():
         parts += [f"Config of {name} (fixed.FIELD, params.FIELD)", table(variants.load(name).Config.help_lines())]
     return "\n\n".join(parts)
 
 
-def _resumed(run: Run, given: dict[str, Any], overrides: dict[str, Any]) -> Request:
-    """The run in a folder, with what may change changed."""
+def _resume(run: Run, keys: dict[str, Any], overrides: dict[str, Any]) -> Request:
+    """Read the run of a folder, with the keys that may change overridden."""
     budget = overrides.pop("budget", {})
     if not isinstance(budget, dict):
         raise UsageError(f"budget={budget} is not a part of a space; write budget.trials=N.")
-    for key in [*given, *overrides, *(f"budget.{each}" for each in budget)]:
+    for key in [*keys, *overrides, *(f"budget.{name}" for name in budget)]:
         if key not in (*MAY_CHANGE, "budget.trials"):
             raise UsageError(f"{key} cannot change when a run is resumed; start a new run with it.")
     folder = RunFolder.open(Path(run.resume).expanduser())
-    saved = {key: value for key, value in folder.settings().items() if key in Run.names()}
-    merged = Run.of({**saved, **given})
+    settings = {key: value for key, value in folder.settings().items() if key in Run.names()}
+    run = Run.from_dict({**settings, **keys})
     space = folder.space()
     if "trials" in budget:
         space = with_trials(space, budget["trials"])
-        there = len(folder.trials())
-        if space.budget.trials < there:
-            raise UsageError(f"budget.trials={space.budget.trials}, but the run has {there} trials; ask for more.")
-    return Request(merged, space, folder.path)
+        count = len(folder.trials())
+        if space.budget.trials < count:
+            raise UsageError(f"budget.trials={space.budget.trials}, but the run has {count} trials; ask for more.")
+    return Request(run, space, folder.path)
 
 
 def _check_storage(storage: str) -> None:
@@ -147,7 +148,7 @@ def _check_storage(storage: str) -> None:
 
 
 def _free_name(storage: Path, name: str) -> str:
-    """The name, with a number where a run already has it."""
+    """Return the name, with a number appended where a run already has it."""
     candidate, count = name, 1
     while (storage / candidate).exists():
         count += 1

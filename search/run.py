@@ -10,16 +10,17 @@ import time
 from typing import Any
 
 from search.board import Board
-from search.console import StatusLine, card, interrupted, plan
-from search.placement import gpu_names, place, this_machine
+from search.console import card, describe_interruption, plan
+from search.placement import gpu_names, place_trials, this_machine
 from search.ray_environment import quiet_ray
 from search.record import RunFolder
 from search.request import Request, Run, help_page, read
-from trainables.commands import command
+from search.status import StatusLine
+from trainables.commands import run_command
 
 
 def main(arguments: list[str]) -> int:
-    """Search; returns the exit code."""
+    """Run the command; returns the exit code."""
     if not arguments or {"--help", "-h", "help"} & set(arguments):
         print(help_page())
         return 0
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
     space = request.space
     space.check_start()
     quiet_ray()
-    placement = place(request.run, this_machine(request.run)) if not request.run.address else None
+    placement = place_trials(request.run, this_machine(request.run)) if not request.run.address else None
     if request.run.dry_run or not request.run.quiet:
         print(plan(request, placement), flush=True)
     if request.run.dry_run:
@@ -36,27 +37,27 @@ def main(arguments: list[str]) -> int:
 
 
 def search(request: Request) -> int:
-    """Run or continue the search that was asked for; returns the exit code."""
+    """Run or resume the search of a request; returns the exit code."""
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
     run, space = request.run, request.space
     space.entry.prepare(space.config(space.default_params()), space.data)
     folder = _open(request)
-    with folder.claimed():
+    with folder.lock():
         board = Board(folder, space)
-        began = time.monotonic()
-        with cluster.connected(run) as machine:
-            line = StatusLine(board, run, began)
-            cluster.search(run, board, machine, line)
+        start = time.monotonic()
+        with cluster.connect(run) as machine:
+            line = StatusLine(board, run, start)
+            cluster.run_trials(run, board, machine, line)
         line.close()
-    return _ending(board, folder, run, time.monotonic() - began)
+    return _ending(board, folder, run, time.monotonic() - start)
 
 
 def _ending(board: Board, folder: RunFolder, run: Run, seconds: float) -> int:
     """Print how the search ended, and what is best; returns the exit code."""
-    if board.left() or board.count("running"):
+    if board.remaining() or board.count("running"):
         out_of_time = run.time_budget_s is not None and seconds >= run.time_budget_s
-        print(interrupted(board, out_of_time))
+        print(describe_interruption(board, out_of_time))
         if not out_of_time:
             return 130
     print(card(board, folder))
@@ -64,7 +65,7 @@ def _ending(board: Board, folder: RunFolder, run: Run, seconds: float) -> int:
 
 
 def _open(request: Request) -> RunFolder:
-    """The run's folder: a new one, or the one to go on with."""
+    """Open the run's folder: a new one, or that of the run to resume."""
     settings: dict[str, Any] = {**request.run.as_dict(), "space_name": request.space.name, "resume": ""}
     if request.run.resume:
         folder = RunFolder.open(request.folder)
@@ -75,4 +76,4 @@ def _open(request: Request) -> RunFolder:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -17,7 +17,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.board import Board
-from trainables.files import trial_folder, why_it_died
+from trainables.files import failure_reason, trial_folder
 
 Rule = Callable[[Board, int, int], str | None]
 """(board, trial, epoch) → why the trial should stop after that epoch, or None."""
@@ -28,51 +28,51 @@ def asha(board: Board, number: int, epoch: int) -> str | None:
     budget = board.space.budget
     if epoch not in budget.rungs[:-1]:
         return None
-    others = [value for each in board.peers(number, epoch) if (value := board.value(each, epoch)) is not None]
-    if not others:
+    values = [value for peer in board.peers(number, epoch) if (value := board.value(peer, epoch)) is not None]
+    if not values:
         return None
     goal = board.space.objective.first
     share = 1 / budget.reduction
-    cutoff = float(np.quantile(others, 1 - share if goal.mode == "max" else share))
-    mine = board.values(number, epoch)[-1]
-    if not goal.better(cutoff, than=mine):
+    cutoff = float(np.quantile(values, 1 - share if goal.mode == "max" else share))
+    value = board.values(number, epoch)[-1]
+    if not goal.is_better(cutoff, than=value):
         return None
-    return f"not among the best 1/{budget.reduction} at epoch {epoch}: {mine:.4g}, needed {cutoff:.4g}"
+    return f"not among the best 1/{budget.reduction} at epoch {epoch}: {value:.4g}, needed {cutoff:.4g}"
 
 
-def median(board: Board, number: int, epoch: int, *, enough: int = 3) -> str | None:
-    """Stop a trial whose best so far is below the median of the others' running means at the same epoch."""
+def median_stopping(board: Board, number: int, epoch: int, *, min_peers: int = 3) -> str | None:
+    """Stop a trial whose best so far is below the median of the ended trials' running means at the same epoch."""
     if epoch < board.space.budget.grace_epochs:
         return None
-    ended = [each for each in board.peers(number, epoch) if board.trials[each].done]
-    means = [statistics.fmean(board.values(each, epoch)) for each in ended]
-    if len(means) < enough:
+    peers = [peer for peer in board.peers(number, epoch) if board.trials[peer].done]
+    means = [statistics.fmean(board.values(peer, epoch)) for peer in peers]
+    if len(means) < min_peers:
         return None
     goal = board.space.objective.first
-    mine = (max if goal.mode == "max" else min)(board.values(number, epoch))
+    best = (max if goal.mode == "max" else min)(board.values(number, epoch))
     middle = statistics.median(means)
     return (
-        f"below the median at epoch {epoch}: {mine:.4g}, median {middle:.4g}"
-        if goal.better(middle, than=mine)
+        f"below the median at epoch {epoch}: {best:.4g}, median {middle:.4g}"
+        if goal.is_better(middle, than=best)
         else None
     )
 
 
-def never(board: Board, number: int, epoch: int) -> str | None:
+def never_stop(board: Board, number: int, epoch: int) -> str | None:
     """Stop nothing."""
     return None
 
 
-RULES: dict[str, Rule] = {"asha": asha, "median": median, "none": never}
+RULES: dict[str, Rule] = {"asha": asha, "median": median_stopping, "none": never_stop}
 
 
 def should_stop(board: Board, number: int, epoch: int) -> str | None:
-    """What the run's rule says of a trial; the default trial goes on to the end."""
+    """Return why the run's rule stops a trial, or None; the default trial is never stopped."""
     return None if number == 0 else RULES[board.space.scheduler.kind](board, number, epoch)
 
 
 def settle(board: Board) -> None:
-    """After a kill, end the trials whose fate was sealed by what they had reported, though nobody had noted it."""
+    """End, after a kill, the trials whose reports decide their end although it was not recorded."""
     for number in list(board.waiting):
         reports = board.trials[number].reports
         if not reports:
@@ -89,15 +89,15 @@ def settle(board: Board) -> None:
 
 
 class BoardScheduler(FIFOScheduler):
-    """Tells the board what Ray's trials report, and Ray what the run's rule decides."""
+    """Passes the reports of Ray's trials to the board, and the decisions of the run's rule to Ray."""
 
     def __init__(self, board: Board) -> None:
         super().__init__()
         self.board = board
-        self._given_again: Counter[int] = Counter()
+        self._retries: Counter[int] = Counter()
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
-        """An epoch was reported; a trial that ends by itself is reported in `on_trial_complete` alone."""
+        """Take the report of an epoch; a trial that ends by itself is reported in `on_trial_complete` alone."""
         number = trial.config["trial"]
         self.board.report(number, result)
         reason = should_stop(self.board, number, result["epoch"])
@@ -107,7 +107,7 @@ class BoardScheduler(FIFOScheduler):
         return str(TrialScheduler.STOP)
 
     def on_trial_complete(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> None:
-        """A trial ended: by this scheduler, by itself, or because it failed."""
+        """Take the end of a trial: by this scheduler, by itself, or because it failed."""
         number = trial.config["trial"]
         if self.board.trials[number].done:
             return
@@ -118,18 +118,17 @@ class BoardScheduler(FIFOScheduler):
             _end_by_report(self.board, number, result)
 
     def on_trial_error(self, tune_controller: Any, trial: Trial) -> None:
-        """A trial's process died; Ray says so before every restart, and when it gives up."""
-        if trial.status == Trial.ERROR:  # stopped to be queued again; one that Ray gives up on is running or pending
+        """Take the death of a trial's process; Ray calls this before every restart, and when it gives up."""
+        if trial.status == Trial.ERROR:  # queued for a restart; a trial that Ray gives up on is running or pending
             return
         number = trial.config["trial"]
-        if trial.status == Trial.PENDING and self._given_again[number] < trial.max_failures:
-            self._given_again[number] += (
-                1  # its actor died before it began: Ray drops it, and the searcher gives it again
-            )
+        if trial.status == Trial.PENDING and self._retries[number] < trial.max_failures:
+            # Its actor died before it began: Ray drops the trial, and the searcher proposes it again.
+            self._retries[number] += 1
             self.board.waiting.append(number)
             return
-        killed = "its process was killed from outside, perhaps for want of memory; try fewer trials at a time"
-        reason = why_it_died(trial_folder(self.board.folder.path, number)) or killed
+        outside = "its process was killed from outside, perhaps for want of memory; try fewer trials at a time"
+        reason = failure_reason(trial_folder(self.board.folder.path, number)) or outside
         self.board.end(number, "failed", "error", reason)
 
 

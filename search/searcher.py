@@ -1,16 +1,16 @@
 """The rung-aware searcher: one model of the objective per rung, and the adapter that Ray calls.
 
-A trial that was stopped at epoch 3 says nothing about epoch 9, so results of different epochs are never mixed: a new
-config is asked of the highest rung that has enough results (the idea of BOHB, Falkner et al. 2018, section 3, with
-Optuna's multivariate TPE in place of its kernel density). What each rung's model sees:
+A trial that was stopped at epoch 3 has no result at epoch 9, so results of different epochs are never mixed: a new
+config is proposed by the model of the highest rung that has enough results (the idea of BOHB, Falkner et al. 2018,
+section 3, with Optuna's multivariate TPE in place of its kernel density). The model of a rung is given:
 
-  * trials that reached the rung: their objective there, and by how much they violate the constraints, if it is their
-    end: a constraint is one on what a training ends with, and on the way there it may be violated;
+  * trials that reached the rung: their objective there and, if the rung is their end, their violations of the
+    constraints: a constraint concerns the end of a training, and may be violated on the way there;
   * trials that stopped themselves before (patience, collapse): their last objective, at which they had settled;
-  * trials still on their way, and trials stopped on it: running, which the sampler counts as bad without a result;
-    were the stopped ones left out, it would be drawn to where it knows nothing because everything there is stopped,
-    and as pruned trials they would enlarge its good group, a share of all results, beyond what deserves the name;
-  * failed trials: pruned without a value, the worst there is, so that it keeps away from them.
+  * trials that have not reached the rung yet or were stopped below it: as running, which the sampler takes for bad
+    trials without a result. Left out, the stopped ones would leave regions that look unexplored, and draw proposals
+    there; as pruned trials they would enlarge the sampler's good group, which is a share of all results;
+  * failed trials: pruned without a value, the worst there is, so that proposals keep away from them.
 
 `propose` is a function of the board, the seed and the trial's number: no hidden state, so a resumed run proposes what
 an uninterrupted one would have.
@@ -34,7 +34,7 @@ from search.space import Space
 
 
 def propose(board: Board, seed: int, number: int) -> Proposal:
-    """The parameters of trial `number`, and where they come from: `default`, `random` or `model of epoch E`."""
+    """Propose the parameters of trial `number`, with their origin: `default`, `random` or `model of epoch E`."""
     space = board.space
     if number == 0:
         return Proposal(space.default_params(), "default")
@@ -44,52 +44,52 @@ def propose(board: Board, seed: int, number: int) -> Proposal:
     if space.searcher.kind == "random" or rung is None or draw < space.searcher.random_share:
         return Proposal(_ask(space, RandomSampler(sampler_seed), []), "random")
     conditional = any(dimension.when for dimension in space.dimensions)
-    with warnings.catch_warnings():  # `group` is marked experimental; without it conditions fall out of the joint model
+    with warnings.catch_warnings():  # `group` is experimental; without it, conditional dimensions are independent
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         sampler = TPESampler(n_startup_trials=0, multivariate=True, group=conditional, seed=sampler_seed)
     return Proposal(_ask(space, sampler, observations(board, rung)), f"model of epoch {rung}")
 
 
 def observations(board: Board, rung: int) -> list[FrozenTrial]:
-    """What the model of a rung is told, as Optuna trials in the order of their numbers."""
-    seen = [_observation(board, trial, rung) for trial in board.trials.values()]
-    return [trial for trial in seen if trial is not None]
+    """List the observations of a rung's model, as Optuna trials in the order of their numbers."""
+    trials = [_observation(board, trial, rung) for trial in board.trials.values()]
+    return [trial for trial in trials if trial is not None]
 
 
 class BoardSearcher(Searcher):
-    """Gives Ray first the trials that an earlier process left unfinished, then new ones."""
+    """Gives Ray the trials that an earlier process left unfinished, then new ones."""
 
     def __init__(self, board: Board, proposal: Callable[[int], Proposal]) -> None:
-        """`proposal` says what trial N is to be."""
+        """Take the board, and the function from a trial's number to its proposal."""
         super().__init__()
         self.board = board
         self.proposal = proposal
 
     def suggest(self, trial_id: str) -> dict[str, Any] | None:
-        """The next trial's number and parameters; None while there is none, though there may be one later."""
+        """Suggest the next trial's number and parameters; None while there is none, though there may be one later."""
         if self.board.waiting:
             trial = self.board.trials[self.board.waiting.pop(0)]
         elif self.board.next_number < self.board.space.budget.trials:
             trial = self.board.begin(*self.proposal(self.board.next_number))
         elif self.board.count("running"):
-            return None  # one of them may have to be given again
+            return None  # one of them may have to be restarted
         else:
             return str(Searcher.FINISHED)  # type: ignore[return-value]
         return {"trial": trial.number, "params": trial.params, "origin": trial.origin, "seed": trial.seed}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        """Nothing: the board hears of it from the scheduler."""
+        """Do nothing: the scheduler tells the board."""
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing: the run's record is the state."""
+        """Do nothing: the run's record is the state."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing: the run's record is the state."""
+        """Do nothing: the run's record is the state."""
 
 
 def _highest_rung(board: Board) -> int | None:
-    """The highest rung with enough results for a model; several objectives are compared at the end alone."""
-    rungs = board.space.budget.rungs[-1:] if board.space.objective.several else board.space.budget.rungs
+    """Return the highest rung with enough results for a model; several goals are compared at the end alone."""
+    rungs = board.space.budget.rungs[-1:] if board.space.objective.is_multi else board.space.budget.rungs
     for rung in reversed(rungs):
         states = [trial.state for trial in observations(board, rung)]
         if states.count(TrialState.COMPLETE) >= board.space.searcher.min_results:
@@ -100,28 +100,28 @@ def _highest_rung(board: Board) -> int | None:
 def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | None:
     space = board.space
     if space.outside(trial.params):
-        return None  # the default config may lie outside what is searched; the model knows only the inside
-    known: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
+        return None  # the default config may lie outside of the space, and the model knows only the inside
+    values: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
     if trial.status == "failed":
-        return create_trial(**known, state=TrialState.PRUNED)
+        return create_trial(**values, state=TrialState.PRUNED)
     report = trial.at(rung)
-    settled = trial.status == "finished" or trial.cause in ("patience", "health")
-    if report is None and settled:
+    is_final = trial.status == "finished" or trial.cause in ("patience", "health")
+    if report is None and is_final:
         report = trial.reports[-1]
     if report is not None:
-        constraints = _violations(space, report) if settled and report is trial.reports[-1] else {}
-        return create_trial(**known, values=space.objective.values(report), constraints=constraints)
-    return create_trial(**known, state=TrialState.RUNNING)  # on its way, or stopped on it
+        constraints = _violations(space, report) if is_final and report is trial.reports[-1] else {}
+        return create_trial(**values, values=space.objective.values(report), constraints=constraints)
+    return create_trial(**values, state=TrialState.RUNNING)  # has not reached the rung, or was stopped below it
 
 
 def _violations(space: Space, report: Mapping[str, Any]) -> dict[str, float]:
     return dict(zip(space.objective.constraints, space.objective.violations(report), strict=True))
 
 
-def _ask(space: Space, sampler: BaseSampler, seen: list[FrozenTrial]) -> dict[str, Any]:
+def _ask(space: Space, sampler: BaseSampler, trials: list[FrozenTrial]) -> dict[str, Any]:
     directions = ["maximize" if goal.mode == "max" else "minimize" for goal in space.objective.goals]
     study = optuna.create_study(sampler=sampler, directions=directions)
-    study.add_trials(seen)
+    study.add_trials(trials)
     return space.sample(study.ask())
 
 

@@ -10,67 +10,22 @@ import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 
-from search.dimensions import Dimension, in_order, read_dimension
+from search.budget import Budget, SchedulerChoice, SearcherChoice
+from search.dimensions import Dimension, read_dimension, sort_dimensions
 from search.objective import read_objective
-from search.overrides import KEYS, MAPPINGS, merged_with
+from search.overrides import KEYS, MAPPINGS, merge_overrides
 from trainables import registry as variants
 from trainables.contract import DataConfig, TrainingConfig
 from trainables.files import read_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry
-from trainables.settings import Settings, UsageError, setting, unknown
+from trainables.settings import UsageError, describe_unknown
 
 SPACES = Path(__file__).parent.parent / "spaces"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Budget(Settings):
-    """How much a search may spend."""
-
-    trials: int = setting(24, "trials in all, the default settings included", low=1)
-    max_epochs: int = setting(9, "epochs of a trial that is never stopped; the variant's schedules follow it", low=1)
-    grace_epochs: int = setting(3, "epochs before a trial may be stopped, and the first rung", low=1)
-    reduction: int = setting(3, "one in this many trials goes on at a rung", low=2)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.grace_epochs > self.max_epochs:
-            raise UsageError(
-                f"grace_epochs={self.grace_epochs} is more than max_epochs={self.max_epochs}; lower it, or raise that."
-            )
-
-    @property
-    def rungs(self) -> tuple[int, ...]:
-        """The epochs at which trials are compared; the last one is the full budget."""
-        rungs, epoch = [], self.grace_epochs
-        while epoch < self.max_epochs:
-            rungs.append(epoch)
-            epoch *= self.reduction
-        return (*rungs, self.max_epochs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SchedulerChoice(Settings):
-    """Which trials are stopped before their budget ends."""
-
-    kind: Literal["asha", "median", "none"] = setting(
-        "asha", "asha: the best share at each rung; median: below the median"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearcherChoice(Settings):
-    """Where new configs come from."""
-
-    kind: Literal["rung", "random"] = setting("rung", "rung: TPE on the highest rung with enough results; random")
-    random_share: float = setting(
-        0.2, "share of trials drawn at random, for what a model would never try", low=0.0, high=1.0
-    )
-    min_results: int = setting(8, "results at a rung before its model is used", low=2)
 
 
 @dataclass(frozen=True)
@@ -93,7 +48,7 @@ class Space:
     scheduler: SchedulerChoice
     searcher: SearcherChoice
     source: dict[str, Any]
-    """The merged YAML that this was read from, resolved; `Space.of` reads it back."""
+    """The merged YAML that this was read from, resolved; `Space.from_source` reads it back."""
 
     @classmethod
     def load(cls, name: str, overrides: Mapping[str, Any] | None = None) -> Space:
@@ -105,136 +60,139 @@ class Space:
         by_path = name.endswith((".yaml", ".yml"))
         path = Path(name) if by_path else SPACES / f"{name}.yaml"
         if by_path and not path.is_file():
-            raise UsageError(f"space={name} is no file; give the path of a space, or one of {', '.join(available())}.")
+            raise UsageError(
+                f"space={name} is no file; give the path of a space, or one of {', '.join(list_spaces())}."
+            )
         if not path.is_file():
-            raise UsageError(unknown(name, available(), what="space"))
-        return cls.of(path.stem, merged_with(read_yaml(path), overrides or {}))
+            raise UsageError(describe_unknown(name, list_spaces(), kind="space"))
+        return cls.from_source(path.stem, merge_overrides(read_yaml(path), overrides or {}))
 
     @classmethod
-    def of(cls, name: str, source: Mapping[str, Any]) -> Space:
-        """The space that a merged mapping describes."""
+    def from_source(cls, name: str, source: Mapping[str, Any]) -> Space:
+        """Make the space that a merged mapping describes."""
         for key, value in source.items():
             if key not in KEYS:
-                raise UsageError(unknown(key, KEYS, what=f"key of space {name}"))
+                raise UsageError(describe_unknown(key, KEYS, kind=f"key of space {name}"))
             if key in MAPPINGS and not isinstance(value, Mapping | None):
                 raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
         if "variant" not in source:
             raise UsageError(f"space {name} names no variant; accepted: {', '.join(variants.names())}.")
         entry = variants.load(str(source["variant"]))
-        budget = Budget.of(source.get("budget") or {}, where="budget.")
+        budget = Budget.from_dict(source.get("budget") or {}, prefix="budget.")
         params, fixed = _split_params(source)
-        fixed = entry.inherit(fixed, searched=params)
+        fixed = entry.inherit(fixed, params)
         space = cls(
             name=name,
             entry=entry,
             objective=read_objective(name, source),
             budget=budget,
-            data=entry.Data.of(source.get("data") or {}, where="data."),
+            data=entry.Data.from_dict(source.get("data") or {}, prefix="data."),
             fixed=_fixed(entry, fixed, budget),
-            dimensions=in_order([read_dimension(entry.Config, key, value) for key, value in params.items()]),
-            scheduler=SchedulerChoice.of(source.get("scheduler") or {}, where="scheduler."),
-            searcher=SearcherChoice.of(source.get("searcher") or {}, where="searcher."),
+            dimensions=sort_dimensions([read_dimension(entry.Config, key, value) for key, value in params.items()]),
+            scheduler=SchedulerChoice.from_dict(source.get("scheduler") or {}, prefix="scheduler."),
+            searcher=SearcherChoice.from_dict(source.get("searcher") or {}, prefix="searcher."),
             source={},
         )
         space._check()
-        return replace(space, source=space._resolved(source))
+        return replace(space, source=space._resolve(source))
 
     def sample(self, trial: optuna.trial.BaseTrial) -> dict[str, Any]:
         """Ask an Optuna trial for every dimension whose conditions hold: Config field → value."""
         params: dict[str, Any] = {}
         for dimension in self.dimensions:
-            if dimension.active(params, self._value_without):
+            if dimension.is_active(params, self._fixed_value):
                 params[dimension.name] = dimension.suggest(trial)
         return params
 
     def applies(self, dimension: Dimension) -> bool:
-        """Whether a dimension can be active at all; one whose condition the command line has fixed away cannot."""
-        searched = {each.name: each for each in self.dimensions}
+        """Return whether a dimension can be active at all; one whose condition a fixed field rules out cannot."""
+        dimensions = {item.name: item for item in self.dimensions}
         return all(
-            any(searched[parent].contains(value) for value in values)
-            if parent in searched
-            else self._value_without(parent) in values
+            any(dimensions[parent].contains(value) for value in values)
+            if parent in dimensions
+            else self._fixed_value(parent) in values
             for parent, values in dimension.when.items()
         )
 
     def config(self, params: Mapping[str, Any]) -> TrainingConfig:
-        """The Config of a trial."""
-        return self.entry.Config.of({**self.fixed, **params})
+        """Make the Config of a trial."""
+        return self.entry.Config.from_dict({**self.fixed, **params})
 
     def default_params(self) -> dict[str, Any]:
-        """The values that `Config()`, with the space's fixed fields, has for the searched dimensions that apply."""
+        """Return the values of the active dimensions in `Config()` with the space's fixed fields."""
         config = self.config({})
         params: dict[str, Any] = {}
         for dimension in self.dimensions:
-            if dimension.active(params, self._value_without):
+            if dimension.is_active(params, self._fixed_value):
                 params[dimension.name] = getattr(config, dimension.name)
         return params
 
     def check_start(self) -> None:
-        """See that what trials begin with is there: data, every network that is named, an export.
+        """See that trials can begin: that there are the data, every network that is named, an export to begin with.
 
         Raises:
             UsageError: something is not there, or does not fit.
         """
         choices = {
-            each.name: each.distribution.choices
-            for each in self.dimensions
-            if isinstance(each.distribution, optuna.distributions.CategoricalDistribution)
+            dimension.name: dimension.distribution.choices
+            for dimension in self.dimensions
+            if isinstance(dimension.distribution, optuna.distributions.CategoricalDistribution)
         }
         self.entry.check(self.config(self.default_params()), self.data, choices)
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
-        """The dimensions whose value lies outside what is searched."""
-        return [each.name for each in self.dimensions if each.name in params and not each.contains(params[each.name])]
+        """List the dimensions whose value lies outside of the space."""
+        dimensions = [dimension for dimension in self.dimensions if dimension.name in params]
+        return [dimension.name for dimension in dimensions if not dimension.contains(params[dimension.name])]
 
     def distributions(self, params: Mapping[str, Any]) -> dict[str, optuna.distributions.BaseDistribution]:
-        """The distributions of the given parameters."""
-        return {each.name: each.distribution for each in self.dimensions if each.name in params}
+        """Return the distributions of some parameters."""
+        return {dimension.name: dimension.distribution for dimension in self.dimensions if dimension.name in params}
 
-    def _resolved(self, source: Mapping[str, Any]) -> dict[str, Any]:
-        """The YAML with the defaults of its parts written out, and paths that hold from any folder."""
+    def _resolve(self, source: Mapping[str, Any]) -> dict[str, Any]:
+        """Write out the defaults of the YAML's parts, and make its paths absolute."""
         parts = {"budget": self.budget, "data": self.data, "scheduler": self.scheduler, "searcher": self.searcher}
         params = {name: self.fixed.get(name, value) for name, value in (source.get("params") or {}).items()}
         fixed = {name: value for name, value in self.fixed.items() if name not in params and name != "epochs"}
-        resolved = {**source, "fixed": fixed, "params": params}
-        return copy.deepcopy({**resolved, **{name: part.as_dict() for name, part in parts.items()}})
+        values = {**source, "fixed": fixed, "params": params}
+        return copy.deepcopy({**values, **{name: part.as_dict() for name, part in parts.items()}})
 
-    def _value_without(self, name: str) -> Any:
-        """The value of a field that is not searched."""
+    def _fixed_value(self, name: str) -> Any:
+        """Return the value of a field that is not searched."""
         return self.fixed.get(name, getattr(self.entry.Config(), name))
 
     def _check(self) -> None:
-        """What can only be seen with all parts together; the default config must be one the variant accepts."""
+        """Check what concerns several parts together; the variant must accept the default config."""
         fields = self.entry.Config.names()
         for dimension in self.dimensions:
             for parent, values in dimension.when.items():
                 if parent not in fields:
-                    raise UsageError(unknown(parent, fields, what=f"field in params.{dimension.name}.when:"))
+                    raise UsageError(describe_unknown(parent, fields, kind=f"field in params.{dimension.name}.when:"))
                 for value in values:
-                    self.entry.Config.accepts(parent, value)
-        if self.objective.several and self.scheduler.kind != "none":
+                    self.entry.Config.convert(parent, value)
+        if self.objective.is_multi and self.scheduler.kind != "none":
             raise UsageError("several objectives need scheduler.kind=none: there is no one number to stop trials by.")
         self.config(self.default_params())
 
 
-def available() -> list[str]:
-    """The names of the spaces that come with the project."""
+def list_spaces() -> list[str]:
+    """List the names of the spaces that come with the project."""
     return sorted(path.stem for path in SPACES.glob("*.yaml"))
 
 
 def with_trials(space: Space, trials: Any) -> Space:
-    """The same space with another number of trials, as an extended run has it."""
-    return Space.of(space.name, {**space.source, "budget": {**space.source["budget"], "trials": trials}})
+    """Return the space with another number of trials, as an extended run has it."""
+    return Space.from_source(space.name, {**space.source, "budget": {**space.source["budget"], "trials": trials}})
 
 
 def without_stopping(space: Space, epochs: int) -> Space:
-    """The same space with a full budget of so many epochs, which every trial may use up."""
+    """Return the space with a full budget of so many epochs, which every trial may use up."""
     budget = {**space.source["budget"], "max_epochs": epochs, "grace_epochs": min(space.budget.grace_epochs, epochs)}
-    return Space.of(space.name, {**space.source, "budget": budget, "scheduler": {"kind": "none"}})
+    return Space.from_source(space.name, {**space.source, "budget": budget, "scheduler": {"kind": "none"}})
 
 
 def _split_params(source: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The searched parameters, and the fixed ones together with those that were given a plain value."""
+    """Split the fields into searched ones, and fixed ones together with those that have a plain value."""
     params = dict(source.get("params") or {})
     fixed = dict(source.get("fixed") or {})
     for name in set(params) & set(fixed):
@@ -248,6 +206,6 @@ def _fixed(entry: Entry, fixed: Mapping[str, Any], budget: Budget) -> dict[str, 
         raise UsageError("fixed.epochs is set by budget.max_epochs; change that.")
     for name in fixed:
         if name not in entry.Config.names():
-            raise UsageError(unknown(name, entry.Config.names(), what=f"field of {entry.name}'s Config:"))
-    accepted = {name: entry.Config.accepts(name, value) for name, value in fixed.items()}
-    return {**accepted, "epochs": budget.max_epochs}
+            raise UsageError(describe_unknown(name, entry.Config.names(), kind=f"field of {entry.name}'s Config:"))
+    values = {name: entry.Config.convert(name, value) for name, value in fixed.items()}
+    return {**values, "epochs": budget.max_epochs}

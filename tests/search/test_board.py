@@ -10,10 +10,10 @@ X = {"x": 0.3, "y": 0.7}
 
 def test_trials_are_numbered_and_given_out_until_the_budget(tmp_path):
     on = board(tmp_path / "run", budget={"trials": 3})
-    assert (on.next_number, on.left()) == (0, 3)
+    assert (on.next_number, on.remaining()) == (0, 3)
     add(on, X)
     add(on, X, epochs=1, ended="failed", cause="error")
-    assert (on.next_number, on.left()) == (2, 1)
+    assert (on.next_number, on.remaining()) == (2, 1)
     assert on.count("running") == 1
     assert on.count("failed", "running") == 2
     assert [trial.number for trial in on.failures()] == [1]
@@ -24,7 +24,7 @@ def test_values_are_those_of_their_epoch(tmp_path):
     add(on, X, epochs=3)
     expected = [report(on.space, X, epoch)["val/score"] for epoch in (1, 2, 3)]
     assert [on.value(0, epoch) for epoch in (1, 2, 3, 4)] == [*expected, None]
-    assert on.values(0, until=2) == expected[:2]
+    assert on.values(0, last=2) == expected[:2]
     assert on.epochs(0) == 3
 
 
@@ -32,7 +32,7 @@ def test_a_report_is_not_taken_twice(tmp_path):
     on = board(tmp_path / "run")
     add(on, X, epochs=2)
     on.report(0, {**report(on.space, X, 2), "objective/value": 99.0})
-    assert on.values(0, until=9) == [report(on.space, X, epoch)["val/score"] for epoch in (1, 2)]
+    assert on.values(0, last=9) == [report(on.space, X, epoch)["val/score"] for epoch in (1, 2)]
 
 
 def test_the_best_is_the_best_epoch_of_any_trial_that_did_not_fail(tmp_path):
@@ -79,7 +79,7 @@ def test_a_board_read_back_is_the_board_that_was_left(tmp_path, reports):
     assert [known(trial) for trial in again.trials.values()] == [known(trial) for trial in on.trials.values()]
     assert [trial.reports for trial in again.trials.values()] == [trial.reports for trial in on.trials.values()]
     assert again.waiting == [trial.number for trial in on.trials.values() if trial.status == "running"]
-    assert again.left() == 12 - len(on.trials) + len(again.waiting)
+    assert again.remaining() == 12 - len(on.trials) + len(again.waiting)
     assert again.best() == on.best()
 
 

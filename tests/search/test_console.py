@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from search.console import StatusLine, card, interrupted, plan, tensorboard_command
+from search.console import card, describe_interruption, plan, tensorboard_command
 from search.placement import Placement
 from search.request import Request, Run
+from search.status import StatusLine
 from tests.support.simulated import add, board, search, source, space
 from trainables.files import RESULT, append_line, trial_folder
 
@@ -48,7 +49,7 @@ def test_the_plan_says_what_will_be_run_and_how_to_watch(tmp_path, monkeypatch):
 
 def test_the_plan_says_that_the_default_lies_outside(tmp_path):
     text = plan(asked(tmp_path, params={"x": {"uniform": [0, 0.5]}, "y": {"uniform": [0, 1]}}), PLACEMENT)
-    assert "the default x lies outside what is searched" in text
+    assert "the default x lies outside of the space" in text
 
 
 def test_a_dry_run_lists_dimensions_fixed_fields_the_bound_and_examples(tmp_path):
@@ -107,9 +108,9 @@ def test_an_interrupted_run_is_told_how_to_go_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     on = board(tmp_path / "run", **SHORT)
     add(on, FAR, epochs=2, ended="finished", cause="budget")
-    assert "interrupted after 1 of 4 trials" in interrupted(on, out_of_time=False)
-    assert "the time budget is used up" in interrupted(on, out_of_time=True)
-    assert "python -m search.run resume=run" in interrupted(on, out_of_time=False)
+    assert "interrupted after 1 of 4 trials" in describe_interruption(on, out_of_time=False)
+    assert "the time budget is used up" in describe_interruption(on, out_of_time=True)
+    assert "python -m search.run resume=run" in describe_interruption(on, out_of_time=False)
 
 
 # -- after -------------------------------------------------------------------------------------------------------
@@ -172,7 +173,7 @@ def test_the_commands_can_be_pasted_whatever_the_folder_is_called(tmp_path, monk
     assert [words[3] for words in commands] == [f"run={name}"] * 3
     assert commands[1][4:] == ["top=3", "seeds=5"]
     assert commands[2][4:] == [f"to=export/{name}"]
-    resume = interrupted(on, out_of_time=False).partition("go on:")[2]
+    resume = describe_interruption(on, out_of_time=False).partition("resume:")[2]
     assert pasted(resume) == ["python", "-m", "search.run", f"resume={name}"]
     assert pasted(tensorboard_command(tmp_path / name)) == ["tensorboard", "--logdir", name]
 
@@ -219,7 +220,7 @@ def test_a_front_that_keeps_no_constraint_has_none_that_is_chosen(tmp_path):
     on = board(tmp_path / "run", **SHORT, **several, constraints={"val/cost": 0.05})
     for params in FOUR:
         trained(on, params)
-    assert on.chosen() is None
+    assert on.choice() is None
     assert named(card(on, on.folder)) == [("front", "#2"), ("front", "#1")]
 
 

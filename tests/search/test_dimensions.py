@@ -6,7 +6,7 @@ import pytest
 from optuna.samplers import RandomSampler
 
 from benchmarks.curves.config import Config
-from search.dimensions import in_order, read_dimension
+from search.dimensions import read_dimension, sort_dimensions
 from trainables.settings import UsageError
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -122,13 +122,13 @@ def conditional(name, **when):
 
 def test_parents_come_before_what_depends_on_them():
     x, y, lr = conditional("x", y=0.5), conditional("y", lr=0.5), conditional("lr")
-    assert in_order([x, y, lr]) == (lr, y, x)
-    assert in_order([lr, y]) == (lr, y)
+    assert sort_dimensions([x, y, lr]) == (lr, y, x)
+    assert sort_dimensions([lr, y]) == (lr, y)
 
 
 def test_conditions_in_a_circle_are_refused_with_their_names():
     with pytest.raises(UsageError, match=r"the conditions of shift, x, y go in a circle; drop one `when`"):
-        in_order([conditional("x", y=0.5), conditional("y", shift=0.5), conditional("shift", x=0.5)])
+        sort_dimensions([conditional("x", y=0.5), conditional("y", shift=0.5), conditional("shift", x=0.5)])
 
 
 @pytest.mark.parametrize(

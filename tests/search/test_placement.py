@@ -4,7 +4,7 @@ from fractions import Fraction
 
 import pytest
 
-from search.placement import Machine, place, this_machine
+from search.placement import Machine, place_trials, this_machine
 from search.request import Run
 from trainables.settings import UsageError
 
@@ -25,7 +25,7 @@ from trainables.settings import UsageError
     ],
 )
 def test_the_machine_is_shared_out(machine, asked, placed):
-    placement = place(Run(**asked), Machine(*machine))
+    placement = place_trials(Run(**asked), Machine(*machine))
     assert (placement.cpus_per_trial, placement.gpus_per_trial, placement.concurrent) == placed
 
 
@@ -34,13 +34,13 @@ def test_a_share_is_never_lost_to_rounding_nor_given_twice(percent):
     share = percent / 100
     for devices in (1, 2, 8, 16):
         exact = Fraction(percent, 100)
-        assert place(Run(cpus_per_trial=share), Machine(devices, 0)).concurrent == int(devices / exact)
-        gpu = place(Run(gpus_per_trial=share), Machine(10_000, devices))
+        assert place_trials(Run(cpus_per_trial=share), Machine(devices, 0)).concurrent == int(devices / exact)
+        gpu = place_trials(Run(gpus_per_trial=share), Machine(10_000, devices))
         assert gpu.concurrent == int(1 / exact) * devices  # a trial's share lies on one GPU
 
 
 def test_no_trial_is_lost_to_rounding_on_seven_cpus():
-    assert place(Run(cpus_per_trial=0.14), Machine(7, 0)).concurrent == 50
+    assert place_trials(Run(cpus_per_trial=0.14), Machine(7, 0)).concurrent == 50
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_no_trial_is_lost_to_rounding_on_seven_cpus():
 )
 def test_more_than_there_is_is_refused_with_what_there_is(machine, asked, words):
     with pytest.raises(UsageError) as refusal:
-        place(Run(**asked), Machine(*machine))
+        place_trials(Run(**asked), Machine(*machine))
     for word in words:
         assert word in str(refusal.value)
 
@@ -71,7 +71,7 @@ def test_cpus_and_gpus_may_be_declared():
     ],
 )
 def test_a_placement_reads_as_a_person_would_say_it(asked, text):
-    assert str(place(Run(**asked), Machine(8, 1 if "gpus_per_trial" in asked else 0))) == text
+    assert str(place_trials(Run(**asked), Machine(8, 1 if "gpus_per_trial" in asked else 0))) == text
 
 
 @pytest.mark.parametrize(
@@ -79,14 +79,14 @@ def test_a_placement_reads_as_a_person_would_say_it(asked, text):
     [(4, "auto", (2, 2.0)), (2, 2, (1, 2.0)), (2, 0, (4, 0.0)), (0, "auto", (4, 0.0))],
 )
 def test_each_of_several_processes_has_a_gpu_or_none_has(gpus, asked, expected):
-    placement = place(Run.of({"gpus_per_trial": asked}), Machine(8, gpus), processes=2)
+    placement = place_trials(Run.from_dict({"gpus_per_trial": asked}), Machine(8, gpus), processes=2)
     assert (placement.concurrent, placement.gpus_per_trial) == expected
 
 
 def test_processes_that_cannot_each_have_what_they_need_are_refused():
     with pytest.raises(UsageError, match="gpus_per_trial=2, but there are 1"):
-        place(Run.of({}), Machine(8, 1), processes=2)
+        place_trials(Run.from_dict({}), Machine(8, 1), processes=2)
     with pytest.raises(UsageError, match=r"gpus_per_trial=0\.5 is not for processes=2"):
-        place(Run.of({"gpus_per_trial": 0.5}), Machine(8, 2), processes=2)
+        place_trials(Run.from_dict({"gpus_per_trial": 0.5}), Machine(8, 2), processes=2)
     with pytest.raises(UsageError, match="cpus_per_trial=1 for each of 3 processes, but there are 2"):
-        place(Run.of({}), Machine(2, 0), processes=3)
+        place_trials(Run.from_dict({}), Machine(2, 0), processes=3)

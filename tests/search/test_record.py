@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from search.record import RunFolder, environment
+from search.record import RunFolder, describe_environment
 from search.request import read
 from search.scheduler import settle
 from search.space import Space, with_trials
@@ -40,7 +40,7 @@ def test_the_space_in_a_run_is_a_space_file(tmp_path):
 
 def test_a_name_that_is_taken_is_refused_with_the_way_to_go_on(tmp_path):
     board(tmp_path / "run")
-    with pytest.raises(UsageError, match=r"is there already: go on with resume=.*run, or choose another name="):
+    with pytest.raises(UsageError, match=r"exists: resume it with resume=.*run, or choose another name="):
         board(tmp_path / "run")
 
 
@@ -74,9 +74,9 @@ def test_a_number_of_trials_that_cannot_be_leaves_the_run_as_it_was(tmp_path, tr
 
 def test_a_run_belongs_to_one_process_at_a_time(tmp_path):
     on = board(tmp_path / "run")
-    with on.folder.claimed(), pytest.raises(UsageError, match="run by another process"), on.folder.claimed():
+    with on.folder.lock(), pytest.raises(UsageError, match="run by another process"), on.folder.lock():
         pass
-    with on.folder.claimed():  # and is free again
+    with on.folder.lock():  # and is free again
         pass
 
 
@@ -181,7 +181,7 @@ def test_a_run_that_is_killed_can_be_read_and_goes_on(tmp_path):
 
 
 def test_the_environment_says_what_a_result_may_depend_on():
-    found = environment(["search.run", "space=curves"])
+    found = describe_environment(["search.run", "space=curves"])
     assert found["command"] == "search.run space=curves"
     assert found["packages"]["optuna"]
     assert json.loads(json.dumps(found)) == found

@@ -6,9 +6,10 @@ import sys
 import pytest
 
 from search import run
+from search.budget import Budget, SchedulerChoice, SearcherChoice
 from search.record import RunFolder
 from search.request import MAY_CHANGE, Run, help_page, read
-from search.space import KEYS, Budget, SchedulerChoice, SearcherChoice, available
+from search.space import KEYS, list_spaces
 from tests.support.repository import ROOT
 from tests.support.simulated import YAML, board
 from trainables import registry as variants
@@ -76,8 +77,8 @@ def test_what_cannot_be_used_is_one_sentence_that_names_it(words, word, said):
 
 
 def test_a_bad_command_line_ends_with_code_2_before_anything_is_loaded_or_made(tmp_path, words):
-    code = "import sys; from search import run; from trainables.commands import command\n" + (
-        "try: command(run.main)\n"
+    code = "import sys; from search import run; from trainables.commands import run_command\n" + (
+        "try: run_command(run.main)\n"
         "finally: print([name for name in ('torch', 'ray') if name in sys.modules], file=sys.stderr)"
     )
     ended = subprocess.run([sys.executable, "-c", code, *words, "sead=1"], capture_output=True, text=True, check=False)
@@ -104,7 +105,7 @@ def test_help_lists_every_key_space_and_variant(capsys):
     page = help_page()
     assert capsys.readouterr().out == 2 * (page + "\n")
     listed = {line.split()[0] for line in page.splitlines() if line.startswith("  ") and line.split()}
-    expected = set(Run.names()) | set(available()) | set(variants.names())
+    expected = set(Run.names()) | set(list_spaces()) | set(variants.names())
     parts = (("budget", Budget), ("scheduler", SchedulerChoice), ("searcher", SearcherChoice))
     parts += tuple(("data", variants.load(name).Data) for name in variants.names())
     expected |= {f"{part}.{name}" for part, settings in parts for name in settings.names()}

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 
-from search.scheduler import BoardScheduler, asha, median, settle, should_stop
+from search.scheduler import BoardScheduler, asha, median_stopping, settle, should_stop
 from search.searcher import BoardSearcher, propose
 from tests.support.simulated import add, board, by_formula, known, reopened, report, search, space
 from trainables.files import ERROR, RESULT, append_line, trial_folder
@@ -100,7 +100,7 @@ def test_median_stopping_is_that_of_its_definition(tmp_path, mode, seed):
             mine.append(chance.random() + 0.02 * epoch)
             value(on, number, epoch, mine[-1])
             expected = naive_median_stops(mode, mine, curves, epoch)
-            assert (median(on, number, epoch) is not None) == expected
+            assert (median_stopping(on, number, epoch) is not None) == expected
             if expected:
                 stopped += 1
                 break
@@ -116,10 +116,10 @@ def test_median_stopping_waits_for_the_grace_and_looks_at_ended_trials_alone(tmp
     poor = add(on, {"x": 1.0, "y": 0.0}, epochs=2).number
     value(on, poor, 3, 0.05)
     for number in range(4):
-        assert median(on, poor, 3) is None or number == 3
-        assert median(on, poor, 2) is None
+        assert median_stopping(on, poor, 3) is None or number == 3
+        assert median_stopping(on, poor, 2) is None
         on.end(number, "finished", "budget", "for the test")
-    assert "below the median at epoch 3: 0.05417, median 0.6389" in median(on, poor, 3)
+    assert "below the median at epoch 3: 0.05417, median 0.6389" in median_stopping(on, poor, 3)
 
 
 def test_none_stops_nothing(tmp_path):

@@ -4,7 +4,8 @@ import optuna
 import pytest
 from optuna.samplers import RandomSampler
 
-from search.space import Budget, Space, available, with_trials
+from search.budget import Budget
+from search.space import Space, list_spaces, with_trials
 from tests.support.simulated import YAML, source, space
 from trainables.commands import parse_arguments
 from trainables.settings import UsageError
@@ -36,7 +37,7 @@ def test_a_file_is_read_as_written(load):
     assert dimension(read, "lr").distribution == optuna.distributions.FloatDistribution(1e-5, 1e-3, log=True)
     assert read.fixed == {"epoch_s": 0, "epochs": 4}
     assert dict(read.objective.constraints) == {"val/cost": 0.5}
-    assert Space.of("small", read.source) == read
+    assert Space.from_source("small", read.source) == read
 
 
 # -- overrides ---------------------------------------------------------------------------------------------------
@@ -109,7 +110,7 @@ def test_one_objective_on_the_command_line_replaces_several(tmp_path):
         "variant: benchmarks.curves\nobjective: [{metric: val/score}, {metric: val/cost, mode: min}]\n"
         "scheduler: {kind: none}\nparams: {x: {uniform: [0, 1]}}\n"
     )
-    assert Space.load(str(path)).objective.several
+    assert Space.load(str(path)).objective.is_multi
     one = Space.load(str(path), parse_arguments(["objective.metric=val/cost", "objective.mode=min"]))
     assert [(goal.metric, goal.mode) for goal in one.objective.goals] == [("val/cost", "min")]
 
@@ -118,8 +119,8 @@ def test_a_goal_says_what_may_be_given_up_of_it():
     goals = [{"metric": "val/score", "give_up": 0.02}, {"metric": "val/cost", "mode": "min", "give_up": 0}]
     read = space(objective=goals, scheduler={"kind": "none"})
     assert [goal.give_up for goal in read.objective.goals] == [0.02, 0.0]
-    assert read.objective.trades
-    assert Space.of("again", read.source).objective == read.objective
+    assert read.objective.has_tolerance
+    assert Space.from_source("again", read.source).objective == read.objective
 
 
 # -- conditions --------------------------------------------------------------------------------------------------
@@ -179,7 +180,7 @@ def test_a_default_outside_the_searched_range_is_named():
 def test_an_extended_space_differs_in_its_trials_alone(load):
     longer = with_trials(load(), 30)
     assert longer.budget.trials == 30
-    assert Space.of("small", longer.source) == longer
+    assert Space.from_source("small", longer.source) == longer
     assert with_trials(longer, 8) == load()
 
 
@@ -194,7 +195,7 @@ def test_rungs_grow_by_the_reduction_and_end_with_the_budget(grace, reduction, e
 NEEDED = {"unet_thresholds": {"fixed": {"init_from": "export/supervised"}}}
 
 
-@pytest.mark.parametrize("name", available())
+@pytest.mark.parametrize("name", list_spaces())
 def test_every_space_that_comes_with_the_project_makes_configs(name):
     read = Space.load(name, NEEDED.get(name))
     for params in [read.default_params(), *samples(read, 20)]:
@@ -261,7 +262,7 @@ def test_what_cannot_be_a_space_is_named_with_the_remedy(parts, words):
 
 def test_a_space_without_a_variant_is_told_which_there_are():
     with pytest.raises(UsageError, match=r"space curves names no variant; accepted: .*mask_st"):
-        Space.of("curves", {key: value for key, value in source().items() if key != "variant"})
+        Space.from_source("curves", {key: value for key, value in source().items() if key != "variant"})
 
 
 @pytest.mark.parametrize(
@@ -283,8 +284,8 @@ def test_an_override_that_is_no_part_of_a_space_is_named(load, word, words):
     ("name", "words"),
     [
         ("mask_stt", ["unknown space 'mask_stt'", "did you mean 'mask_st'?"]),
-        ("qq", ["unknown space 'qq'", *available()]),
-        ("no/such.yaml", ["no/such.yaml is no file", *available()]),
+        ("qq", ["unknown space 'qq'", *list_spaces()]),
+        ("no/such.yaml", ["no/such.yaml is no file", *list_spaces()]),
     ],
 )
 def test_an_unknown_space_is_named(name, words):
