@@ -1,1 +1,1 @@
-"""The go/no-go: whether a regularised config may take the place of its twin without a regulariser."""
+"""The go/no-go: whether a regularised config may replace its twin, the same config without a regulariser."""

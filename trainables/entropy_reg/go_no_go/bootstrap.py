@@ -1,11 +1,11 @@
-"""Intervals of figures of two arms that were trained with the same seeds and judged on the same images.
+"""Confidence intervals for statistics of two arms that were trained with the same seeds and judged on the same images.
 
-They are of a bootstrap that draws seeds and, independently, images with replacement, the same ones in both arms. Three
-seeds drawn with replacement vary less than three new seeds would: they would let one comparison in eight without any
-difference pass. So the seeds' deviations from their mean are widened beforehand, by what Student's distribution with as
-few seeds asks for; with many seeds that makes no difference.
+The bootstrap resamples seeds and, independently, images with replacement, the same ones in both arms. Three seeds drawn
+with replacement vary less than three new seeds would: with them alone, one comparison in eight without any difference
+would pass. Therefore the seeds' deviations from their mean are widened beforehand, by the factor that Student's
+distribution requires for so few seeds; with many seeds the factor is close to 1.
 
-Source: the bootstrap and its percentile interval are Efron and Tibshirani 1993, chapters 8 and 13; drawing both of two
+Source: the bootstrap and its percentile interval are Efron and Tibshirani 1993, chapters 8 and 13; resampling two
 crossed factors is Owen 2007, The pigeonhole bootstrap; the widening is the expanded percentile interval of Hesterberg
 2015, What teachers should know about the bootstrap, applied to the seeds.
 """
@@ -18,11 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-AT_ONCE = 500
+CHUNK = 500
+"""Resamples that are computed at a time, which bounds the memory."""
 
 
 class Interval(NamedTuple):
-    """A figure and the bounds between which the truth lies with some confidence."""
+    """A value and the bounds of its confidence interval."""
 
     value: float
     low: float
@@ -36,26 +37,28 @@ class Bootstrap:
         self.resamples, self.seed, self.tail = resamples, seed, (1 - confidence) / 2
 
     def interval(
-        self, figure: Callable[[np.ndarray, np.ndarray], np.ndarray], after: np.ndarray, before: np.ndarray
+        self, statistic: Callable[[np.ndarray, np.ndarray], np.ndarray], values: np.ndarray, baseline: np.ndarray
     ) -> Interval:
-        """The figure of the two arms' means, with its interval.
+        """Compute a statistic of the means of two arms, with its interval.
 
         Args:
-            figure: means of both arms, `[n]` each → `[n]`.
-            after: of one arm, `[seeds, images]`; before: of the other, its rows and columns paired with it.
+            statistic: means of both arms, `[n]` each → `[n]`.
+            values: of one arm, `[seeds, images]`.
+            baseline: of the other, its rows and columns paired with those of `values`.
         """
-        value = float(figure(np.array([after.mean()]), np.array([before.mean()]))[0])
-        drawn = self._drawn(_widened(after, self.tail), _widened(before, self.tail))
-        low, high = np.quantile(figure(*drawn), [self.tail, 1 - self.tail], method="inverted_cdf")
-        return Interval(value, float(low), float(high))
+        estimate = float(statistic(np.array([values.mean()]), np.array([baseline.mean()]))[0])
+        means = self._resample_means(_widen_seeds(values, self.tail), _widen_seeds(baseline, self.tail))
+        low, high = np.quantile(statistic(*means), [self.tail, 1 - self.tail], method="inverted_cdf")
+        return Interval(estimate, float(low), float(high))
 
-    def _drawn(self, *arms: np.ndarray) -> list[np.ndarray]:
-        """The mean of each arm in every resample, `[resamples]`; seeds and images are the same in all arms."""
+    def _resample_means(self, *arms: np.ndarray) -> list[np.ndarray]:
+        """Compute the mean of each arm in every resample, `[resamples]`; all arms share seeds and images."""
         rng = np.random.default_rng(self.seed)
         seeds, images = arms[0].shape
         parts: list[list[np.ndarray]] = [[] for _ in arms]
-        for start in range(0, self.resamples, AT_ONCE):
-            count = min(AT_ONCE, self.resamples - start)
+        for start in range(0, self.resamples, CHUNK):
+            count = min(CHUNK, self.resamples - start)
+            # A resample is how often each row and column occurs in it, so its mean is a weighted one.
             rows = rng.multinomial(seeds, np.full(seeds, 1 / seeds), count) / seeds
             columns = rng.multinomial(images, np.full(images, 1 / images), count) / images
             for part, arm in zip(parts, arms, strict=True):
@@ -63,14 +66,14 @@ class Bootstrap:
         return [np.concatenate(part) for part in parts]
 
 
-def _widened(values: np.ndarray, tail: float) -> np.ndarray:
-    """The values with the seeds' means farther from their common mean, see above; a single seed stays as it is."""
+def _widen_seeds(values: np.ndarray, tail: float) -> np.ndarray:
+    """Move the seeds' means away from their common mean, as the module says; a single seed stays as it is."""
     from scipy import stats  # noqa: PLC0415  (its import takes a second)
 
     count = len(values)
     if count < 2:
         return values
     factor = math.sqrt(count / (count - 1)) * stats.t.ppf(1 - tail, count - 1) / stats.norm.ppf(1 - tail)
-    seeds = values.mean(axis=1, keepdims=True)
-    widened: np.ndarray = values + (factor - 1) * (seeds - seeds.mean())
-    return widened
+    seed_means = values.mean(axis=1, keepdims=True)
+    result: np.ndarray = values + (factor - 1) * (seed_means - seed_means.mean())
+    return result

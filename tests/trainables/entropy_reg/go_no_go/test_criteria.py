@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from trainables.entropy_reg.go_no_go.bootstrap import Bootstrap
-from trainables.entropy_reg.go_no_go.criteria import CENTRE_BIASES, Arm, Thresholds, decide, diverged
+from trainables.entropy_reg.go_no_go.criteria import decide, reject_training
+from trainables.entropy_reg.go_no_go.verdict import CENTRE_BIASES, Arm, Thresholds
 
 IMAGES, PROBES = 40, 8
 
@@ -60,11 +61,11 @@ def test_a_config_that_meets_every_criterion_is_go_and_the_sentence_says_what_it
     ("regularised", "twin", "name", "said"),
     [
         (replace(GOOD, bias=arm(bias=0.4).bias), TWIN, "share", "25%"),
-        (replace(GOOD, bias=arm(bias=0.02).bias), arm(bias=0.06), "reduction", "0.05 bit is asked for"),
+        (replace(GOOD, bias=arm(bias=0.02).bias), arm(bias=0.06), "reduction", "0.05 bit is required"),
         (replace(GOOD, in_domain=arm(gain=0.97).in_domain), TWIN, "in domain", "−3.0% of 1.000 bit, and no more"),
         (arm(0.99, 0.55, 0.2, uniform=0.49), TWIN, "uniform centre bias", "−0.010 bit with uniform centre bias"),
         (arm(0.99, 0.55, 0.2, source=0.5), TWIN, "source centre bias", "+0.000 bit with source centre bias, 0 within"),
-        (arm(0.99, 0.55, 0.2, target=0.49), TWIN, "target centre bias", "with target centre bias, surely below 0"),
+        (arm(0.99, 0.55, 0.2, target=0.49), TWIN, "target centre bias", "with target centre bias, interval below 0"),
         (arm(0.99, 0.55, 0.2, seeds=2), arm(seeds=2), "Seeds", "Too few seeds: 2"),
     ],
 )  # fmt: skip
@@ -129,13 +130,13 @@ def test_a_figure_that_is_not_finite_is_no_go_and_the_only_reason(part, bad):
     with np.errstate(invalid="ignore"):
         verdict = judged(replace(GOOD, **{part: {**value, first: broken} if first else broken}))
     assert not verdict.go
-    assert verdict.reason.startswith("Figures that are not finite, first regularised: ")
+    assert verdict.reason.startswith("Values that are not finite, first regularised: ")
     assert ";" not in verdict.reason
 
 
 def test_a_training_that_came_to_no_end_is_no_go():
-    verdict = diverged("the training twin-3 came to no end")
-    assert (verdict.go, verdict.reason) == (False, "The training twin-3 came to no end.")
+    verdict = reject_training("the training twin-3 did not finish")
+    assert (verdict.go, verdict.reason) == (False, "The training twin-3 did not finish.")
     assert [each.passed for each in verdict.criteria] == [False]
 
 
