@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from trainables import registry
-from trainables.commands import command, parse
+from trainables.commands import parse_parts, run_command
 from trainables.entropy_reg.config import Config, Data
 from trainables.objective import Goal, Objective
 from trainables.settings import Settings, setting
@@ -37,12 +37,12 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
-    config = Config.of({**USUAL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
+    measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
+    config = Config.from_dict({**USUAL, **parts["fixed"], "epochs": measurement.epochs}, prefix="fixed.")
     given = {"train_size": 96, "val_size": 16, **parts["data"]}
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache:
-        data = Data.of({**given, "cache": cache}, where="data.")
+        data = Data.from_dict({**given, "cache": cache}, prefix="data.")
         start = time.perf_counter()
         registry.load("entropy_reg").prepare(config, data)
         print(
@@ -55,9 +55,9 @@ def main(arguments: list[str]) -> int:
 def _compare(config: Config, data: Data) -> None:
     variant = registry.load("entropy_reg")
     loops = {name: Loop(variant.build(config, replace(data, features=name)), OBJECTIVE) for name in ("cached", "live")}
-    print(f"{len(loops['cached'].variant.stimuli['train'])} training images")  # type: ignore[attr-defined]
+    print(f"{len(loops['cached'].variant.splits['train'])} training images")
     for epoch in range(1, config.epochs + 1):
-        seconds = {name: loop.epoch()["time/train_s"] for name, loop in loops.items()}
+        seconds = {name: loop.run_epoch()["time/train_s"] for name, loop in loops.items()}
         weights = [loop.weights() for loop in loops.values()]
         same = all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
         print(
@@ -68,4 +68,4 @@ def _compare(config: Config, data: Data) -> None:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

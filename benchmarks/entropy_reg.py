@@ -27,13 +27,13 @@ from scipy import stats
 
 from benchmarks.seeds import over_seeds
 from trainables import registry
-from trainables.commands import run_command, parse_parts
+from trainables.commands import parse_parts, run_command
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
-from trainables.entropy_reg.data import load
-from trainables.entropy_reg.prior import fitted
+from trainables.entropy_reg.data import load_split
+from trainables.entropy_reg.prior import fit_prior
 from trainables.entropy_reg.sources import synthetic
-from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.split import Stimuli
 from trainables.entropy_reg.variant import EntropyReg
 from trainables.export.recipe import Recipe
 from trainables.objective import Goal, Objective
@@ -79,15 +79,15 @@ def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
     measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
     variant = registry.load("entropy_reg")
-    config = Config.from_dict({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, where="fixed.")
-    data = Data.from_dict(parts["data"], where="data.")
+    config = Config.from_dict({**SMALL, **parts["fixed"], "epochs": measurement.epochs}, prefix="fixed.")
+    data = Data.from_dict(parts["data"], prefix="data.")
     rows = {
         name: Recipe(variant, replace(config, **settings), data, Objective((Goal("val/information_gain_bits"),)), 0)
         for name, settings in arms(config).items()
     }
     for recipe in rows.values():
         variant.prepare(recipe.config, data, ("train", "val", "test"))
-    prior, test = fitted(config, data), load(config, data, "test")
+    prior, test = fit_prior(config, data), load_split(config, data, "test")
     print(f"{len(test)} test images; centre bias {prior.bits:.3f} bits (leaving one training image out)")
     if data.source == "synthetic" and data.saccade == 0 and data.crop == 1:
         _print_ceilings(test, prior, data)
@@ -124,9 +124,9 @@ def train(recipe: Recipe, seed: int) -> Result:
     while not loop.finished:
         loop.run_epoch()
     config = variant.config
-    figures = variant.judged("test", variant.prior if config.centre_bias == "kde" else None)
-    measured = variant.measured()
-    bias = {kind: measured[kind].of_mean if kind in _OF_MEAN else float(measured[kind].bits.mean()) for kind in KINDS}
+    figures = variant.score_images("test", variant.prior if config.centre_bias == "kde" else None)
+    measured = variant.measure_bias()
+    bias = {kind: measured[kind].mean_density_bits if kind in _OF_MEAN else float(measured[kind].bits.mean()) for kind in KINDS}
     return Result(figures, bias)
 
 
@@ -134,9 +134,9 @@ def closed_form(test: Stimuli, prior: CentreBias, data: Data) -> tuple[float, fl
     """Information gain in bits of the true density, and of the true density of the content alone, over the prior."""
     gains = []
     for truth, shape in zip(test.truth or [], test.shapes, strict=True):
-        density = synthetic.normalised(truth + synthetic.log_bias(data.bias, shape))
+        density = synthetic.normalise(truth + synthetic.log_bias(data.bias, shape))
         baseline = prior.log_density((truth.shape[0], truth.shape[1]))
-        each = [density, synthetic.normalised(truth)]
+        each = [density, synthetic.normalise(truth)]
         gains.append([(np.exp(density) * (one - baseline)).sum() / np.log(2) for one in each])
     whole, content = np.mean(gains, axis=0)
     return float(whole), float(content)

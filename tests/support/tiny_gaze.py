@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from trainables.entropy_reg.config import Config, Data
-from trainables.entropy_reg.scanpaths import Fixations, fixations
-from trainables.entropy_reg.stimuli import Shape, Stimuli
+from trainables.entropy_reg.scanpaths import Fixations, scored_fixations
+from trainables.entropy_reg.split import Shape, Stimuli
 from trainables.entropy_reg.variant import EntropyReg
 from trainables.processes import Processes
 from trainables.registry import load
@@ -64,10 +64,11 @@ def stimuli(shapes: Sequence[Shape] = ((48, 64),) * 3, viewers: int = 3, length:
     pixels = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
     names = [f"image_{place}" for place in range(len(shapes))]
     seen = [scanpaths(shape, viewers, length, rng) for shape in shapes]
-    return Stimuli(("tiny gaze", seed, *map(list, shapes)), names, pixels, seen)
+    key = ("tiny gaze", seed, *map(list, shapes))
+    return Stimuli(key=key, names=names, pixels=pixels, fixations=seen)
 
 
 def scanpaths(shape: Shape, viewers: int, length: int, rng: np.random.Generator) -> Fixations:
     """Those of some viewers on an image of `shape`, uniform; the first one of each has no history."""
     paths = (0.999 * rng.uniform(0, (shape[1], shape[0]), (viewers, length, 2))).astype(np.float32)
-    return fixations(tuple(paths), shape[1], shape[0], forced=False)
+    return scored_fixations(tuple(paths), shape[1], shape[0], first_is_history=False)

@@ -52,7 +52,7 @@ class Backbone:
         self.digest = self._digest()
 
     def __call__(self, image: np.ndarray, device: torch.device, margin: int = 0) -> list[Tensor]:
-        """The maps of one image, each float32 `[C, h, w]`, on the device. Call it within `exactly`.
+        """The maps of one image, each float32 `[C, h, w]`, on the device. Call it within `exact_arithmetic`.
 
         Args:
             image: uint8 `[H, W, 3]`.
@@ -89,18 +89,18 @@ def backbone(name: str, weights: str, layers: str, downsample: float) -> Backbon
     """The one of these settings, made once per process; timm's import and 80 MB of weights take a second.
 
     Raises:
-        UsageError: as `check` does, or layers that it does not have.
+        UsageError: as `check_layers` does, or layers that it does not have.
     """
     return Backbone(name, weights, layers, downsample)
 
 
-def of(config: Config) -> Backbone:
+def load_backbone(config: Config) -> Backbone:
     """The backbone of a config, on the CPU unless somebody has moved it."""
     return backbone(config.backbone, config.weights, config.layers, config.downsample)
 
 
 @contextlib.contextmanager
-def exactly() -> Iterator[None]:
+def exact_arithmetic() -> Iterator[None]:
     """Convolutions within run on one thread, and so add in the order in which they always do; on a GPU in float32.
 
     (Ampere's and later GPUs otherwise multiply in TF32, whose ten bits move maps by a thousandth.)
@@ -115,15 +115,15 @@ def exactly() -> Iterator[None]:
         torch.backends.cudnn.allow_tf32 = tf32
 
 
-def check(config: Config, image: np.ndarray) -> None:
+def check_layers(config: Config, image: np.ndarray) -> None:
     """See on an image that the layers are there and give maps.
 
     Raises:
         UsageError: a backbone, a layer or weights that there are not, or a layer that is no convolutional one.
     """
-    found = of(config)
+    found = load_backbone(config)
     try:
-        with exactly():
+        with exact_arithmetic():
             maps = found(image, torch.device("cpu"))
     except (RuntimeError, ValueError, AssertionError, AttributeError, IndexError) as error:
         size = f"{image.shape[1]}×{image.shape[0]}"

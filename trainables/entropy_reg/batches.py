@@ -19,13 +19,14 @@ from torch import Tensor
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.features import Features
-from trainables.entropy_reg.scoring import cell_of
-from trainables.entropy_reg.stimuli import Shape, Stimuli, cells
+from trainables.entropy_reg.scanpaths import HISTORY
+from trainables.entropy_reg.scoring import cell_indices
+from trainables.entropy_reg.split import Shape, Stimuli, cell_grid
 from trainables.processes import Processes
 from trainables.training.generators import seeded_generator
 
 _CPU = torch.device("cpu")
-_KEPT_BYTES = 2**28
+_CACHE_BYTES = 2**28  # of centre biases without an image's own fixations; of larger ones none is held
 _ORDER, _FIXATIONS, _DROPOUT = range(3)  # streams of random numbers
 
 
@@ -57,7 +58,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Batches:
-    """The training images as batches; `conditional` ones have a history."""
+    """The training images as batches, which from `config.spatial_epochs` on have histories."""
 
     config: Config
     data: Data
@@ -73,94 +74,97 @@ class Batches:
         """Batches of one epoch."""
         return sum(-(-len(group) // self.config.batch_size) for group in self._groups)
 
-    def of_epoch(self, epoch: int, *, conditional: bool) -> Iterator[Batch]:
-        """An epoch's batches: every image once; the last one of a shape is filled up with images that do not count."""
+    def of_epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches: every image once; the last of a shape is filled up with images without weight."""
         order = seeded_generator(_CPU, self.seed, epoch, _ORDER)
         batches = [batch for group in self._groups for batch in self._split(group, order)]
         draws = [seeded_generator(_CPU, self.seed, epoch, stream) for stream in (_FIXATIONS, _DROPOUT)]
         for step, index in enumerate(torch.randperm(len(batches), generator=order).tolist()):
-            places, weights = batches[index]
-            yield self._batch(epoch * self.steps + step, places, weights, draws, conditional)
+            rows, weights = batches[index]
+            yield self._batch(epoch, epoch * self.steps + step, rows, weights, draws)
 
     @cached_property
     def _groups(self) -> list[Tensor]:
-        """The places of the images of each shape, int64 `[n]`."""
+        """Indices of the images of each shape, int64 `[n]`."""
         shapes = self.stimuli.shapes
         return [
-            torch.tensor([place for place, each in enumerate(shapes) if each == shape]) for shape in sorted(set(shapes))
+            torch.tensor([index for index, image_shape in enumerate(shapes) if image_shape == shape])
+            for shape in sorted(set(shapes))
         ]
 
     def _split(self, group: Tensor, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Places `[B]` and weights `[B]` of the batches of a shape, shuffled."""
+        """Yield images `[B]` and weights `[B]` of the batches of a shape, shuffled."""
         order = group[torch.randperm(len(group), generator=generator)]
         size = self.config.batch_size
         for first in range(0, len(order), size):
             index = torch.arange(first, first + size)
             yield order[index % len(order)], (index < len(order)).float()
 
-    def _batch(
-        self, step: int, places: Tensor, weights: Tensor, draws: Sequence[torch.Generator], conditional: bool
-    ) -> Batch:
-        chosen = torch.rand(len(places), self.data.train_fixations, generator=draws[0], dtype=torch.float64)
-        dropped = torch.rand(len(places), generator=draws[1]) < self.config.centre_bias_dropout
-        own, mine, chosen, dropped = (self.processes.rows(each) for each in (places, weights, chosen, dropped))
-        targets = self._drawn(own.tolist(), chosen.numpy()) if conditional else self._all(own.tolist())
-        shape = self.stimuli.shapes[int(places[0])]
+    def _batch(self, epoch: int, step: int, images: Tensor, weights: Tensor, draws: Sequence[torch.Generator]) -> Batch:
+        # drawn for the whole batch and whether they are used or not, so that neither processes nor settings shift draws
+        uniforms = torch.rand(len(images), self.data.train_fixations, generator=draws[0], dtype=torch.float64)
+        dropout = torch.rand(len(images), generator=draws[1]) < self.config.centre_bias_dropout
+        rows = self.processes.rows
+        indices, shape = rows(images).tolist(), self.stimuli.shapes[int(images[0])]
+        if epoch >= self.config.spatial_epochs:
+            cells, shares, history = self._sample_fixations(indices, rows(uniforms).numpy())
+        else:
+            cells, shares, history = *self._all_fixations(indices), None
         return Batch(
             step=step,
             shape=shape,
-            features=self.features(own.tolist()),
-            centre_bias=self._centre_bias(own.tolist(), shape, dropped).to(self.device),
-            cells=torch.from_numpy(targets[0]).to(self.device),
-            shares=torch.from_numpy(targets[1]).to(self.device),
-            history=torch.from_numpy(targets[2]).to(self.device) if conditional else None,
-            weights=mine.to(self.device),
+            features=self.features(indices),
+            centre_bias=self._centre_bias(indices, shape, rows(dropout)).to(self.device),
+            cells=torch.from_numpy(cells).to(self.device),
+            shares=torch.from_numpy(shares).to(self.device),
+            history=None if history is None else torch.from_numpy(history).to(self.device),
+            weights=rows(weights).to(self.device),
             images=float(weights.sum()) / self.processes.world,
         )
 
-    def _all(self, places: list[int]) -> tuple[np.ndarray, ...]:
-        """Cells and shares of all fixations of the images, filled up to the same number."""
-        found = [self._cells[place] for place in places]
-        most = max(map(len, found), default=1)
-        targets, shares = np.zeros((len(places), most), np.int64), np.zeros((len(places), most), np.float32)
-        for row, each in enumerate(found):
-            targets[row, : len(each)], shares[row, : len(each)] = each, 1 / len(each)
-        return targets, shares
+    def _all_fixations(self, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
+        """Return cells and shares of all fixations of the images, filled up to the same number."""
+        most = max((len(self._cells[index]) for index in indices), default=1)
+        cells, shares = np.zeros((len(indices), most), np.int64), np.zeros((len(indices), most), np.float32)
+        for row, index in enumerate(indices):
+            number = len(self._cells[index])
+            cells[row, :number], shares[row, :number] = self._cells[index], 1 / number
+        return cells, shares
 
-    def _drawn(self, places: list[int], uniforms: np.ndarray) -> tuple[np.ndarray, ...]:
-        """Cells, shares and histories of a few fixations of each image, drawn with replacement."""
-        targets = np.zeros(uniforms.shape, np.int64)
-        history = np.full((*uniforms.shape, 4, 2), np.nan, np.float32)
-        for row, place in enumerate(places):
-            drawn = (uniforms[row] * len(self._cells[place])).astype(np.int64)
-            targets[row], history[row] = self._cells[place][drawn], self.stimuli.fixations[place].history[drawn]
-        return targets, np.full(uniforms.shape, 1 / uniforms.shape[1], np.float32), history
+    def _sample_fixations(self, indices: list[int], uniforms: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return cells, shares and histories of a few fixations of each image, drawn with replacement."""
+        cells = np.zeros(uniforms.shape, np.int64)
+        history = np.full((*uniforms.shape, HISTORY, 2), np.nan, np.float32)
+        for row, index in enumerate(indices):
+            sample = (uniforms[row] * len(self._cells[index])).astype(np.int64)
+            cells[row], history[row] = self._cells[index][sample], self.stimuli.fixations[index].history[sample]
+        return cells, np.full(uniforms.shape, 1 / uniforms.shape[1], np.float32), history
 
-    def _centre_bias(self, places: list[int], shape: Shape, dropped: Tensor) -> Tensor:
-        """What the other images' fixations say, or nothing."""
-        size = cells(shape)
+    def _centre_bias(self, indices: list[int], shape: Shape, dropout: Tensor) -> Tensor:
+        """Return the centre bias of the other images' fixations, or a uniform one: `[b, h, w]`."""
+        size = cell_grid(shape)
         if self.config.centre_bias == "uniform":
-            return torch.zeros(len(places), *size)
-        found = [self._without(place, size) for place in places]
-        given = torch.from_numpy(np.stack(found)) if found else torch.zeros(0, *size)
-        return torch.where(dropped[:, None, None], 0.0, given) if self.config.regulariser == "dropout" else given
+            return torch.zeros(len(indices), *size)
+        biases = [self._leave_one_out(index, size) for index in indices]
+        bias = torch.from_numpy(np.stack(biases)) if biases else torch.zeros(0, *size)
+        return torch.where(dropout[:, None, None], 0.0, bias) if self.config.regulariser == "dropout" else bias
 
-    def _without(self, place: int, size: Shape) -> np.ndarray:
-        """The centre bias without an image's own fixations, float32 `[h, w]`; kept where all of them are small."""
-        if place in self._kept:
-            return self._kept[place]
-        found = self.prior.log_density(size, without=place).astype(np.float32)
-        if found.nbytes * len(self.stimuli) <= _KEPT_BYTES:
-            self._kept[place] = found
-        return found
+    def _leave_one_out(self, index: int, size: Shape) -> np.ndarray:
+        """Return the centre bias without an image's own fixations, float32 `[h, w]`; cached where all are small."""
+        if index in self._cache:
+            return self._cache[index]
+        log_density = self.prior.log_density(size, without=index).astype(np.float32)
+        if log_density.nbytes * len(self.stimuli) <= _CACHE_BYTES:
+            self._cache[index] = log_density
+        return log_density
 
     @cached_property
-    def _kept(self) -> dict[int, np.ndarray]:
+    def _cache(self) -> dict[int, np.ndarray]:
         return {}
 
     @cached_property
     def _cells(self) -> list[np.ndarray]:
         return [
-            cell_of(each.points, cells(shape))
-            for each, shape in zip(self.stimuli.fixations, self.stimuli.shapes, strict=True)
+            cell_indices(fixations.points, cell_grid(shape))
+            for fixations, shape in zip(self.stimuli.fixations, self.stimuli.shapes, strict=True)
         ]

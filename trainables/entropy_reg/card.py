@@ -11,18 +11,18 @@ from trainables.settings import format_value
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Title → Markdown."""
-    said = {"Use it on an image": snippet(folder, config), "The notes' settings": notes_settings(config)}
+    """Return the sections: title → Markdown."""
+    markdown = {"Use it on an image": snippet(folder, config), "The notes' settings": notes_settings(config)}
     if config.regulariser != "none":
-        said["Go or no-go"] = (
+        markdown["Go or no-go"] = (
             "Whether the regulariser is worth it is decided against a twin without it, over several seeds:\n\n"
             f"    python -m trainables.entropy_reg.go_no_go config={Path(folder).resolve() / 'config.yaml'}"
         )
-    return said
+    return markdown
 
 
 def snippet(folder: str, config: Config) -> str:
-    """Python that says where people look on images."""
+    """Write Python that predicts where people look on images."""
     with_history = config.history == "real"
     lines = [
         "```python",
@@ -30,11 +30,11 @@ def snippet(folder: str, config: Config) -> str:
         "",
         "import numpy as np",
         "",
-        "from trainables.entropy_reg.inference import Gaze",
+        "from trainables.entropy_reg.inference import Predictor",
         "",
-        f"gaze = Gaze.load({str(Path(folder).resolve())!r})",
+        f"predictor = Predictor.load({str(Path(folder).resolve())!r})",
         "for name in sys.argv[1:]:  # image files of any size",
-        f"    log_density = gaze(name{', history=None' if with_history else ''})  # nats per pixel, [H, W]",
+        f"    log_density = predictor(name{', history=None' if with_history else ''})  # nats per pixel, [H, W]",
         "    y, x = np.unravel_index(log_density.argmax(), log_density.shape)",
         "    print(name, 'most likely at', (x, y), np.log2(log_density.size) + log_density.max() / np.log(2), 'bits')",
         "```",
@@ -43,13 +43,13 @@ def snippet(folder: str, config: Config) -> str:
 
 
 def notes_settings(config: Config) -> str:
-    """These settings in the words of the notes' `entropy_reg_config.yaml`."""
+    """Say the settings in the words of the notes' `entropy_reg_config.yaml`."""
     if config.regulariser != "entropy":
         return f"The regulariser is off (`regulariser={config.regulariser}`): the notes' baseline."
-    factor = config.lambda_eff * config.compute_every
+    weight, per_step = format_value(config.lambda_eff * config.compute_every), format_value(config.lambda_eff)
     number = 3 if config.uniform_kind == "grey3" and config.history == "none" else config.n_uniform
     return (
         f"`compute_every: {config.compute_every}`, `num_uniform_samples: {number}`, and `entropy_weight: "
-        f"{format_value(factor)}` where it is computed, which is `lambda_eff={format_value(config.lambda_eff)}` per step, with both "
-        "terms in bits. The notes' own (weight 1 every 50 steps, in epochs of 29) comes to 0.034, in nats."
+        f"{weight}` where it is computed, which is `lambda_eff={per_step}` per step, with both terms in bits. The "
+        "notes' own (weight 1 every 50 steps, in epochs of 29) comes to 0.034, in nats."
     )

@@ -22,10 +22,10 @@ from scipy import special
 from trainables.settings import UsageError
 
 BANDWIDTHS = np.geomspace(0.01, 0.3, 18)
-"""Those that `CentreBias.fitted` tries, as shares of width and height."""
+"""Those that `CentreBias.fit` tries, as shares of width and height."""
 
 SHARES = np.array([0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0])
-"""Shares of a uniform density that `CentreBias.fitted` tries; with 1 the centre bias is uniform."""
+"""Shares of a uniform density that `CentreBias.fit` tries; with 1 the centre bias is uniform."""
 
 FITTED = (60, 80)
 """Cells down and across on which it compares them: hardly larger than the smallest bandwidth, and quick."""
@@ -40,7 +40,7 @@ FLOOR = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class CentreBias:
-    """A centre bias, made by `fitted`.
+    """A centre bias, made by `fit`.
 
     Attributes:
         relative: of each training image its fixations `[n, 2]`, n ≥ 0: x and y as shares of width and height.
@@ -59,7 +59,7 @@ class CentreBias:
     _totals: dict[tuple[int, int], np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def fitted(
+    def fit(
         cls,
         fixations: Sequence[tuple[np.ndarray, tuple[int, int]]],
         bandwidth: float | None = None,
@@ -90,7 +90,7 @@ class CentreBias:
         return cls(relative, float(bandwidths[row]), float(shares[column]), float(bits[row, column]), bool(at_end))
 
     @classmethod
-    def of(
+    def restore(
         cls,
         fixations: Sequence[tuple[np.ndarray, tuple[int, int]]],
         bandwidth: float,
@@ -98,7 +98,7 @@ class CentreBias:
         bits: float,
         at_end: bool,
     ) -> CentreBias:
-        """The centre bias that `fitted` found in the same fixations before."""
+        """The centre bias that `fit` found in the same fixations before."""
         return cls(_relative(fixations), bandwidth, uniform_share, bits, at_end)
 
     def log_density(self, shape: tuple[int, int], without: int | None = None) -> np.ndarray:
@@ -116,7 +116,7 @@ class CentreBias:
         return np.log(_mixed(mass / mass.sum(), self.uniform_share, mass.size))
 
 
-def uniform(shape: tuple[int, int]) -> np.ndarray:
+def uniform_log_density(shape: tuple[int, int]) -> np.ndarray:
     """The log-density in nats of a uniform centre bias, float64 `[h, w]`."""
     return np.full(shape, -np.log(shape[0] * shape[1]))
 

@@ -25,7 +25,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one entropy_reg training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "layers", "readout", "history")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", own=("tiny",)),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=("tiny",)),)
 
     epochs: int = setting(25, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(4, "images per forward pass, over all processes; all of one shape", low=1)
@@ -100,9 +100,16 @@ class Config(TrainingConfig):
             )
 
     @property
-    def weighted(self) -> bool:
+    def has_entropy_weight(self) -> bool:
         """Whether the entropy term has a weight."""
         return self.regulariser == "entropy" and self.lambda_eff > 0
+
+    @property
+    def spatial_epochs(self) -> int:
+        """Epochs of the spatial model; from then on histories are shown."""
+        if self.history == "none":
+            return self.epochs
+        return min(round(self.spatial_share * self.epochs), self.epochs - 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +167,7 @@ class Data(DataConfig):
             raise UsageError(f"fold={self.fold} is not one of folds={self.folds}: take 0 to {self.folds - 1}.")
 
     @property
-    def forced(self) -> bool:
+    def first_is_history(self) -> bool:
         """Whether the first fixation of a scanpath is for the history alone."""
         if self.first_fixation == "auto":
             return self.source == "mit1003"

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor
 
 from trainables.entropy_reg import backbones
-from trainables.entropy_reg.backbones import Backbone, exactly
+from trainables.entropy_reg.backbones import Backbone, exact_arithmetic
 from trainables.entropy_reg.config import Config, Data
-from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.split import Stimuli
 from trainables.images.cache import build_once, map_in_threads
 from trainables.processes import pick_device
 from trainables.settings import Notice, UsageError
@@ -41,7 +41,7 @@ class Cached:
     """Maps that were computed before.
 
     Args:
-        folder: that `computed` has filled.
+        folder: that `compute_once` has filled.
         device: on which they are wanted.
     """
 
@@ -80,17 +80,17 @@ class Live:
 
     def __call__(self, places: Sequence[int]) -> list[Tensor]:
         """The maps of some images."""
-        with exactly():
+        with exact_arithmetic():
             images = [self._backbone(self._pixels[place], self._device, self._margin) for place in places]
         return [torch.stack(layer) for layer in zip(*images, strict=True)]
 
 
-def features(config: Config, data: Data, stimuli: Stimuli, device: torch.device) -> Features:
+def split_features(config: Config, data: Data, stimuli: Stimuli, device: torch.device) -> Features:
     """The maps of a split's images, as `data.features` wants them."""
-    return features_of(config, data, stimuli.key, stimuli.pixels, device)
+    return pixel_features(config, data, stimuli.key, stimuli.pixels, device)
 
 
-def features_of(
+def pixel_features(
     config: Config,
     data: Data,
     key: Sequence[object],
@@ -99,10 +99,10 @@ def features_of(
     margin: int = 0,
 ) -> Features:
     """The maps of any images; the same `key` always has the same pixels. `margin` as `Backbone` has it."""
-    backbone = backbones.of(config)
+    backbone = backbones.load_backbone(config)
     if data.features == "live":
         return Live(backbone, pixels, device, margin)
-    folder = computed(backbone, key, pixels, Path(data.cache).expanduser(), margin)
+    folder = compute_once(backbone, key, pixels, Path(data.cache).expanduser(), margin)
     return Cached(folder, device)
 
 
@@ -110,13 +110,13 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
     """Compute the maps of some splits, with a progress bar, and see that those that were there are the backbone's.
 
     Raises:
-        UsageError: as `backbones.check` does, or maps of other pixels or weights.
+        UsageError: as `backbones.check_layers` does, or maps of other pixels or weights.
     """
-    backbones.check(config, stimuli[0].pixels[0])
-    backbone = backbones.of(config)
+    backbones.check_layers(config, stimuli[0].pixels[0])
+    backbone = backbones.load_backbone(config)
     for each in stimuli if data.features == "cached" else []:
-        folder = computed(backbone, each.key, each.pixels, Path(data.cache).expanduser(), 0)
-        difference = largest_difference(Cached(folder, torch.device("cpu")), backbone, each.pixels, len(each) // 2)
+        folder = compute_once(backbone, each.key, each.pixels, Path(data.cache).expanduser(), 0)
+        difference = largest_deviation(Cached(folder, torch.device("cpu")), backbone, each.pixels, len(each) // 2)
         if not difference <= _CLOSE:  # which NaN is not
             raise UsageError(f"{folder} holds other features than the backbone gives: remove it; it is made again.")
         if difference > 0:
@@ -128,9 +128,9 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
             )
 
 
-def largest_difference(cached: Cached, backbone: Backbone, pixels: Sequence[np.ndarray], place: int) -> float:
+def largest_deviation(cached: Cached, backbone: Backbone, pixels: Sequence[np.ndarray], place: int) -> float:
     """Between the kept maps of an image and those computed now, as a share of the largest value; 0: bit for bit."""
-    with exactly():
+    with exact_arithmetic():
         now = [each.cpu().numpy() for each in backbone(pixels[place], pick_device("auto"))]
     kept = cached.of(place)
     if [each.shape for each in now] != [each.shape for each in kept]:
@@ -141,7 +141,9 @@ def largest_difference(cached: Cached, backbone: Backbone, pixels: Sequence[np.n
     return float(np.max(differences))  # NumPy's, which is NaN if one of them is
 
 
-def computed(backbone: Backbone, key: Sequence[object], pixels: Sequence[np.ndarray], cache: Path, margin: int) -> Path:
+def compute_once(
+    backbone: Backbone, key: Sequence[object], pixels: Sequence[np.ndarray], cache: Path, margin: int
+) -> Path:
     """The folder of the maps, filled where it was not there."""
     name = hashlib.sha256(json.dumps([backbone.digest, margin, *key]).encode()).hexdigest()[:32]
     return build_once(cache / f"features-{name}", partial(_write, backbone=backbone, pixels=pixels, margin=margin))
@@ -166,7 +168,7 @@ def _all_maps(backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> 
         torch.set_num_threads(1)  # of this thread: see `backbones`
         return [each.cpu().numpy() for each in backbone(image, device, margin)]
 
-    with exactly():
+    with exact_arithmetic():
         yield from map_in_threads(work, pixels, "features of the frozen backbone")
     if device.type == "cuda":
         torch.cuda.empty_cache()  # trials share the GPU with this process

@@ -1,98 +1,108 @@
-"""The densities of a split's images, and how well they fit what was fixated there."""
+"""The densities that a model predicts of a split's images, and how well they fit the fixations there."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from trainables.entropy_reg import scoring
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.features import Features
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.scanpaths import Fixations
-from trainables.entropy_reg.stimuli import Stimuli, cells
+from trainables.entropy_reg.scoring import score
+from trainables.entropy_reg.split import Stimuli, cell_grid
 from trainables.processes import Processes
 
-_AT_ONCE = 16  # densities of a history that are computed together
+_CHUNK = 16  # densities of a history that are computed together
 
-Figures = dict[str, float]
+
+class Prediction(NamedTuple):
+    """What a model expects of one image.
+
+    Attributes:
+        log_densities: float32, nats over the cells: `[h, w]` of a spatial model, `[n, h, w]` of one that is shown
+            histories, a density for each of the fixations.
+        fixations: the n that are scored.
+    """
+
+    log_densities: np.ndarray
+    fixations: Fixations
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Says how good a model's densities are on images that it was not trained on.
+    """Predictions of a model on images that it was not trained on, and their metrics.
 
     Attributes:
-        stimuli: the images, with their features.
+        net: the model.
+        stimuli: the images.
+        features: of the images.
         prior: the centre bias of the training fixations, against which information gain is measured; the images'
             own fixations are not in it.
-        given: the centre bias that the model is shown; None: a uniform one.
-        conditional: whether the model is shown histories, and so has a density for every fixation.
+        centre_bias: that the model is shown; None: a uniform one.
+        data: decides how many fixations are scored, and the blur of fixation maps.
+        device: of the model.
+        processes: that share the images.
     """
 
+    net: DeepGaze
     stimuli: Stimuli
     features: Features
     prior: CentreBias
-    given: CentreBias | None
+    centre_bias: CentreBias | None
     data: Data
     device: torch.device
     processes: Processes
-    conditional: bool
 
-    def figures(self, net: DeepGaze) -> dict[str, np.ndarray]:
-        """Of every image, float64 `[N]` each: the figures of `_image`."""
-        places = self.processes.indices(len(self.stimuli))
-        found = self.processes.gather([self._image(net, place) for place in places], len(self.stimuli))
-        return {name: np.array([each[name] for each in found]) for name in found[0]}
+    def predict(self, index: int) -> Prediction:
+        """Predict the densities of one image."""
+        fixations = self._scored_fixations(index)
+        log_densities = np.concatenate(list(self._log_densities(index, fixations)))
+        return Prediction(log_densities if self.net.conditional else log_densities[0], fixations)
 
-    def density(self, net: DeepGaze, place: int) -> np.ndarray:
-        """The log-density of an image, or the logarithm of the mean of those of its histories, float64 `[h, w]`."""
-        parts = [part.astype(np.float64) for part in self._log_densities(net, place, self._scored(place))]
-        every: np.ndarray = np.log(np.exp(np.concatenate(parts)).mean(axis=0))
-        return every
+    def score_images(self) -> dict[str, np.ndarray]:
+        """Score every image of the split, each process its share: the metrics of `score`, float64 `[N]` each."""
+        indices = self.processes.indices(len(self.stimuli))
+        metrics = self.processes.gather([self._score_image(index) for index in indices], len(self.stimuli))
+        return {name: np.array([image_metrics[name] for image_metrics in metrics]) for name in metrics[0]}
 
-    def _image(self, net: DeepGaze, place: int) -> Figures:
-        """Bits per fixation, AUC, NSS, and KL, CC and SIM against blurred fixations; the error of the density's sum."""
-        scored = self._scored(place)
-        densities = np.concatenate(list(self._log_densities(net, place, scored)))
-        of = scoring.conditional_figures if self.conditional else scoring.figures
-        found = of(densities if self.conditional else densities[0], scored.points, self.data.degree)
-        shape = self.stimuli.shapes[place]
-        size = cells(shape)
-        known = scoring.log_likelihood(self.prior.log_density(size), scoring.cell_of(scored.points, size)).mean()
-        return {
-            "information_gain_bits": found.ll - float(known),
-            "log_likelihood_bits": found.ll,
-            "nll_bits": float(np.log2(shape[0] * shape[1])) - found.ll,
-            "centre_bias_log_likelihood_bits": float(known),
-            "auc": found.auc,
-            "nss": found.nss,
-            "kl_bits": found.kl,
-            "cc": found.cc,
-            "sim": found.sim,
-            "sum_error": float(np.abs(np.exp(densities, dtype=np.float64).sum(axis=(1, 2)) - 1).max()),
-        }
+    def mean_log_density(self, index: int) -> np.ndarray:
+        """Return the log-density of an image, or the logarithm of the mean over its histories, float64 `[h, w]`."""
+        log_densities = self.predict(index).log_densities.astype(np.float64)
+        if log_densities.ndim == 2:
+            log_densities = log_densities[None]
+        mean: np.ndarray = np.log(np.exp(log_densities).mean(axis=0))
+        return mean
 
-    def _scored(self, place: int) -> Fixations:
-        """All fixations of an image; with histories some of them, evenly chosen."""
-        every = self.stimuli.fixations[place]
-        number = self.data.scored_fixations or len(every.points)
-        if not self.conditional or number >= len(every.points):
-            return every
-        return every.select(np.linspace(0, len(every.points) - 1, number).astype(np.int64))
+    def _score_image(self, index: int) -> dict[str, float]:
+        log_densities, fixations = self.predict(index)
+        baseline = self.prior.log_density(cell_grid(self.stimuli.shapes[index]))
+        return score(log_densities, fixations.points, baseline, self.data.degree)
+
+    def _scored_fixations(self, index: int) -> Fixations:
+        """Return all fixations of an image; with histories `data.scored_fixations` of them, evenly chosen."""
+        fixations = self.stimuli.fixations[index]
+        number = self.data.scored_fixations or len(fixations.points)
+        if not self.net.conditional or number >= len(fixations.points):
+            return fixations
+        return fixations.select(np.linspace(0, len(fixations.points) - 1, number).astype(np.int64))
 
     @torch.no_grad()
-    def _log_densities(self, net: DeepGaze, place: int, scored: Fixations) -> Iterator[np.ndarray]:
-        """float32 `[n, h, w]` each: one density, or those of the fixations, a few at a time."""
-        shape = self.stimuli.shapes[place]
-        size = cells(shape)
-        bias = np.zeros(size) if self.given is None else self.given.log_density(size)
-        shown = torch.from_numpy(bias.astype(np.float32))[None].to(self.device)
-        maps = self.features([place])
-        histories = torch.from_numpy(scored.history).to(self.device).split(_AT_ONCE) if self.conditional else [None]
+    def _log_densities(self, index: int, fixations: Fixations) -> Iterator[np.ndarray]:
+        """Yield float32 `[n, h, w]`: one density, or those of the fixations, a few at a time."""
+        shape = self.stimuli.shapes[index]
+        bias = (
+            np.zeros(cell_grid(shape)) if self.centre_bias is None else self.centre_bias.log_density(cell_grid(shape))
+        )
+        bias_maps = torch.from_numpy(bias.astype(np.float32))[None].to(self.device)
+        maps = self.features([index])
+        histories: tuple[torch.Tensor | None, ...] = (None,)
+        if self.net.conditional:
+            histories = torch.from_numpy(fixations.history).to(self.device)[None].split(_CHUNK, dim=1)
         for history in histories:
-            yield net(maps, shape, shown, history if history is None else history[None])[0].cpu().numpy()
+            yield self.net(maps, shape, bias_maps, history)[0].cpu().numpy()

@@ -31,6 +31,6 @@ def entropy(log_density: Tensor) -> Tensor:
     return _CELL_BITS - (log_density.exp() * log_density).sum(dim=(-2, -1)) / math.log(2)
 
 
-def mean_over(values: Tensor, weights: Tensor, total: float) -> Tensor:
+def weighted_mean(values: Tensor, weights: Tensor, total: float) -> Tensor:
     """This process's part of a mean over a whole batch: the weighted sum of `[b]` by the batch's total per process."""
     return torch.sum(values * weights) / total

@@ -22,9 +22,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.entropy_reg.config import CELL, Config
-from trainables.entropy_reg.normed import NormedConv, is_rounding, nearest
+from trainables.entropy_reg.normed import NormedConv, is_rounding, nearest_indices
 from trainables.entropy_reg.scanpaths import HISTORY
-from trainables.entropy_reg.stimuli import Shape
+from trainables.entropy_reg.split import Shape
 
 _HIDDEN, _HISTORY_CHANNELS = 128, 16
 _PRODUCTS = 512  # in a sum of a backbone; what they may be off by is 15 times less than a level of one pixel makes
@@ -84,8 +84,13 @@ class DeepGaze(nn.Module):
         """Whether these weights are those of a model with histories."""
         return self.scanpath is not None and bool(self.scanpath.shown)
 
+    def show_history(self, shown: bool) -> None:
+        """Make the weights those of a model with histories, or without; a spatial model never has any."""
+        if self.scanpath is not None:
+            self.scanpath.shown.fill_(shown)
+
     def parts(self) -> Mapping[str, nn.Module]:
-        """The networks by name."""
+        """Return the networks by name."""
         return {name: part for name, part in self.named_children() if part is not None}
 
 
@@ -206,4 +211,4 @@ def _is_constant(features: Sequence[Tensor]) -> Tensor:
 
 def _middles(side: int, number: int) -> Tensor:
     """The pixel, its middle, that stands for each of `number` cells along a side."""
-    return nearest(side, number) + 0.5
+    return nearest_indices(side, number) + 0.5

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from trainables.entropy_reg.stimuli import Shape
+from trainables.entropy_reg.split import Shape
 
 _EPSILON = 1e-12
 _UNIT = torch.finfo(torch.float32).eps / 2  # a rounding moves a float32 by at most this share of it
@@ -73,7 +73,7 @@ def _normalised(maps: Sequence[Tensor], grid: Shape) -> list[Tensor]:
     Exactly 0 of an image whose values are one value up to rounding: neither its mean, which is rounded, too, nor its
     deviation says anything of it.
     """
-    shares = [copies((each.shape[2], each.shape[3]), grid).to(each.device) for each in maps]
+    shares = [copy_shares((each.shape[2], each.shape[3]), grid).to(each.device) for each in maps]
     centred = [each - _mean(maps, shares)[:, None, None, None] for each in maps]
     variance = _mean([each.square() for each in centred], shares)
     factor = torch.where(_is_one_value(maps), 0.0, torch.rsqrt(variance + _EPSILON))
@@ -112,12 +112,12 @@ def _mean(maps: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
 
 
 @lru_cache(maxsize=64)
-def copies(size: Shape, grid: Shape) -> Tensor:
+def copy_shares(size: Shape, grid: Shape) -> Tensor:
     """`[h, w]`: the share of the cells of `grid` that are copies of each of `size`, enlarged by nearest neighbours."""
-    rows, columns = (torch.bincount(nearest(*each), minlength=each[0]) for each in zip(size, grid, strict=True))
+    rows, columns = (torch.bincount(nearest_indices(*each), minlength=each[0]) for each in zip(size, grid, strict=True))
     return torch.outer(rows, columns) / (grid[0] * grid[1])
 
 
-def nearest(size: int, grid: int) -> Tensor:
+def nearest_indices(size: int, grid: int) -> Tensor:
     """Which of `size` cells each of `grid` cells is a copy of."""
     return F.interpolate(torch.arange(size, dtype=torch.float32)[None, None], grid)[0, 0].long()

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.stimuli import Shape, Stimuli
+from trainables.entropy_reg.split import Shape, Stimuli
 from trainables.images.cache import build_once
 
 _METHOD = "leaving one image out 1"  # part of the key: change it whenever the same fixations would be fitted otherwise
@@ -43,7 +43,7 @@ class Prior(nn.Module):
 
 
 @lru_cache(maxsize=4)
-def fitted(train: Stimuli, data: Data) -> CentreBias:
+def fit_prior(train: Stimuli, data: Data) -> CentreBias:
     """The centre bias of a training split; what is chosen is kept in `data.cache`, for it takes seconds to find."""
     seen = [(each.points, size) for each, size in zip(train.fixations, train.shapes, strict=True)]
     digest = hashlib.sha256(json.dumps([_METHOD, data.bandwidth, data.uniform_share]).encode())
@@ -51,10 +51,10 @@ def fitted(train: Stimuli, data: Data) -> CentreBias:
         digest.update(f"{len(points)} {height} {width} ".encode() + points.tobytes())
 
     def fit(folder: Path) -> None:
-        found = CentreBias.fitted(seen, data.bandwidth, data.uniform_share)
+        found = CentreBias.fit(seen, data.bandwidth, data.uniform_share)
         values = {"bandwidth": found.bandwidth, "uniform_share": found.uniform_share}
         kept = {**values, "bits": found.bits, "at_end": found.at_end}
         (folder / "fit.json").write_text(json.dumps(kept), encoding="utf-8")
 
     folder = build_once(Path(data.cache).expanduser() / f"centre-bias-{digest.hexdigest()[:32]}", fit)
-    return CentreBias.of(seen, **json.loads((folder / "fit.json").read_text(encoding="utf-8")))
+    return CentreBias.restore(seen, **json.loads((folder / "fit.json").read_text(encoding="utf-8")))

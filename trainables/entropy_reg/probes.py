@@ -15,7 +15,7 @@ GREY3 = (0, 128, 255)
 """Intensities 0, ½ and 1 of the method's notes."""
 
 CLIPPED = 0.01
-"""Largest share of an image's values that `phase_scrambled` cuts off at 0 or 255; it lowers the contrast until then."""
+"""Largest share of an image's values that `scramble_phases` cuts off at 0 or 255; it lowers the contrast until then."""
 
 CONTRAST = 8.0
 """Standard deviation of a texture in grey levels."""
@@ -26,7 +26,7 @@ _HELD_OUT = 3  # this remainder of the three block numbers' sum; grey levels 0, 
 _MIDDLE = (64, 192)  # between these, a texture's grey leaves eight of its deviations on both sides
 
 
-def training_uniform(
+def uniform_for_training(
     kind: Literal["grey3", "grey", "rgb_random"], count: int, shape: tuple[int, int], seed: int
 ) -> np.ndarray:
     """Images of one colour each, uint8 `[count, H, W, 3]`, none of which is held out.
@@ -46,7 +46,7 @@ def training_uniform(
     return _filled(_colours(generator.choice(others, count), generator), shape)
 
 
-def held_out_uniform(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
+def uniform_held_out(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
     """Images of one colour each that training never has, uint8 `[count, H, W, 3]`: first half greys, then colours.
 
     No grey comes twice before all have been there.
@@ -67,7 +67,7 @@ def held_out(colours: np.ndarray) -> np.ndarray:
     return (colours // _BLOCK).sum(axis=-1) % _PERIOD == _HELD_OUT
 
 
-def phase_scrambled(images: np.ndarray, seed: int) -> np.ndarray:
+def scramble_phases(images: np.ndarray, seed: int) -> np.ndarray:
     """Images with the same amplitudes of all frequencies and the same means, but nothing in a place of its own.
 
     All three channels get the same random phases on top of their own, so that colours stay together as they were. What

@@ -1,8 +1,8 @@
 """How well a density of fixations fits those of one image, and how much a density says at all. Imports no torch.
 
 Densities live on the cells of `config.CELL`: `log_density` is `[h, w]` in nats and its exponential sums to 1.
-Information relative to a uniform density is the same on cells as on pixels. All figures are of one image; what averages
-over images takes each image once, however many fixations it has. Computed in float64.
+Information relative to a uniform density is the same on cells as on pixels. All metrics are of one image; their means
+over images take each image once, however many fixations it has. Computed in float64.
 
 Source: Kümmerer, Wallis and Bethge 2015, Information-theoretic model comparison unifies saliency metrics (likelihoods);
 Judd, Durand and Torralba 2012, A benchmark of computational models of saliency (AUC with all places as negatives);
@@ -27,8 +27,8 @@ ask, as they measure in deviations, however small these are.
 """
 
 
-class Figures(NamedTuple):
-    """Of one image.
+class DensityMetrics(NamedTuple):
+    """Metrics of the density of one image.
 
     Attributes:
         ll: log-likelihood relative to a uniform density in bits per fixation; a model's minus the centre bias's is IG.
@@ -47,43 +47,70 @@ class Figures(NamedTuple):
     sim: float
 
 
-def figures(log_density: np.ndarray, points: np.ndarray, degree: float) -> Figures:
-    """Of one density for all fixations of an image.
+def score(log_densities: np.ndarray, points: np.ndarray, baseline: np.ndarray, degree: float) -> dict[str, float]:
+    """Score what a model predicts of one image: metrics by their names in a report, and the density's `sum_error`.
+
+    Args:
+        log_densities: `[h, w]` for all fixations, or `[n, h, w]` with one for each of them.
+        points: `[n, 2]`, x and y in pixels, n ≥ 1.
+        baseline: log-density `[h, w]` of the centre bias, over which information is gained.
+        degree: deviation of the fixations' blur, as a share of the longer side.
+    """
+    score_image = score_density if log_densities.ndim == 2 else score_conditional_densities
+    metrics = score_image(log_densities, points, degree)
+    baseline_bits = float(log_likelihood(baseline, cell_indices(points, baseline.shape)).mean())
+    stack = log_densities.reshape(-1, *baseline.shape)
+    return {
+        "information_gain_bits": metrics.ll - baseline_bits,
+        "log_likelihood_bits": metrics.ll,
+        "nll_bits": float(np.log2(baseline.size * CELL**2)) - metrics.ll,  # over pixels
+        "centre_bias_log_likelihood_bits": baseline_bits,
+        "auc": metrics.auc,
+        "nss": metrics.nss,
+        "kl_bits": metrics.kl,
+        "cc": metrics.cc,
+        "sim": metrics.sim,
+        "sum_error": float(np.abs(np.exp(stack, dtype=np.float64).sum(axis=(1, 2)) - 1).max()),
+    }
+
+
+def score_density(log_density: np.ndarray, points: np.ndarray, degree: float) -> DensityMetrics:
+    """Score one density for all fixations of an image.
 
     Args:
         log_density: `[h, w]`.
         points: `[n, 2]`, x and y in pixels, n ≥ 1.
         degree: deviation of the fixations' blur, as a share of the longer side.
     """
-    cells = cell_of(points, log_density.shape)
-    return Figures(
+    cells = cell_indices(points, log_density.shape)
+    return DensityMetrics(
         float(log_likelihood(log_density, cells).mean()),
         float(auc(log_density, cells).mean()),
         float(nss(log_density, cells).mean()),
-        *_against_map(log_density, cells, degree),
+        *_compare_with_map(log_density, cells, degree),
     )
 
 
-def conditional_figures(log_densities: np.ndarray, points: np.ndarray, degree: float) -> Figures:
-    """Of one density for each fixation of an image: `ll`, `auc`, `nss` of each by its own, the rest of their mean.
+def score_conditional_densities(log_densities: np.ndarray, points: np.ndarray, degree: float) -> DensityMetrics:
+    """Score one density for each fixation of an image: `ll`, `auc`, `nss` of each by its own, the rest of their mean.
 
     Args:
         log_densities: `[n, h, w]`, in the order of `points`.
         points: `[n, 2]`, x and y in pixels, n ≥ 1.
-        degree: as `figures` has it.
+        degree: as `score_density` has it.
     """
-    cells = cell_of(points, log_densities.shape[1:])
-    each = [(one, cells[place : place + 1]) for place, one in enumerate(log_densities)]
-    return Figures(
-        float(np.mean([log_likelihood(*one) for one in each])),
-        float(np.mean([auc(*one) for one in each])),
-        float(np.mean([nss(*one) for one in each])),
-        *_against_map(_log_mean(log_densities), cells, degree),
+    cells = cell_indices(points, log_densities.shape[1:])
+    pairs = [(log_density, cells[index : index + 1]) for index, log_density in enumerate(log_densities)]
+    return DensityMetrics(
+        float(np.mean([log_likelihood(*pair) for pair in pairs])),
+        float(np.mean([auc(*pair) for pair in pairs])),
+        float(np.mean([nss(*pair) for pair in pairs])),
+        *_compare_with_map(_log_mean(log_densities), cells, degree),
     )
 
 
-def cell_of(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """The cell of each point, int64 `[n]`: row × w + column.
+def cell_indices(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return the cell of each point, int64 `[n]`: row × w + column.
 
     Args:
         points: `[n, 2]`, x and y in pixels, inside the image; one that rounding has put on its end is in the last cell.
@@ -94,47 +121,47 @@ def cell_of(points: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def log_likelihood(log_density: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Bits by which each fixation is likelier than under a uniform density, `[n]`.
+    """Compute the bits by which each fixation is likelier than under a uniform density, `[n]`.
 
     Args:
         log_density: `[h, w]`.
-        cells: `[n]`, what `cell_of` gives.
+        cells: `[n]`, what `cell_indices` gives.
     """
     return log_density.ravel()[cells].astype(np.float64) / np.log(2) + np.log2(log_density.size)
 
 
 def auc(log_density: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """Share of all cells below each fixation's, ties counting one half, `[n]`; its mean is the area under the curve.
+    """Compute the share of cells below each fixation's, ties counting one half, `[n]`; the mean is the area (AUC).
 
     Fixations are the positives, each as often as it occurs, and all cells the negatives, those of fixations included.
 
     Args:
         log_density: `[h, w]`.
-        cells: `[n]`, what `cell_of` gives.
+        cells: `[n]`, what `cell_indices` gives.
     """
     values = log_density.ravel()
-    below = [np.count_nonzero(values < at) + np.count_nonzero(values <= at) for at in values[cells]]
-    return np.array(below, dtype=np.float64) / (2 * values.size)
+    counts = [np.count_nonzero(values < value) + np.count_nonzero(values <= value) for value in values[cells]]
+    return np.array(counts, dtype=np.float64) / (2 * values.size)
 
 
 def nss(log_density: np.ndarray, cells: np.ndarray) -> np.ndarray:
-    """The density (not its logarithm) at each fixation in deviations from its mean, `[n]`; 0 of one that is flat.
+    """Compute the density (not its logarithm) at each fixation in deviations from its mean, `[n]`; 0 where it is flat.
 
     Args:
         log_density: `[h, w]`.
-        cells: `[n]`, what `cell_of` gives.
+        cells: `[n]`, what `cell_indices` gives.
     """
-    if _flat(log_density):
+    if _is_flat(log_density):
         return np.zeros(len(cells))
     density = _density(log_density).ravel()
     return (density[cells] - density.mean()) / density.std()
 
 
-def empirical(cells: np.ndarray, shape: tuple[int, int], degree: float) -> np.ndarray:
-    """The fixations as a density: blurred, and reflected at the border so that it keeps the sum of 1; `[h, w]`.
+def blur_fixations(cells: np.ndarray, shape: tuple[int, int], degree: float) -> np.ndarray:
+    """Blur fixations to a density, reflected at the border so that it keeps the sum of 1; `[h, w]`.
 
     Args:
-        cells: `[n]`, what `cell_of` gives, n ≥ 1.
+        cells: `[n]`, what `cell_indices` gives, n ≥ 1.
         shape: cells down and across.
         degree: the Gaussian's deviation as a share of the longer side.
     """
@@ -142,42 +169,42 @@ def empirical(cells: np.ndarray, shape: tuple[int, int], degree: float) -> np.nd
     return ndimage.gaussian_filter(counts / len(cells), degree * max(shape), mode="reflect")
 
 
-def kl(log_density: np.ndarray, fixated: np.ndarray) -> float:
-    """KL(fixated ‖ density) in bits, without an epsilon: inf where the density is 0 and `fixated` is not.
+def kl(log_density: np.ndarray, fixation_map: np.ndarray) -> float:
+    """Compute KL(map ‖ density) in bits, without an epsilon: inf where the density is 0 and the map is not.
 
     Args:
         log_density: `[h, w]`.
-        fixated: `[h, w]`, what `empirical` gives.
+        fixation_map: `[h, w]`, what `blur_fixations` gives.
     """
-    there = fixated > 0
-    wanted = fixated[there]
-    return float(np.sum(wanted * (np.log(wanted) - log_density[there])) / np.log(2))
+    support = fixation_map > 0  # elsewhere p log p is 0
+    mass = fixation_map[support]
+    return float(np.sum(mass * (np.log(mass) - log_density[support])) / np.log(2))
 
 
-def cc(log_density: np.ndarray, fixated: np.ndarray) -> float:
-    """Pearson's correlation of the density with `fixated` over cells; 0 where either is flat.
+def cc(log_density: np.ndarray, fixation_map: np.ndarray) -> float:
+    """Compute Pearson's correlation of the density with the map over cells; 0 where either is flat.
 
     Args:
         log_density: `[h, w]`.
-        fixated: `[h, w]`, what `empirical` gives.
+        fixation_map: `[h, w]`, what `blur_fixations` gives.
     """
-    if _flat(log_density) or fixated.min() == fixated.max():
+    if _is_flat(log_density) or fixation_map.min() == fixation_map.max():
         return 0.0
-    return float(np.corrcoef(_density(log_density).ravel(), fixated.ravel())[0, 1])
+    return float(np.corrcoef(_density(log_density).ravel(), fixation_map.ravel())[0, 1])
 
 
-def sim(log_density: np.ndarray, fixated: np.ndarray) -> float:
-    """What the density and `fixated` have in common: the sum of the lower one, 0 to 1.
+def sim(log_density: np.ndarray, fixation_map: np.ndarray) -> float:
+    """Compute what the density and the map have in common: the sum of the lower one, 0 to 1.
 
     Args:
         log_density: `[h, w]`.
-        fixated: `[h, w]`, what `empirical` gives.
+        fixation_map: `[h, w]`, what `blur_fixations` gives.
     """
-    return float(np.minimum(_density(log_density), fixated).sum())
+    return float(np.minimum(_density(log_density), fixation_map).sum())
 
 
 def bias_information(log_density: np.ndarray) -> np.ndarray:
-    """Bits by which a density's entropy is below a uniform one's: log2(cells) − H, 0 for uniform and never below.
+    """Compute the bits by which a density's entropy is below a uniform one's: log2(cells) − H, 0 or above.
 
     Args:
         log_density: `[..., h, w]`.
@@ -186,29 +213,30 @@ def bias_information(log_density: np.ndarray) -> np.ndarray:
         `[...]`; of one density a number.
     """
     density = _density(log_density)
-    # p ln(p / u) − p + u is never negative, so its sum is neither, also where float32 keeps p from summing to 1.
+    # log2(cells) − H = KL(p ‖ u), as a sum of p ln(p / u) − p + u over the cells: the added −p + u sums to 0, and makes
+    # no term negative. So the sum is not either, also where the rounding of float32 keeps p from summing to 1.
     terms = special.kl_div(density, 1 / (density.shape[-2] * density.shape[-1]))
     return np.maximum(terms.sum(axis=(-2, -1)), 0.0) / np.log(2)
 
 
 def bias_information_of_mean(log_densities: np.ndarray) -> float:
-    """`bias_information` of the mean of densities `[n, h, w]` (not of log-densities): what all have in common.
+    """Compute `bias_information` of the mean of densities `[n, h, w]` (not of log-densities): what all have in common.
 
     At most the mean of `bias_information`, as entropy is concave.
     """
     return float(bias_information(_log_mean(log_densities)))
 
 
-def _against_map(log_density: np.ndarray, cells: np.ndarray, degree: float) -> Iterable[float]:
-    fixated = empirical(cells, (log_density.shape[0], log_density.shape[1]), degree)
-    return kl(log_density, fixated), cc(log_density, fixated), sim(log_density, fixated)
+def _compare_with_map(log_density: np.ndarray, cells: np.ndarray, degree: float) -> Iterable[float]:
+    fixation_map = blur_fixations(cells, (log_density.shape[0], log_density.shape[1]), degree)
+    return kl(log_density, fixation_map), cc(log_density, fixation_map), sim(log_density, fixation_map)
 
 
 def _log_mean(log_densities: np.ndarray) -> np.ndarray:
-    """Logarithm of the mean density; one density after another, as a stack in float64 may be large."""
+    """Return the logarithm of the mean density; one density after another, as a stack in float64 may be large."""
     total = np.zeros(log_densities.shape[1:])
-    for each in log_densities:
-        total += _density(each)
+    for log_density in log_densities:
+        total += _density(log_density)
     with np.errstate(divide="ignore"):
         return np.log(total / len(log_densities))
 
@@ -217,5 +245,5 @@ def _density(log_density: np.ndarray) -> np.ndarray:
     return np.exp(log_density, dtype=np.float64)
 
 
-def _flat(log_density: np.ndarray) -> bool:
+def _is_flat(log_density: np.ndarray) -> bool:
     return float(log_density.max()) - float(log_density.min()) <= FLAT

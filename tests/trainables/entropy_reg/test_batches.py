@@ -1,6 +1,7 @@
 """Training batches: every image once, whatever came before, on however many processes, and none with its own answer."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,11 +10,12 @@ import torch
 from tests.support.tiny_gaze import config, data, stimuli
 from trainables.entropy_reg.batches import Batch, Batches
 from trainables.entropy_reg.centre_bias import CentreBias
-from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.split import Stimuli
 from trainables.processes import Processes
 
 CPU = torch.device("cpu")
 WIDE, TALL = (48, 64), (64, 48)
+HISTORY = {False: {}, True: {"history": "real", "spatial_share": 0.0}}
 SHAPES = (WIDE, TALL, WIDE, WIDE, TALL, WIDE, WIDE, TALL, WIDE, WIDE)  # seven and three
 
 
@@ -26,12 +28,12 @@ def pictures(shapes=SHAPES) -> Stimuli:
     """With 4, 5, … fixations."""
     found = stimuli(shapes, viewers=2, length=8)
     few = [each.select(np.arange(4 + place)) for place, each in enumerate(found.fixations)]
-    return Stimuli(found.key, found.names, found.pixels, few)
+    return replace(found, fixations=few)
 
 
 def prior_of(seen: Stimuli) -> CentreBias:
     fixations = [(each.points, shape) for each, shape in zip(seen.fixations, seen.shapes, strict=True)]
-    return CentreBias.fitted(fixations, bandwidth=0.1, uniform_share=0.05)
+    return CentreBias.fit(fixations, bandwidth=0.1, uniform_share=0.05)
 
 
 def batches(tmp_path, processes=None, seed=0, shapes=SHAPES, features=numbered, where=None, **values) -> Batches:
@@ -62,9 +64,9 @@ def flat(batch: Batch) -> list:
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 10])
 @pytest.mark.parametrize("conditional", [True, False])
 def test_an_epoch_shows_every_image_once_whatever_the_batch_s_size(tmp_path, size, conditional):
-    of = batches(tmp_path, batch_size=size)
+    of = batches(tmp_path, batch_size=size, **HISTORY[conditional])
     counted: Counter[int] = Counter()
-    found = list(of.of_epoch(2, conditional=conditional))
+    found = list(of.of_epoch(2))
     for batch in found:
         assert set(batch.weights.tolist()) <= {0.0, 1.0}
         assert batch.images == batch.weights.sum() > 0
@@ -75,48 +77,47 @@ def test_an_epoch_shows_every_image_once_whatever_the_batch_s_size(tmp_path, siz
 
 
 def test_a_batch_has_images_of_one_shape(tmp_path):
-    for batch in batches(tmp_path).of_epoch(0, conditional=False):
+    for batch in batches(tmp_path).of_epoch(0):
         assert {SHAPES[place] for place in places(batch)} == {batch.shape}
         assert batch.centre_bias.shape[1:] == (batch.shape[0] // 4, batch.shape[1] // 4)
 
 
 def test_batches_of_both_shapes_take_turns(tmp_path):
     of = batches(tmp_path, batch_size=1)
-    orders = {tuple(batch.shape for batch in of.of_epoch(epoch, conditional=False)) for epoch in range(20)}
+    orders = {tuple(batch.shape for batch in of.of_epoch(epoch)) for epoch in range(20)}
     assert len(orders) > 15
 
 
 def test_steps_are_counted_over_all_epochs(tmp_path):
     of = batches(tmp_path)
-    assert [batch.step for epoch in range(3) for batch in of.of_epoch(epoch, conditional=False)] == list(range(9))
+    assert [batch.step for epoch in range(3) for batch in of.of_epoch(epoch)] == list(range(9))
 
 
 @pytest.mark.parametrize("conditional", [True, False])
 def test_an_epoch_is_the_same_whatever_came_before(tmp_path, conditional):
     values = {"regulariser": "dropout", "centre_bias_dropout": 0.5}
+    if conditional:
+        values |= {"history": "real", "epochs": 6, "spatial_share": 0.5}  # histories from epoch 3 on
     one, other = batches(tmp_path, **values), batches(tmp_path, **values)
     for epoch in range(3):
-        list(one.of_epoch(epoch, conditional=not conditional))
+        list(one.of_epoch(epoch))
     torch.rand(7)
-    pairs = list(zip(one.of_epoch(3, conditional=conditional), other.of_epoch(3, conditional=conditional), strict=True))
+    pairs = list(zip(one.of_epoch(3), other.of_epoch(3), strict=True))
     assert all(equal(*pair) for pair in pairs)
-    assert not all(map(equal, one.of_epoch(3, conditional=conditional), one.of_epoch(4, conditional=conditional)))
+    assert not all(map(equal, one.of_epoch(3), one.of_epoch(4)))
 
 
 def test_another_seed_has_another_order(tmp_path):
-    first, second = (batches(tmp_path, seed=seed).of_epoch(0, conditional=False) for seed in (0, 1))
+    first, second = (batches(tmp_path, seed=seed).of_epoch(0) for seed in (0, 1))
     assert [places(batch) for batch in first] != [places(batch) for batch in second]
 
 
 @pytest.mark.parametrize("conditional", [True, False])
 @pytest.mark.parametrize("world", [2, 4])
 def test_the_processes_rows_put_together_are_one_process_s_batch(tmp_path, conditional, world):
-    values = {"regulariser": "dropout", "centre_bias_dropout": 0.5}
-    whole = batches(tmp_path, **values).of_epoch(1, conditional=conditional)
-    parts = [
-        batches(tmp_path, Processes(rank, world), **values).of_epoch(1, conditional=conditional)
-        for rank in range(world)
-    ]
+    values = {"regulariser": "dropout", "centre_bias_dropout": 0.5, **HISTORY[conditional]}
+    whole = batches(tmp_path, **values).of_epoch(1)
+    parts = [batches(tmp_path, Processes(rank, world), **values).of_epoch(1) for rank in range(world)]
     for batch, *mine in zip(whole, *parts, strict=True):
         for rank, part in enumerate(mine):
             rows = slice(rank, None, world)
@@ -138,7 +139,7 @@ def test_the_processes_rows_put_together_are_one_process_s_batch(tmp_path, condi
 
 def test_targets_are_the_cells_of_all_fixations_with_equal_shares(tmp_path):
     seen = pictures()
-    for batch in batches(tmp_path).of_epoch(0, conditional=False):
+    for batch in batches(tmp_path).of_epoch(0):
         assert batch.history is None
         for row, place in enumerate(places(batch)):
             points = seen.fixations[place].points
@@ -153,7 +154,7 @@ def test_targets_are_the_cells_of_all_fixations_with_equal_shares(tmp_path):
 def test_drawn_targets_have_the_history_that_they_were_recorded_with(tmp_path):
     seen, found = pictures(), Counter()
     for epoch in range(40):
-        for batch in batches(tmp_path).of_epoch(epoch, conditional=True):
+        for batch in batches(tmp_path, **HISTORY[True]).of_epoch(epoch):
             assert batch.cells.shape == (4, 3)
             assert batch.history.shape == (4, 3, 4, 2)
             assert batch.shares.tolist() == pytest.approx(np.full((4, 3), 1 / 3))
@@ -175,7 +176,7 @@ def test_the_image_s_history_reaches_back_four_fixations(tmp_path):
     empty = [
         batch.history.isnan().all(dim=3).sum(dim=2)
         for epoch in range(10)
-        for batch in batches(tmp_path).of_epoch(epoch, conditional=True)
+        for batch in batches(tmp_path, **HISTORY[True]).of_epoch(epoch)
     ]
     assert set(torch.cat(empty).flatten().tolist()) == {0, 1, 2, 3, 4}
 
@@ -189,21 +190,21 @@ def test_the_centre_bias_of_an_image_leaves_its_own_fixations_out(tmp_path, regu
     whole = prior_of(seen)
     of = batches(tmp_path, regulariser=regulariser, centre_bias_dropout=0.9)
     for epoch in range(2):  # the second time some of it may have been kept
-        for batch in of.of_epoch(epoch, conditional=False):
+        for batch in of.of_epoch(epoch):
             for place, found in zip(places(batch), batch.centre_bias, strict=True):
                 others = [
                     (each.points, shape)
                     for number, (each, shape) in enumerate(zip(seen.fixations, seen.shapes, strict=True))
                     if number != place
                 ]
-                refitted = CentreBias.fitted(others, whole.bandwidth, whole.uniform_share)
+                refitted = CentreBias.fit(others, whole.bandwidth, whole.uniform_share)
                 np.testing.assert_allclose(found.numpy(), refitted.log_density(found.shape), atol=1e-4)
                 assert np.abs(found.numpy() - whole.log_density(found.shape)).max() > 0.01
 
 
 @pytest.mark.parametrize("regulariser", ["none", "entropy"])
 def test_with_a_uniform_one_there_is_none(tmp_path, regulariser):
-    for batch in batches(tmp_path, centre_bias="uniform", regulariser=regulariser).of_epoch(0, conditional=False):
+    for batch in batches(tmp_path, centre_bias="uniform", regulariser=regulariser).of_epoch(0):
         assert not batch.centre_bias.any()
 
 
@@ -212,7 +213,7 @@ def left_out(of: Batches, epochs=60) -> list[bool]:
     return [
         not found.any()
         for epoch in range(epochs)
-        for batch in of.of_epoch(epoch, conditional=False)
+        for batch in of.of_epoch(epoch)
         for found, weight in zip(batch.centre_bias, batch.weights, strict=True)
         if weight
     ]
@@ -230,7 +231,7 @@ def test_dropout_draws_for_every_image_of_every_step_anew(tmp_path):
     rows = [
         tuple((found == 0).all().item() for found in batch.centre_bias)
         for epoch in range(20)
-        for batch in of.of_epoch(epoch, conditional=False)
+        for batch in of.of_epoch(epoch)
     ]
     assert len(set(rows)) == 16
 
@@ -248,7 +249,7 @@ def test_order_and_fixations_are_the_same_for_all_regularisers(tmp_path, conditi
         {"regulariser": "dropout", "centre_bias_dropout": 0.0},
         {"regulariser": "dropout", "centre_bias_dropout": 0.9},
     ]
-    epochs = [list(batches(tmp_path, **values).of_epoch(1, conditional=conditional)) for values in kinds]
+    epochs = [list(batches(tmp_path, **values, **HISTORY[conditional]).of_epoch(1)) for values in kinds]
     for first, second, third, last in zip(*epochs, strict=True):
         assert equal(first, second)
         assert equal(first, third)
@@ -262,5 +263,5 @@ def test_features_are_asked_for_once_for_each_batch_and_in_its_order(tmp_path):
         asked.append(list(given))
         return numbered(given)
 
-    found = list(batches(tmp_path, features=features).of_epoch(0, conditional=False))
+    found = list(batches(tmp_path, features=features).of_epoch(0))
     assert asked == [places(batch) for batch in found]

@@ -12,7 +12,7 @@ from trainables.settings import UsageError
 
 def test_the_defaults_are_the_published_model_without_the_regulariser():
     config = Config()
-    assert (config.regulariser, config.weighted) == ("none", False)
+    assert (config.regulariser, config.has_entropy_weight) == ("none", False)
     assert (config.epochs, config.batch_size, config.lr, config.weight_decay) == (25, 4, 1e-3, 0.0)
     assert (config.image_size, config.shape, config.downsample) == (1024, "stretch", 2.0)
     assert (config.backbone, config.readout, config.history) == ("densenet201", "8-16", "none")
@@ -85,7 +85,7 @@ def test_what_is_next_to_it_is_taken(values):
     ],
 )
 def test_the_term_has_a_weight_only_where_it_is_wanted_and_not_nothing(values, weighted):
-    assert Config(**values).weighted is weighted
+    assert Config(**values).has_entropy_weight is weighted
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_the_term_has_a_weight_only_where_it_is_wanted_and_not_nothing(values, w
     ],
 )
 def test_the_first_fixation_is_history_where_it_was_forced(source, first, forced):
-    assert Data(source=source, root="/", first_fixation=first).forced is forced
-    assert Data(first_fixation="auto").forced is False
+    assert Data(source=source, root="/", first_fixation=first).first_is_history is forced
+    assert Data(first_fixation="auto").first_is_history is False
 
 
 def test_settings_scanpaths_and_synthetic_images_need_no_torch():

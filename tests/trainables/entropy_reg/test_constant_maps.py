@@ -24,7 +24,7 @@ from tests.support.gaze_networks import (
 )
 from trainables.entropy_reg import model, probes, scoring
 from trainables.entropy_reg import normed as norms
-from trainables.entropy_reg.backbones import exactly, of
+from trainables.entropy_reg.backbones import exact_arithmetic, load_backbone
 from trainables.entropy_reg.losses import entropy
 from trainables.entropy_reg.model import DeepGaze, Scanpath
 from trainables.entropy_reg.normed import NormedConv
@@ -216,8 +216,8 @@ def test_no_history_at_all_is_the_same_on_grids_of_any_size(grid):
 
 
 def tiny_features(pixels, margin: int = 0) -> list[Tensor]:
-    backbone = of(tiny_gaze.config())
-    with exactly():
+    backbone = load_backbone(tiny_gaze.config())
+    with exact_arithmetic():
         maps = [backbone(each, torch.device("cpu"), margin) for each in pixels]
     return [torch.stack(each) for each in zip(*maps, strict=True)]
 
@@ -230,7 +230,7 @@ def tiny_network(seed: int = 0) -> DeepGaze:
 @torch.no_grad()
 @pytest.mark.parametrize("kind", ["uniform", "texture"])
 def test_what_padding_makes_of_images_of_one_colour_is_left_as_it_is(kind, unguarded):
-    make = {"uniform": probes.held_out_uniform, "texture": probes.texture}[kind]
+    make = {"uniform": probes.uniform_held_out, "texture": probes.texture}[kind]
     features, net = tiny_features(make(4, (48, 64), 0)), tiny_network()
     found = net(features, (48, 64), torch.zeros(4, 12, 16))
     assert torch.equal(found, unguarded(lambda: net(features, (48, 64), torch.zeros(4, 12, 16))))
@@ -240,7 +240,7 @@ def test_what_padding_makes_of_images_of_one_colour_is_left_as_it_is(kind, ungua
 @torch.no_grad()
 def test_one_level_of_one_pixel_is_more_than_rounding():
     """Mirrored beyond its border, an image of one colour shows nothing, but for the one value that is changed."""
-    pixels = probes.held_out_uniform(1, (48, 64), 0).repeat(2, axis=0)
+    pixels = probes.uniform_held_out(1, (48, 64), 0).repeat(2, axis=0)
     pixels[1, 20, 30, 0] ^= 1
     found = tiny_network()(tiny_features(pixels, 64), (48, 64), torch.zeros(2, 12, 16))
     assert error_of_uniform(found[:1]) < 1e-5
@@ -265,4 +265,4 @@ def test_a_density_that_is_uniform_up_to_rounding_is_flat_to_its_figures(
     features, _, bias = random_inputs(shape)
     for density in net(constant_features(features), shape, torch.zeros_like(bias))[:, 0].numpy():
         assert not scoring.nss(density, np.arange(density.size)).any()
-        assert scoring.cc(density, scoring.empirical(np.arange(3), density.shape, 0.05)) == 0
+        assert scoring.cc(density, scoring.blur_fixations(np.arange(3), density.shape, 0.05)) == 0

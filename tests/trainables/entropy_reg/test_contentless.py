@@ -9,12 +9,12 @@ import torch
 
 from tests.support import tiny_gaze
 from trainables.entropy_reg import contentless, probes
-from trainables.entropy_reg.contentless import POOL, Bias, Contentless, EntropyTerm, Probes, histories_of
-from trainables.entropy_reg.data import load
+from trainables.entropy_reg.contentless import POOL, Bias, Contentless, EntropyTerm, Probes, sample_histories
+from trainables.entropy_reg.data import load_split
 from trainables.entropy_reg.losses import entropy
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.scanpaths import Fixations
-from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.split import Stimuli
 from trainables.processes import Processes
 
 CPU = torch.device("cpu")
@@ -41,13 +41,16 @@ def shown(monkeypatch) -> list[np.ndarray]:
 
 
 def net(seed: int = 0, **values) -> DeepGaze:
+    """A network that is shown histories where it can be."""
     torch.manual_seed(seed)
-    return DeepGaze(CHANNELS, tiny_gaze.config(**values))
+    model = DeepGaze(CHANNELS, tiny_gaze.config(**values))
+    model.show_history(True)
+    return model
 
 
 def term(cache: Path, processes: Processes | None = None, seed: int = 0, **values) -> EntropyTerm:
     config, data = tiny_gaze.config(**{"regulariser": "entropy", **values}), tiny_gaze.data(cache)
-    return EntropyTerm(config, data, load(config, data, "train"), CPU, seed, processes or Processes())
+    return EntropyTerm(config, data, load_split(config, data, "train"), CPU, seed, processes or Processes())
 
 
 def colours(images: np.ndarray) -> set[tuple[int, ...]]:
@@ -79,14 +82,14 @@ def test_without_the_term_no_image_is_made_for_it(cache, shown):
 
 def test_scrambled_probes_are_of_validation_images(cache, shown):
     variant = tiny_gaze.build(cache, where={"probes": 4})
-    val = np.stack(variant.stimuli["val"].pixels)
+    val = np.stack(variant.splits["val"].pixels)
     np.testing.assert_allclose(shown[3].mean(axis=(1, 2)), val.mean(axis=(1, 2)), atol=1.5)
     assert not any((one == other).all() for one, other in zip(shown[3], val, strict=True))
 
 
 @pytest.mark.parametrize("every", [1, 3, 50])
 def test_it_is_due_at_every_so_many_steps_of_the_training(cache, every):
-    due = [step for step in range(120) if term(cache, compute_every=every).due(step)]
+    due = [step for step in range(120) if term(cache, compute_every=every).is_due(step)]
     assert due == list(range(0, 120, every))
 
 
@@ -102,7 +105,7 @@ def test_it_is_the_mean_entropy_of_the_densities_and_not_the_entropy_of_their_me
         return densities[-1]
 
     monkeypatch.setattr(Contentless, "log_densities", noted)
-    found = term(cache, uniform_kind=kind, n_uniform=asked).mean(net(), 0, conditional=False)
+    found = term(cache, uniform_kind=kind, n_uniform=asked).mean_entropy(net(), 0)
     (made,) = densities
     assert made.shape == (number, 12, 16)
     p = made.detach().double().exp().numpy()
@@ -121,7 +124,7 @@ def test_with_histories_an_image_may_come_again_with_another_one(cache, monkeypa
         return torch.zeros(len(places), 12, 16)
 
     monkeypatch.setattr(of.images, "log_densities", noted)
-    of.mean(net(), 0, conditional=True)
+    of.mean_entropy(net(history="real"), 0)
     places, histories = asked
     assert sorted(np.bincount(places).tolist()) == [2, 3, 3]
     assert len(set(zip(places, histories, strict=True))) > 3
@@ -137,7 +140,7 @@ def test_colours_are_drawn_anew_at_each_step_and_for_each_seed(cache):
     for step, seed in [(0, 0), (0, 0), (1, 0), (0, 1)]:
         of = term(cache, seed=seed)
         of.images.log_densities = noted
-        of.mean(net(), step, conditional=False)
+        of.mean_entropy(net(), step)
     assert asked[0] == asked[1]
     assert len(set(asked)) == 3
     assert all(len(set(each)) == 4 for each in asked)
@@ -146,18 +149,15 @@ def test_colours_are_drawn_anew_at_each_step_and_for_each_seed(cache):
 @pytest.mark.parametrize("history", ["none", "real"])
 @pytest.mark.parametrize(("number", "world"), [(4, 2), (5, 2), (7, 3), (1, 2), (2, 3)])
 def test_the_parts_of_several_processes_average_to_the_whole(cache, history, number, world):
-    model, conditional = net(history=history), history == "real"
-    whole = term(cache, n_uniform=number).mean(model, 3, conditional=conditional)
-    parts = [
-        term(cache, Processes(rank, world), n_uniform=number).mean(model, 3, conditional=conditional)
-        for rank in range(world)
-    ]
+    model = net(history=history)
+    whole = term(cache, n_uniform=number).mean_entropy(model, 3)
+    parts = [term(cache, Processes(rank, world), n_uniform=number).mean_entropy(model, 3) for rank in range(world)]
     assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-6)
 
 
 def test_its_gradient_reaches_the_readout_and_the_blur_but_not_the_weight_of_a_bias_that_is_uniform(cache):
     model = net()
-    term(cache).mean(model, 0, conditional=False).backward()
+    term(cache).mean_entropy(model, 0).backward()
     assert all(each.grad.abs().max() > 0 for each in model.readout.parameters() if each.ndim > 1)
     assert model.finaliser.log_sigma.grad != 0
     assert model.finaliser.centre_bias_weight.grad.abs() < 1e-6
@@ -172,7 +172,7 @@ def rows(histories: np.ndarray) -> set[bytes]:
 
 def test_histories_are_those_of_training_fixations_on_images_of_the_usual_shape():
     made = tiny_gaze.stimuli([(48, 64), (64, 48), (48, 64)])
-    found = histories_of(made)
+    found = sample_histories(made)
     assert found.shape == (24, 4, 2)
     assert rows(found) == rows(np.concatenate([made.fixations[place].history for place in (0, 2)]))
 
@@ -180,8 +180,13 @@ def test_histories_are_those_of_training_fixations_on_images_of_the_usual_shape(
 def test_of_very_many_histories_some_are_taken_from_everywhere():
     number = 5000
     history = np.tile(np.arange(number, dtype=np.float32)[:, None, None], (1, 4, 2))
-    many = Stimuli(("many",), ["a"], [np.zeros((48, 64, 3), np.uint8)], [Fixations(history[:, 0], history)])
-    found = histories_of(many)[:, 0, 0]
+    many = Stimuli(
+        key=("many",),
+        names=["a"],
+        pixels=[np.zeros((48, 64, 3), np.uint8)],
+        fixations=[Fixations(history[:, 0], history)],
+    )
+    found = sample_histories(many)[:, 0, 0]
     assert len(found) == 4096
     assert (found[0], found[-1]) == (0, number - 1)
     assert np.diff(found).max() <= 2
@@ -198,26 +203,28 @@ def test_probes_and_the_term_are_shown_real_histories_and_probes_always_the_same
 
     monkeypatch.setattr(DeepGaze, "forward", noted)
     config, data = tiny_gaze.config(history="real", regulariser="entropy"), tiny_gaze.data(cache, probes=20)
-    train, val = (load(config, data, split) for split in ("train", "val"))
+    train, val = (load_split(config, data, split) for split in ("train", "val"))
     model, measure = net(history="real"), Probes(config, data, val, CPU)
-    first = measure.measured(model, conditional=True)
+    first = measure.measure_bias(model)
     number = len(given)
-    EntropyTerm(config, data, train, CPU, 0, Processes()).mean(model, 0, conditional=True)
+    EntropyTerm(config, data, train, CPU, 0, Processes()).mean_entropy(model, 0)
     for at, each in enumerate(given):
         assert each.shape[1:] == (1, 4, 2)
         viewed = val if at < number else train  # probes are shown what the judged images' viewers did
         assert rows(each[:, 0]) <= rows(np.concatenate([one.history for one in viewed.fixations]))
     assert len(rows(np.concatenate(given)[:, 0])) > 10
-    second = measure.measured(model, conditional=True)
+    second = measure.measure_bias(model)
     assert [each.tobytes() for each in given[:number]] == [each.tobytes() for each in given[number + 1 :]]
     assert all((first[kind].bits == second[kind].bits).all() for kind in first)
 
 
 def test_a_history_changes_what_a_density_says(cache):
     config, data = tiny_gaze.config(history="real"), tiny_gaze.data(cache)
-    train = load(config, data, "train")
+    train = load_split(config, data, "train")
     measure, model = Probes(config, data, train, CPU), net(history="real")
-    with_history, without = (measure.measured(model, conditional=each)["uniform"].bits for each in (True, False))
+    with_history = measure.measure_bias(model)["uniform"].bits
+    model.show_history(False)
+    without = measure.measure_bias(model)["uniform"].bits
     assert (with_history != without).all()
 
 
@@ -226,7 +233,7 @@ def test_a_history_changes_what_a_density_says(cache):
 
 def test_a_flat_density_has_no_bias_and_one_that_peaks_has_what_it_says(cache, monkeypatch):
     config, data = tiny_gaze.config(), tiny_gaze.data(cache, probes=20)
-    train = load(config, data, "train")
+    train = load_split(config, data, "train")
     measure = Probes(config, data, train, CPU)
     peaked = torch.full((12, 16), math.log(0.5 / 191))
     peaked[3, 5] = math.log(0.5)
@@ -236,29 +243,29 @@ def test_a_flat_density_has_no_bias_and_one_that_peaks_has_what_it_says(cache, m
             "log_densities",
             lambda self, net, places, histories, of=density: of.expand(len(places), -1, -1),
         )
-        found = measure.measured(net(), conditional=False)
+        found = measure.measure_bias(net())
         assert set(found) == {"uniform", "reflect", "texture", "scrambled"}
         p = density.double().exp().numpy()
         expected = float((p * np.log2(p * 192)).sum())
         for kind, bias in found.items():
             assert bias.bits.shape == ((8 if kind == "scrambled" else 20),)
             np.testing.assert_allclose(bias.bits, expected, atol=1e-6)
-            assert bias.of_mean == pytest.approx(expected, abs=1e-6)
+            assert bias.mean_density_bits == pytest.approx(expected, abs=1e-6)
             np.testing.assert_allclose(bias.density, p, rtol=1e-6)
 
 
 def test_the_bias_of_the_mean_is_what_all_have_in_common():
     apart = np.zeros((2, 1, 4))
     apart[0, 0, 0] = apart[1, 0, 3] = 1
-    assert Bias(np.array([2.0, 2.0]), apart.mean(axis=0)).of_mean == pytest.approx(1.0)
-    assert Bias(np.array([2.0, 2.0]), np.full((1, 4), 0.25)).of_mean == 0
+    assert Bias(np.array([2.0, 2.0]), apart.mean(axis=0)).mean_density_bits == pytest.approx(1.0)
+    assert Bias(np.array([2.0, 2.0]), np.full((1, 4), 0.25)).mean_density_bits == 0
 
 
 def test_measuring_leaves_no_gradient_and_no_generator_behind(cache):
     config, data = tiny_gaze.config(history="real"), tiny_gaze.data(cache)
-    train, model = load(config, data, "train"), net(history="real")
+    train, model = load_split(config, data, "train"), net(history="real")
     measure, before = Probes(config, data, train, CPU), torch.get_rng_state()
-    measure.measured(model, conditional=True)
+    measure.measure_bias(model)
     assert torch.equal(torch.get_rng_state(), before)
     assert all(each.grad is None for each in model.parameters())
 
@@ -266,7 +273,7 @@ def test_measuring_leaves_no_gradient_and_no_generator_behind(cache):
 def test_images_that_are_mirrored_beyond_their_border_have_no_border_to_be_seen(cache):
     """On an image of one colour the zeros around it are all that a map can show."""
     config, data = tiny_gaze.config(), tiny_gaze.data(cache)
-    train = load(config, data, "train")
+    train = load_split(config, data, "train")
     kinds = Probes(config, data, train, CPU).kinds
     uniform, mirrored = (
         max(float(maps.std(dim=(2, 3)).max()) for maps in kinds[kind]._maps) for kind in ("uniform", "reflect")

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from tests.support.tiny_gaze import config, data, stimuli
 from trainables.entropy_reg import backbones, features
-from trainables.entropy_reg.backbones import Backbone, exactly
-from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.backbones import Backbone, exact_arithmetic
+from trainables.entropy_reg.split import Stimuli
 from trainables.settings import UsageError
 
 CPU = torch.device("cpu")
@@ -204,9 +204,9 @@ def test_a_backbone_that_there_is_not_is_refused_in_one_sentence(tmp_path, image
 def test_kept_maps_are_the_live_ones_bit_for_bit(tmp_path, images, threads, downsample):
     settings = config(downsample=downsample)
     torch.set_num_threads(threads)
-    kept = features.features(settings, data(tmp_path), images, CPU)
+    kept = features.split_features(settings, data(tmp_path), images, CPU)
     torch.set_num_threads(5 - threads)
-    live = features.features(settings, data(tmp_path, features="live"), images, CPU)
+    live = features.split_features(settings, data(tmp_path, features="live"), images, CPU)
     for places in ([0, 1, 2, 3, 4], [4, 2, 2], [3], [1, 0]):
         assert same(kept(places), live(places))
     assert torch.get_num_threads() == 5 - threads
@@ -216,9 +216,9 @@ def test_kept_maps_are_the_live_ones_bit_for_bit(tmp_path, images, threads, down
 def test_those_of_densenet201_are_too(tmp_path, threads):
     settings, pictures = config(backbone="densenet201"), stimuli(((64, 64),) * 3)
     torch.set_num_threads(threads)
-    kept = features.features(settings, data(tmp_path), pictures, CPU)
+    kept = features.split_features(settings, data(tmp_path), pictures, CPU)
     torch.set_num_threads(3 - threads)
-    live = features.features(settings, data(tmp_path, features="live"), pictures, CPU)
+    live = features.split_features(settings, data(tmp_path, features="live"), pictures, CPU)
     found = kept([2, 0, 1])
     assert [each.shape for each in found] == [(3, channels, 2, 2) for channels in PUBLISHED]
     assert same(found, live([2, 0, 1]))
@@ -228,7 +228,7 @@ def test_those_of_densenet201_are_too(tmp_path, threads):
 
 def test_images_of_several_shapes_have_their_own_maps(tmp_path):
     pictures = stimuli(((48, 64), (64, 48), (48, 64), (32, 64)))
-    kept = features.features(config(), data(tmp_path), pictures, CPU)
+    kept = features.split_features(config(), data(tmp_path), pictures, CPU)
     for place, image in enumerate(pictures.pixels):
         assert same([each[0] for each in kept([place])], tiny()(image, CPU))
 
@@ -253,10 +253,10 @@ def test_threads_that_look_at_several_images_at_once_do_not_mix_them_up():
 
 def test_exact_arithmetic_is_on_one_thread_and_gives_the_others_back():
     torch.set_num_threads(3)
-    with exactly():
+    with exact_arithmetic():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 3
-    with pytest.raises(KeyError), exactly():
+    with pytest.raises(KeyError), exact_arithmetic():
         raise KeyError
     assert torch.get_num_threads() == 3
 
@@ -265,21 +265,21 @@ def test_exact_arithmetic_is_on_one_thread_and_gives_the_others_back():
 
 
 def test_nothing_is_computed_twice(tmp_path, images, monkeypatch):
-    first = features.features(config(), data(tmp_path), images, CPU)([0, 1, 2, 3, 4])
+    first = features.split_features(config(), data(tmp_path), images, CPU)([0, 1, 2, 3, 4])
 
     def fail(*_: object) -> None:
         raise AssertionError("computed again")
 
     monkeypatch.setattr(Backbone, "__call__", fail)
-    again = features.features(config(epochs=7, readout="16-32"), data(tmp_path, viewers=2), images, CPU)
+    again = features.split_features(config(epochs=7, readout="16-32"), data(tmp_path, viewers=2), images, CPU)
     assert same(first, again([0, 1, 2, 3, 4]))
     with pytest.raises(AssertionError, match="computed again"):
-        features.features(config(), data(tmp_path), stimuli(seed=1), CPU)
+        features.split_features(config(), data(tmp_path), stimuli(seed=1), CPU)
 
 
 def test_other_pixels_weights_sizes_layers_or_margins_have_another_folder(tmp_path, images, monkeypatch):
     def ask(settings=None, pictures=images, margin=0) -> int:
-        features.features_of(settings or config(), data(tmp_path), pictures.key, pictures.pixels, CPU, margin)
+        features.pixel_features(settings or config(), data(tmp_path), pictures.key, pictures.pixels, CPU, margin)
         return len(folders(tmp_path))
 
     assert ask() == 1
@@ -317,16 +317,16 @@ def test_a_layer_without_maps_is_told_of_before_any_are_computed(values, words):
     size = values.get("image_size", 64)
     image = numbered(shape=(size * 3 // 4, size))
     if words is None:
-        backbones.check(config(**values), image)
+        backbones.check_layers(config(**values), image)
         return
     with pytest.raises(UsageError, match=words):
-        backbones.check(config(**values), image)
+        backbones.check_layers(config(**values), image)
 
 
 def test_live_maps_leave_no_folder(tmp_path, images):
     settings = data(tmp_path, features="live")
     features.prepare_features(config(), settings, [images])
-    features.features(config(), settings, images, CPU)([0])
+    features.split_features(config(), settings, images, CPU)([0])
     assert not folders(tmp_path)
 
 
@@ -378,7 +378,7 @@ def test_an_interrupted_computation_leaves_nothing_that_is_taken_for_maps(tmp_pa
 
     monkeypatch.setattr(Backbone, "__call__", fail_at_the_third)
     with pytest.raises(KeyboardInterrupt):
-        features.features(config(), data(tmp_path), images, CPU)
+        features.split_features(config(), data(tmp_path), images, CPU)
     monkeypatch.undo()
-    kept = features.features(config(), data(tmp_path), images, CPU)
+    kept = features.split_features(config(), data(tmp_path), images, CPU)
     assert same([each[0] for each in kept([4])], tiny()(images.pixels[4], CPU))

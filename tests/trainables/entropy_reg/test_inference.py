@@ -15,8 +15,8 @@ from PIL import Image
 from tests.support.repository import ROOT
 from tests.support.tiny_gaze import build, config, data
 from trainables.entropy_reg import card
-from trainables.entropy_reg.centre_bias import CentreBias, uniform
-from trainables.entropy_reg.inference import Gaze
+from trainables.entropy_reg.centre_bias import CentreBias, uniform_log_density
+from trainables.entropy_reg.inference import Predictor
 from trainables.entropy_reg.prior import Prior
 from trainables.export.folder import CARD, write_export
 from trainables.export.recipe import Recipe
@@ -63,30 +63,32 @@ def with_history(cache, tmp_path_factory):
 @pytest.fixture(scope="module")
 def image(variant, tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("images") / "image.png"
-    Image.fromarray(np.array(variant.stimuli["val"].pixels[0])).save(file)
+    Image.fromarray(np.array(variant.splits["val"].pixels[0])).save(file)
     return file
 
 
 def test_a_model_expects_what_the_variant_does(export, variant, image):
     judge = variant._judge("val", variant.prior)
-    expected = judge.density(variant.net, 0).repeat(4, axis=0).repeat(4, axis=1) - np.log(16)
-    found = Gaze.load(export)(image)
+    expected = judge.mean_log_density(0).repeat(4, axis=0).repeat(4, axis=1) - np.log(16)
+    found = Predictor.load(export)(image)
     assert found.shape == (48, 64)
     np.testing.assert_allclose(np.exp(found), np.exp(expected), rtol=0.02)  # the export's centre bias is on a grid
 
 
 def test_given_the_same_centre_bias_it_is_the_same(export, variant, image):
-    expected = variant._judge("val", None).density(variant.net, 0).repeat(4, axis=0).repeat(4, axis=1) - np.log(16)
-    np.testing.assert_allclose(Gaze.load(export)(image, centre_bias="uniform"), expected, atol=1e-4)
-    np.testing.assert_allclose(Gaze.load(export)(image, centre_bias=uniform((5, 9))), expected, atol=1e-4)
+    expected = variant._judge("val", None).mean_log_density(0).repeat(4, axis=0).repeat(4, axis=1) - np.log(16)
+    np.testing.assert_allclose(Predictor.load(export)(image, centre_bias="uniform"), expected, atol=1e-4)
+    np.testing.assert_allclose(
+        Predictor.load(export)(image, centre_bias=uniform_log_density((5, 9))), expected, atol=1e-4
+    )
 
 
 def test_another_centre_bias_moves_the_density(export, image):
     rng = np.random.default_rng(0)
     left = [((rng.normal((12, 24), 3, (30, 2))).clip(0, 47), (48, 64)) for _ in range(3)]
-    given = CentreBias.fitted(left, 0.1, 0.0).log_density((12, 16))
-    gaze = Gaze.load(export)
-    plain, moved = (np.exp(gaze(image, centre_bias=each)) for each in ("uniform", given))
+    given = CentreBias.fit(left, 0.1, 0.0).log_density((12, 16))
+    predictor = Predictor.load(export)
+    plain, moved = (np.exp(predictor(image, centre_bias=each)) for each in ("uniform", given))
     columns = np.arange(64)
     assert (moved.sum(axis=0) * columns).sum() < (plain.sum(axis=0) * columns).sum() - 5
 
@@ -95,38 +97,38 @@ def test_the_density_is_of_the_files_pixels_and_sums_to_one(export, tmp_path):
     for size in ((300, 500, 3), (121, 90, 3)):
         file = tmp_path / f"{size[0]}.png"
         Image.fromarray(np.random.default_rng(3).integers(0, 256, size, np.uint8)).save(file)
-        found = Gaze.load(export)(file)
+        found = Predictor.load(export)(file)
         assert found.shape == size[:2]
         assert np.exp(found.astype(np.float64)).sum() == pytest.approx(1, abs=1e-4)
 
 
 def test_a_history_is_in_pixels_of_the_file_the_last_fixation_last(with_history, tmp_path, image):
-    gaze = Gaze.load(with_history[1])
+    predictor = Predictor.load(with_history[1])
     points = np.array([[10.0, 20.0], [40.0, 30.0]])
-    near = gaze(image, history=points)
-    assert not np.allclose(near, gaze(image, history=points[::-1]))
-    assert not np.allclose(near, gaze(image))
+    near = predictor(image, history=points)
+    assert not np.allclose(near, predictor(image, history=points[::-1]))
+    assert not np.allclose(near, predictor(image))
     large = tmp_path / "large.png"
     Image.open(image).resize((640, 480), Image.Resampling.NEAREST).save(large)
-    again = gaze(large, history=points * 10)[5::10, 5::10] + np.log(100)
+    again = predictor(large, history=points * 10)[5::10, 5::10] + np.log(100)
     assert np.corrcoef(np.exp(near).ravel(), np.exp(again).ravel())[0, 1] > 0.99
 
 
 def test_only_the_last_four_of_a_long_history_count(with_history, image):
-    gaze = Gaze.load(with_history[1])
+    predictor = Predictor.load(with_history[1])
     long = np.random.default_rng(0).uniform(0, 48, (7, 2))
-    np.testing.assert_array_equal(gaze(image, history=long), gaze(image, history=long[-4:]))
+    np.testing.assert_array_equal(predictor(image, history=long), predictor(image, history=long[-4:]))
 
 
 def test_a_spatial_model_refuses_a_history(export, image):
     with pytest.raises(UsageError, match="takes no history"):
-        Gaze.load(export)(image, history=np.array([[1.0, 2.0]]))
+        Predictor.load(export)(image, history=np.array([[1.0, 2.0]]))
 
 
 def test_an_image_that_is_none_is_named(export, tmp_path):
     (tmp_path / "no.png").write_text("no image")
     with pytest.raises(UsageError, match=r"no\.png cannot be read"):
-        Gaze.load(export)(tmp_path / "no.png")
+        Predictor.load(export)(tmp_path / "no.png")
 
 
 def test_another_backbone_than_the_trained_one_is_refused(export, tmp_path):
@@ -135,7 +137,7 @@ def test_another_backbone_than_the_trained_one_is_refused(export, tmp_path):
     metrics["facts"]["backbone"]["digest"] = "another"
     (copy / "metrics.json").write_text(json.dumps(metrics))
     with pytest.raises(UsageError, match="give it the same weights"):
-        Gaze.load(copy)
+        Predictor.load(copy)
 
 
 def test_the_exported_centre_bias_is_the_training_s(variant):

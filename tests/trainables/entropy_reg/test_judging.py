@@ -1,7 +1,9 @@
-"""Figures of a split's images: what a model scores that knows nothing, and what a history changes."""
+"""Metrics of a split's images: what a model scores that knows nothing, and what a history changes."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -10,11 +12,11 @@ import torch
 from tests.support import tiny_gaze
 from trainables.entropy_reg import scoring
 from trainables.entropy_reg.centre_bias import CentreBias
-from trainables.entropy_reg.features import features
+from trainables.entropy_reg.features import split_features
 from trainables.entropy_reg.judging import Judge
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.scanpaths import Fixations
-from trainables.entropy_reg.stimuli import Stimuli, cells
+from trainables.entropy_reg.split import Stimuli, cell_grid
 from trainables.processes import Processes
 
 CPU = torch.device("cpu")
@@ -33,30 +35,41 @@ def cache(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def prior() -> CentreBias:
     made = tiny_gaze.stimuli(seed=5)
-    return CentreBias.fitted([(each.points * 0.5, (48, 64)) for each in made.fixations], 0.1, 0.01)
+    return CentreBias.fit([(each.points * 0.5, (48, 64)) for each in made.fixations], 0.1, 0.01)
 
 
-def judge(cache: Path, prior: CentreBias, of: Stimuli | None = None, **values) -> Judge:
-    images = of or tiny_gaze.stimuli(SHAPES)
+def judge(cache: Path, prior: CentreBias, model, images: Stimuli | None = None, **values) -> Judge:
+    images = images or tiny_gaze.stimuli(SHAPES)
     data = values.pop("data", None) or tiny_gaze.data(cache)
-    maps = features(tiny_gaze.config(), data, images, CPU)
-    settings = {"given": prior, "conditional": False, "processes": Processes(), **values}
-    return Judge(stimuli=images, features=maps, prior=prior, data=data, device=CPU, **settings)
+    maps = split_features(tiny_gaze.config(), data, images, CPU)
+    settings = {"centre_bias": prior, "processes": Processes(), **values}
+    return Judge(net=model, stimuli=images, features=maps, prior=prior, data=data, device=CPU, **settings)
 
 
 def net(history: str = "none") -> DeepGaze:
     torch.manual_seed(0)
-    return DeepGaze((48, 64, 64), tiny_gaze.config(history=history)).eval()
+    model = DeepGaze((48, 64, 64), tiny_gaze.config(history=history)).eval()
+    model.show_history(True)
+    return model
 
 
-def returns_what_is_given(maps, shape, centre_bias, history=None):
-    """A model that is the centre bias."""
+class FunctionModel(NamedTuple):
+    """A model that is a function of maps, shape, centre bias and history."""
+
+    function: Callable
+    conditional: bool = False
+
+    def __call__(self, maps, shape, centre_bias, history):
+        return self.function(maps, shape, centre_bias, history)
+
+
+def return_centre_bias(maps, shape, centre_bias, history=None):
     return centre_bias[:, None].expand(-1, 1 if history is None else history.shape[1], -1, -1)
 
 
 @pytest.mark.parametrize("conditional", [False, True])
 def test_a_model_that_returns_the_prior_gains_no_information(cache, prior, conditional):
-    found = judge(cache, prior, conditional=conditional).figures(returns_what_is_given)
+    found = judge(cache, prior, FunctionModel(return_centre_bias, conditional)).score_images()
     assert set(found) == KEYS
     np.testing.assert_allclose(found["information_gain_bits"], 0, atol=1e-5)
     np.testing.assert_allclose(found["log_likelihood_bits"], found["centre_bias_log_likelihood_bits"], atol=1e-5)
@@ -67,10 +80,10 @@ def test_a_model_that_returns_the_prior_gains_no_information(cache, prior, condi
 @pytest.mark.parametrize("conditional", [False, True])
 def test_a_uniform_model_has_a_log_likelihood_of_nothing(cache, prior, conditional):
     def uniform(maps, shape, centre_bias, history=None):
-        made = returns_what_is_given(maps, shape, centre_bias, history)
+        made = return_centre_bias(maps, shape, centre_bias, history)
         return torch.full_like(made, -np.log(made.shape[-1] * made.shape[-2]))
 
-    found = judge(cache, prior, conditional=conditional).figures(uniform)
+    found = judge(cache, prior, FunctionModel(uniform, conditional)).score_images()
     np.testing.assert_allclose(found["log_likelihood_bits"], 0, atol=1e-6)
     np.testing.assert_allclose(found["information_gain_bits"], -found["centre_bias_log_likelihood_bits"], atol=1e-6)
     np.testing.assert_array_equal(found["auc"], 0.5)
@@ -78,7 +91,7 @@ def test_a_uniform_model_has_a_log_likelihood_of_nothing(cache, prior, condition
 
 @pytest.mark.parametrize("history", ["none", "real"])
 def test_nll_and_log_likelihood_add_up_to_the_bits_of_the_image(cache, prior, history):
-    found = judge(cache, prior, conditional=history == "real").figures(net(history))
+    found = judge(cache, prior, net(history)).score_images()
     total = found["nll_bits"] + found["log_likelihood_bits"]
     np.testing.assert_allclose(total, [np.log2(height * width) for height, width in SHAPES])
     gain = found["log_likelihood_bits"] - found["centre_bias_log_likelihood_bits"]
@@ -87,27 +100,28 @@ def test_nll_and_log_likelihood_add_up_to_the_bits_of_the_image(cache, prior, hi
 
 def test_figures_are_those_of_the_models_density_at_the_images_fixations(cache, prior):
     images, model = tiny_gaze.stimuli(SHAPES), net()
-    of = judge(cache, prior, images)
-    found = of.figures(model)
+    of = judge(cache, prior, model, images)
+    found = of.score_images()
     for place, shape in enumerate(SHAPES):
-        shown = torch.from_numpy(prior.log_density(cells(shape)).astype(np.float32))[None]
+        shown = torch.from_numpy(prior.log_density(cell_grid(shape)).astype(np.float32))[None]
         with torch.no_grad():
             density = model(of.features([place]), shape, shown)[0, 0].numpy()
         column, row = (images.fixations[place].points // 4).astype(int).T
         expected = (density[row, column] / np.log(2) + np.log2(density.size)).mean()
         assert found["log_likelihood_bits"][place] == pytest.approx(expected, abs=1e-5)
-        np.testing.assert_allclose(of.density(model, place), density, atol=1e-5)
+        np.testing.assert_allclose(of.mean_log_density(place), density, atol=1e-5)
         assert found["sum_error"][place] == pytest.approx(abs(np.exp(density.astype(float)).sum() - 1), abs=1e-9)
 
 
 def test_the_error_of_a_sum_is_that_of_the_worst_density(cache, prior):
     def wrong(maps, shape, centre_bias, history=None):
-        made = returns_what_is_given(maps, shape, centre_bias, history).clone()
+        made = return_centre_bias(maps, shape, centre_bias, history).clone()
         made[0, 1] += np.log(1.25)
         made[0, 2] += np.log(0.9)
         return made
 
-    np.testing.assert_allclose(judge(cache, prior, conditional=True).figures(wrong)["sum_error"], 0.25, rtol=1e-4)
+    found = judge(cache, prior, FunctionModel(wrong, conditional=True)).score_images()
+    np.testing.assert_allclose(found["sum_error"], 0.25, rtol=1e-4)
 
 
 def test_a_model_is_shown_the_given_centre_bias_and_judged_against_the_prior(cache, prior):
@@ -115,12 +129,12 @@ def test_a_model_is_shown_the_given_centre_bias_and_judged_against_the_prior(cac
 
     def noted(maps, shape, centre_bias, history=None):
         seen.append(centre_bias)
-        return returns_what_is_given(maps, shape, centre_bias, history)
+        return return_centre_bias(maps, shape, centre_bias, history)
 
-    with_prior = judge(cache, prior).figures(net())
-    judge(cache, prior, given=None).figures(noted)
+    with_prior = judge(cache, prior, net()).score_images()
+    judge(cache, prior, FunctionModel(noted), centre_bias=None).score_images()
     assert not any(each.any() for each in seen)
-    without = judge(cache, prior, given=None).figures(net())
+    without = judge(cache, prior, net(), centre_bias=None).score_images()
     baseline = "centre_bias_log_likelihood_bits"
     np.testing.assert_array_equal(with_prior[baseline], without[baseline])
     assert (with_prior["nll_bits"] != without["nll_bits"]).all()
@@ -135,13 +149,13 @@ def test_each_fixation_is_judged_by_the_density_of_its_own_history(cache, prior)
     images = replace(images, fixations=[Fixations(points, moved.history)])
 
     def stays(maps, shape, centre_bias, history=None):
-        made = torch.zeros(1, history.shape[1], *cells(shape))
+        made = torch.zeros(1, history.shape[1], *cell_grid(shape))
         for place, (x, y) in enumerate(history[0, :, 0].tolist()):
             if not np.isnan(x):
                 made[0, place, int(y) // 4, int(x) // 4] = 100.0
         return made.flatten(2).log_softmax(dim=2).view_as(made)
 
-    found = judge(cache, prior, images, conditional=True).figures(stays)
+    found = judge(cache, prior, FunctionModel(stays, conditional=True), images).score_images()
     assert found["log_likelihood_bits"][0] == pytest.approx(np.log2(192) * 20 / 25, abs=1e-4)  # 5 have no history
 
 
@@ -150,45 +164,45 @@ def test_of_many_fixations_with_histories_some_are_scored_evenly_and_without_his
     few = tiny_gaze.data(cache, scored_fixations=3)
     chosen = replace(images, fixations=[images.fixations[0].select(np.array([0, 9, 19]))])
     model = net("real")
-    some = judge(cache, prior, images, data=few, conditional=True).figures(model)
-    expected = judge(cache, prior, chosen, conditional=True).figures(model)
-    every = judge(cache, prior, images, conditional=True).figures(model)
+    some = judge(cache, prior, model, images, data=few).score_images()
+    expected = judge(cache, prior, model, chosen).score_images()
+    every = judge(cache, prior, model, images).score_images()
     for name in ("log_likelihood_bits", "centre_bias_log_likelihood_bits", "kl_bits"):
         assert some[name][0] == pytest.approx(expected[name][0], abs=1e-6)
         assert some[name][0] != every[name][0]
-    spatial = [judge(cache, prior, images, data=each).figures(net()) for each in (few, tiny_gaze.data(cache))]
+    spatial = [judge(cache, prior, net(), images, data=each).score_images() for each in (few, tiny_gaze.data(cache))]
     assert spatial[0]["log_likelihood_bits"] == spatial[1]["log_likelihood_bits"]
     more = tiny_gaze.data(cache, scored_fixations=50)
-    assert judge(cache, prior, images, data=more, conditional=True).figures(model)["nss"] == every["nss"]
+    assert judge(cache, prior, model, images, data=more).score_images()["nss"] == every["nss"]
 
 
 def test_the_density_of_an_image_with_histories_is_the_mean_of_those(cache, prior):
     images, model = tiny_gaze.stimuli([(48, 64)], viewers=5, length=5), net("real")
-    of = judge(cache, prior, images, conditional=True)
+    of = judge(cache, prior, model, images)
     shown = torch.from_numpy(prior.log_density((12, 16)).astype(np.float32))[None]
     history = torch.from_numpy(images.fixations[0].history)[None]
     with torch.no_grad():
         every = model(of.features([0]), (48, 64), shown, history)[0].double().exp().mean(dim=0)
-    found = np.exp(of.density(model, 0))
+    found = np.exp(of.mean_log_density(0))
     np.testing.assert_allclose(found, every.numpy(), rtol=1e-4)
     assert found.sum() == pytest.approx(1, abs=1e-5)
 
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_several_processes_take_each_image_once_and_in_its_place(cache, prior, world, monkeypatch):
-    whole = judge(cache, prior).figures(net())
+    whole = judge(cache, prior, net()).score_images()
     monkeypatch.setattr(Processes, "gather", lambda self, mine, total: mine)
     for rank in range(world):
-        part = judge(cache, prior, processes=Processes(rank, world)).figures(net())
+        part = judge(cache, prior, net(), processes=Processes(rank, world)).score_images()
         for name, values in whole.items():
             np.testing.assert_array_equal(part[name], values[rank::world])
 
 
 def test_auc_and_nss_are_those_of_scoring(cache, prior):
     images, model = tiny_gaze.stimuli(SHAPES), net()
-    of = judge(cache, prior, images)
-    found = of.figures(model)
-    expected = scoring.figures(of.density(model, 1), images.fixations[1].points, of.data.degree)
+    of = judge(cache, prior, model, images)
+    found = of.score_images()
+    expected = scoring.score_density(of.mean_log_density(1), images.fixations[1].points, of.data.degree)
     for name, value in (("auc", expected.auc), ("nss", expected.nss), ("cc", expected.cc), ("sim", expected.sim)):
         assert found[name][1] == pytest.approx(value, abs=1e-4)
     assert found["kl_bits"][1] == pytest.approx(expected.kl, abs=1e-4)

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from tests.support.tiny_gaze import config
 from trainables.entropy_reg.backbones import Backbone
-from trainables.entropy_reg.losses import entropy, mean_over, negative_log_likelihood
+from trainables.entropy_reg.losses import entropy, negative_log_likelihood, weighted_mean
 from trainables.entropy_reg.model import DeepGaze
-from trainables.entropy_reg.scoring import cell_of
+from trainables.entropy_reg.scoring import cell_indices
 from trainables.processes import Processes
 
 SHAPE = (48, 64)  # pixels; 12 × 16 cells
@@ -33,7 +33,7 @@ def fixations(images: int, number: int) -> np.ndarray:
 
 
 def cells(points: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.stack([cell_of(each, (12, 16)) for each in points]))
+    return torch.from_numpy(np.stack([cell_indices(each, (12, 16)) for each in points]))
 
 
 def even(images: int, number: int) -> Tensor:
@@ -140,5 +140,5 @@ def test_the_processes_parts_average_to_the_mean_over_the_images_that_count(worl
     parts = []
     for rank in range(world):
         processes = Processes(rank, world)
-        parts.append(mean_over(processes.rows(values), processes.rows(weights), float(weights.sum()) / world))
+        parts.append(weighted_mean(processes.rows(values), processes.rows(weights), float(weights.sum()) / world))
     assert sum(parts).item() / world == pytest.approx((3 + 5 + 7) / 3)

@@ -22,7 +22,7 @@ from tests.support.gaze_networks import (
 from tests.support.tiny_gaze import config
 from trainables.entropy_reg.losses import entropy
 from trainables.entropy_reg.model import DeepGaze, Finaliser, Readout
-from trainables.entropy_reg.normed import NormedConv, copies
+from trainables.entropy_reg.normed import NormedConv, copy_shares
 
 LEAST = 0.05  # cells that are blurred in any case
 
@@ -156,7 +156,7 @@ def test_the_norm_of_maps_as_large_as_asked_is_the_plain_one():
 def test_every_cell_counts_as_often_as_it_is_copied(size, grid):
     numbered = torch.arange(math.prod(size), dtype=torch.float32).view(1, 1, *size)
     counts = torch.bincount(F.interpolate(numbered, size=grid).flatten().long(), minlength=numbered.numel())
-    torch.testing.assert_close(copies(size, grid).flatten(), counts / math.prod(grid))
+    torch.testing.assert_close(copy_shares(size, grid).flatten(), counts / math.prod(grid))
 
 
 @torch.no_grad()

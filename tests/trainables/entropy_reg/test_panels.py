@@ -12,15 +12,16 @@ from tests.support import tiny_gaze
 from trainables.entropy_reg import panels
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.contentless import Bias
-from trainables.entropy_reg.features import features
+from trainables.entropy_reg.features import split_features
 from trainables.entropy_reg.judging import Judge
-from trainables.entropy_reg.panels import COUNT, SCALE, WIDTH, bias_map, coloured
+from trainables.entropy_reg.panels import IMAGES, SCALE, WIDTH, apply_colours, bias_map
 from trainables.entropy_reg.scanpaths import Fixations
-from trainables.entropy_reg.stimuli import Stimuli
+from trainables.entropy_reg.split import Stimuli
 from trainables.images.sheets import HEADER
 from trainables.processes import Processes
 
 GREEN = (90, 230, 90)
+BIASES = {"uniform": Bias(np.array([0.5]), np.full((12, 16), 1 / 192))}
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,11 @@ def cache(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
-def judge(cache: Path, images: Stimuli) -> Judge:
+def judge(cache: Path, images: Stimuli, model) -> Judge:
     data = tiny_gaze.data(cache)
-    prior = CentreBias.fitted([(each.points * 0.5, (48, 64)) for each in images.fixations], 0.1, 0.01)
-    maps = features(tiny_gaze.config(), data, images, torch.device("cpu"))
-    return Judge(images, maps, prior, prior, data, torch.device("cpu"), Processes(), conditional=False)
+    prior = CentreBias.fit([(each.points * 0.5, (48, 64)) for each in images.fixations], 0.1, 0.01)
+    maps = split_features(tiny_gaze.config(), data, images, torch.device("cpu"))
+    return Judge(model, images, maps, prior, prior, data, torch.device("cpu"), Processes())
 
 
 def seen(points: list[tuple[float, float]], shape=(48, 64), number: int = 2) -> Stimuli:
@@ -40,7 +41,12 @@ def seen(points: list[tuple[float, float]], shape=(48, 64), number: int = 2) -> 
     history = np.full((len(points), 4, 2), np.nan, np.float32)
     each = Fixations(np.array(points, np.float32), history)
     grey = np.full((*shape, 3), 100, np.uint8)
-    return Stimuli(("grey", *shape, number), [f"g{n}" for n in range(number)], [grey] * number, [each] * number)
+    return Stimuli(
+        key=("grey", *shape, number),
+        names=[f"g{n}" for n in range(number)],
+        pixels=[grey] * number,
+        fixations=[each] * number,
+    )
 
 
 def peak(row: int, column: int):
@@ -49,6 +55,7 @@ def peak(row: int, column: int):
         made[..., row, column] = 9.0
         return made.flatten(1).log_softmax(dim=1).view_as(made)
 
+    model.conditional = False
     return model
 
 
@@ -56,8 +63,8 @@ def peak(row: int, column: int):
 def test_pictures_have_three_cells_and_fixations_are_where_they_are(cache, shape, height):
     """Points are given in pixels of the image, which is enlarged to the picture's width."""
     x, y = 0.25 * shape[1], 0.5 * shape[0]
-    found = panels.images(judge(cache, seen([(x, y), (0.75 * shape[1], 10)], shape)), peak(8, 10))
-    assert list(found) == ["image_1", "image_2"]
+    found = panels.draw_panels(judge(cache, seen([(x, y), (0.75 * shape[1], 10)], shape), peak(8, 10)), BIASES, None)
+    assert list(found) == ["image_1", "image_2", "bias"]
     picture = found["image_1"]
     assert picture.dtype == np.uint8
     assert picture.shape == (2 * HEADER + height, 3 * WIDTH, 3)
@@ -77,11 +84,9 @@ def test_pictures_have_three_cells_and_fixations_are_where_they_are(cache, shape
 @pytest.mark.parametrize(("number", "shown"), [(2, [0, 1]), (3, [0, 1, 2]), (8, [0, 2, 4, 7])])
 def test_a_few_images_are_shown_evenly_chosen(cache, monkeypatch, number, shown):
     places = []
-    monkeypatch.setattr(
-        panels, "_image", lambda judge, net, place: places.append(place) or np.zeros((1, 1, 3), np.uint8)
-    )
-    found = panels.images(judge(cache, seen([(5, 5), (9, 9)], number=number)), peak(0, 0))
-    assert len(found) == min(COUNT, number)
+    monkeypatch.setattr(panels, "draw_image", lambda judge, index: places.append(index))
+    found = panels.draw_panels(judge(cache, seen([(5, 5), (9, 9)], number=number), peak(0, 0)), BIASES, None)
+    assert len(found) == min(IMAGES, number) + 1
     assert places == shown
 
 
@@ -104,28 +109,28 @@ def test_the_same_density_has_the_same_colours_before_and_after_and_whatever_els
     density, sharp = rng.dirichlet(np.ones(192)).reshape(12, 16), np.full((12, 16), 1e-9)
     sharp[0, 0] = 1.0
     now = {"uniform": Bias(np.array([0.5]), density), "texture": Bias(np.array([7.0]), sharp)}
-    picture = panels.bias(now, density)
+    picture = panels.draw_biases(now, density)
     assert picture.dtype == np.uint8
     assert picture.shape == (2 * HEADER + 192, 3 * WIDTH, 3)
     before, after, other = (picture[2 * HEADER :, left : left + WIDTH] for left in (0, WIDTH, 2 * WIDTH))
     np.testing.assert_array_equal(before, after)
     np.testing.assert_array_equal(before[8::16, 8::16], bias_map(density))  # 16 pixels of the picture for a cell
     assert other[8, 8].tolist() == [165, 20, 40]
-    without = panels.bias(now, None)
+    without = panels.draw_biases(now, None)
     assert without.shape == (2 * HEADER + 192, 2 * WIDTH, 3)
     np.testing.assert_array_equal(without[2 * HEADER :, :WIDTH], after)
 
 
 def test_what_is_written_on_a_bias_is_the_kind_and_its_bits(monkeypatch):
     written = []
-    monkeypatch.setattr(panels, "headed", lambda picture, text: written.append(text) or picture)
+    monkeypatch.setattr(panels, "add_header", lambda picture, text: written.append(text) or picture)
     density = np.full((12, 16), 1 / 192)
-    panels.bias({"uniform": Bias(np.array([0.5, 0.25]), density)}, density)
+    panels.draw_biases({"uniform": Bias(np.array([0.5, 0.25]), density)}, density)
     assert written == ["uniform, before training", "uniform: 0.375 bits"]
 
 
 def test_colours_lie_between_the_given_ones():
     ends = np.array([[0, 0, 0], [100, 50, 10], [200, 0, 255]], np.float64)
-    found = coloured(np.array([[0.0, 0.25, 0.5, 1.0]]), ends)
+    found = apply_colours(np.array([[0.0, 0.25, 0.5, 1.0]]), ends)
     assert found.tolist() == [[[0, 0, 0], [50, 25, 5], [100, 50, 10], [200, 0, 255]]]
     assert found.dtype == np.uint8

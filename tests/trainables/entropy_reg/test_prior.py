@@ -8,8 +8,8 @@ from tests.support.tiny_gaze import config, data
 from trainables.entropy_reg import prior
 from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Config, Data
-from trainables.entropy_reg.data import load
-from trainables.entropy_reg.prior import Prior, fitted
+from trainables.entropy_reg.data import load_split
+from trainables.entropy_reg.prior import Prior, fit_prior
 
 SIZES = [(96, 128), (192, 256), (256, 192), (12, 16), (75, 100), (64, 128)]
 
@@ -18,7 +18,7 @@ def centre_bias(bandwidth=0.08) -> CentreBias:
     """Of fixations around a point left of and above the middle."""
     rng = np.random.default_rng(0)
     seen = [(np.clip(rng.normal((40, 30), (15, 8), (20, 2)), 0, (99, 99)), (100, 100)) for _ in range(5)]
-    return CentreBias.fitted(seen, bandwidth, 0.01)
+    return CentreBias.fit(seen, bandwidth, 0.01)
 
 
 @pytest.mark.parametrize("cells", SIZES)
@@ -64,14 +64,14 @@ def test_it_travels_with_the_weights():
 
 
 def of(settings: Config, where: Data) -> CentreBias:
-    return fitted(load(settings, where, "train"), where)
+    return fit_prior(load_split(settings, where, "train"), where)
 
 
 def test_it_is_fitted_to_the_training_split_at_the_network_s_size(tmp_path):
     where, settings = data(tmp_path), config()
-    train = load(settings, where, "train")
+    train = load_split(settings, where, "train")
     seen = [(each.points, shape) for each, shape in zip(train.fixations, train.shapes, strict=True)]
-    wanted, found = CentreBias.fitted(seen, where.bandwidth), fitted(train, where)
+    wanted, found = CentreBias.fit(seen, where.bandwidth), fit_prior(train, where)
     assert len(found.relative) == len(train)
     assert (found.bandwidth, found.uniform_share, found.bits) == (wanted.bandwidth, wanted.uniform_share, wanted.bits)
     np.testing.assert_array_equal(found.log_density((12, 16), without=3), wanted.log_density((12, 16), without=3))
@@ -86,8 +86,8 @@ def test_bandwidth_and_share_that_are_given_are_taken(tmp_path):
 def test_what_was_chosen_is_kept_for_other_processes(tmp_path, monkeypatch):
     where = data(tmp_path, bandwidth=None)
     first = of(config(), where)
-    fitted.cache_clear()
-    monkeypatch.setattr(prior.CentreBias, "fitted", lambda *_: pytest.fail("fitted again"))
+    fit_prior.cache_clear()
+    monkeypatch.setattr(prior.CentreBias, "fit", lambda *_: pytest.fail("fitted again"))
     kept = of(config(), where)
     assert kept is not first
     chosen = [(each.bandwidth, each.uniform_share, each.bits, each.at_end) for each in (first, kept)]
@@ -108,7 +108,7 @@ def test_it_is_fitted_once_for_trials_that_differ_in_other_things(tmp_path, monk
     def fail(*_: object) -> None:
         raise AssertionError("fitted again")
 
-    monkeypatch.setattr(prior.CentreBias, "fitted", fail)
+    monkeypatch.setattr(prior.CentreBias, "fit", fail)
     assert of(config(lr=0.1, regulariser="entropy", lambda_eff=2.0, history="real", downsample=2.0), where) is first
     with pytest.raises(AssertionError, match="fitted again"):
         of(config(), data(tmp_path, split_seed=4))

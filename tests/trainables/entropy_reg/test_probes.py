@@ -9,7 +9,7 @@ import pytest
 from scipy import ndimage
 
 from trainables.entropy_reg import probes
-from trainables.entropy_reg.probes import held_out_uniform, phase_scrambled, texture, training_uniform
+from trainables.entropy_reg.probes import scramble_phases, texture, uniform_for_training, uniform_held_out
 
 DOT = (1, 1)
 KINDS = ("grey3", "grey", "rgb_random")
@@ -39,39 +39,43 @@ def greys(images: np.ndarray) -> set[int]:
 
 
 def test_the_three_intensities_come_in_turn():
-    got = training_uniform("grey3", 7, (2, 3), seed=5)
+    got = uniform_for_training("grey3", 7, (2, 3), seed=5)
     assert got.shape == (7, 2, 3, 3)
     assert got[:, 1, 2].tolist() == [[level] * 3 for level in (0, 128, 255, 0, 128, 255, 0)]
 
 
 @pytest.mark.parametrize("count", [1, 6, 7])
 def test_each_image_has_one_colour(count: int):
-    made = [training_uniform(kind, count, (5, 4), seed=1) for kind in KINDS]
-    for images in [*made, held_out_uniform(count, (5, 4), seed=1)]:
+    made = [uniform_for_training(kind, count, (5, 4), seed=1) for kind in KINDS]
+    for images in [*made, uniform_held_out(count, (5, 4), seed=1)]:
         assert images.shape == (count, 5, 4, 3)
         assert images.dtype == np.uint8
         assert (images == images[:, :1, :1]).all()
 
 
 def test_training_and_held_out_greys_are_all_greys_and_none_is_both():
-    trained = greys(training_uniform("grey", MANY, DOT, seed=0)) | greys(training_uniform("grey3", 3, DOT, seed=0))
-    never = greys(held_out_uniform(MANY, DOT, seed=0)[: MANY // 2])
+    trained = greys(uniform_for_training("grey", MANY, DOT, seed=0)) | greys(
+        uniform_for_training("grey3", 3, DOT, seed=0)
+    )
+    never = greys(uniform_held_out(MANY, DOT, seed=0)[: MANY // 2])
     assert len(trained) == 192
     assert trained | never == set(range(256))
     assert not trained & never
 
 
 def test_training_and_held_out_colours_are_all_blocks_of_colours_and_none_is_both():
-    trained = blocks(training_uniform("rgb_random", MANY, DOT, seed=0))
-    never = blocks(held_out_uniform(MANY, DOT, seed=0))
+    trained = blocks(uniform_for_training("rgb_random", MANY, DOT, seed=0))
+    never = blocks(uniform_held_out(MANY, DOT, seed=0))
     assert trained | never == set(itertools.product(range(16), repeat=3))
     assert not trained & never
-    assert not never & (blocks(training_uniform("grey", MANY, DOT, 0)) | blocks(training_uniform("grey3", 3, DOT, 0)))
+    assert not never & (
+        blocks(uniform_for_training("grey", MANY, DOT, 0)) | blocks(uniform_for_training("grey3", 3, DOT, 0))
+    )
     assert len(never) == 1024
 
 
 def test_the_rule_is_that_of_the_images_for_every_block():
-    never = blocks(held_out_uniform(MANY, DOT, seed=3))
+    never = blocks(uniform_held_out(MANY, DOT, seed=3))
     colours = np.array(list(itertools.product(range(7, 256, 16), repeat=3)), np.uint8)
     assert {tuple(colour // 16) for colour in colours[probes.held_out(colours)]} == never
     assert probes.held_out(np.array([[15, 15, 15], [16, 16, 16], [31, 31, 31], [32, 32, 32]], np.uint8)).tolist() == [
@@ -82,8 +86,8 @@ def test_the_rule_is_that_of_the_images_for_every_block():
 @pytest.mark.parametrize(
     "make",
     [
-        lambda seed: training_uniform("rgb_random", MANY, DOT, seed),
-        lambda seed: held_out_uniform(MANY, DOT, seed)[MANY // 2 :],
+        lambda seed: uniform_for_training("rgb_random", MANY, DOT, seed),
+        lambda seed: uniform_held_out(MANY, DOT, seed)[MANY // 2 :],
     ],
 )
 def test_every_level_of_every_channel_is_as_likely_as_others(make):
@@ -95,19 +99,19 @@ def test_every_level_of_every_channel_is_as_likely_as_others(make):
 
 
 def test_half_of_the_held_out_are_different_greys_and_half_are_colours():
-    got = held_out_uniform(17, DOT, seed=2)[:, 0, 0]
+    got = uniform_held_out(17, DOT, seed=2)[:, 0, 0]
     grey = (got == got[:, :1]).all(axis=1)
     assert grey.tolist() == [True] * 9 + [False] * 8
     assert probes.held_out(got).all()
-    assert len(greys(held_out_uniform(128, DOT, seed=2)[:64])) == 64
+    assert len(greys(uniform_held_out(128, DOT, seed=2)[:64])) == 64
 
 
 def test_a_seed_gives_the_same_images_again_and_another_one_others():
     for make in (
-        lambda seed: training_uniform("grey", 20, DOT, seed),
-        lambda seed: training_uniform("rgb_random", 20, DOT, seed),
-        lambda seed: held_out_uniform(20, DOT, seed),
-        lambda seed: phase_scrambled(pictures(), seed),
+        lambda seed: uniform_for_training("grey", 20, DOT, seed),
+        lambda seed: uniform_for_training("rgb_random", 20, DOT, seed),
+        lambda seed: uniform_held_out(20, DOT, seed),
+        lambda seed: scramble_phases(pictures(), seed),
         lambda seed: texture(2, (16, 24), seed),
     ):
         np.testing.assert_array_equal(make(1), make(1))
@@ -117,7 +121,7 @@ def test_a_seed_gives_the_same_images_again_and_another_one_others():
 @pytest.mark.parametrize("shape", [(48, 64), (47, 63), (48, 63)])
 def test_scrambling_keeps_amplitudes_and_means_up_to_rounding(shape: tuple[int, int]):
     images = pictures(shape=shape, contrast=20)
-    for before, after in zip(images, phase_scrambled(images, seed=0), strict=True):
+    for before, after in zip(images, scramble_phases(images, seed=0), strict=True):
         assert after.min() > 0 and after.max() < 255
         rounding = np.sqrt(before.size / 3 / 12)
         assert np.abs(amplitudes(after) - amplitudes(before)).max() < 6 * rounding
@@ -127,32 +131,32 @@ def test_scrambling_keeps_amplitudes_and_means_up_to_rounding(shape: tuple[int, 
 
 def test_scrambling_takes_everything_from_its_place():
     images = pictures(8)
-    for before, after in zip(images, phase_scrambled(images, seed=0), strict=True):
+    for before, after in zip(images, scramble_phases(images, seed=0), strict=True):
         assert abs(np.corrcoef(before.ravel(), after.ravel())[0, 1]) < 0.5
     content = np.full((200, 32, 32, 3), 100, np.uint8)
     content[:, 12:20, 12:20] = 160
-    spread = phase_scrambled(content, seed=0).astype(float).std(axis=0)
+    spread = scramble_phases(content, seed=0).astype(float).std(axis=0)
     assert spread[12:20, 12:20].mean() == pytest.approx(spread[:8].mean(), rel=0.1)
 
 
 def test_each_image_is_scrambled_by_phases_of_its_own():
-    twins = phase_scrambled(np.repeat(pictures(1), 2, axis=0), seed=0)
+    twins = scramble_phases(np.repeat(pictures(1), 2, axis=0), seed=0)
     assert abs(np.corrcoef(twins[0].ravel(), twins[1].ravel())[0, 1]) < 0.5
 
 
 def test_scrambling_keeps_how_channels_go_together():
     image = np.repeat(pictures(1, contrast=20)[..., :1], 3, axis=-1)
     image[..., 1] = 220 - image[..., 1]
-    after = phase_scrambled(image, seed=0)[0].reshape(-1, 3).T
+    after = scramble_phases(image, seed=0)[0].reshape(-1, 3).T
     assert np.corrcoef(after)[0] == pytest.approx([1, -1, 1], abs=0.01)
-    for before, now in zip(pictures(contrast=20), phase_scrambled(pictures(contrast=20), seed=1), strict=True):
+    for before, now in zip(pictures(contrast=20), scramble_phases(pictures(contrast=20), seed=1), strict=True):
         np.testing.assert_allclose(np.corrcoef(now.reshape(-1, 3).T), np.corrcoef(before.reshape(-1, 3).T), atol=0.01)
 
 
 def test_a_stark_image_loses_contrast_and_no_more_than_the_named_share_is_cut_off():
     image = np.zeros((1, 64, 64, 3), np.uint8)
     image[:, 20:40, 30:60] = (255, 200, 90)
-    after = phase_scrambled(image, seed=0)[0]
+    after = scramble_phases(image, seed=0)[0]
     low, high = after == 0, after == 255
     assert (low | high).mean() < 0.03  # cut off, or near enough to be rounded
     assert after.std(axis=(0, 1)).max() < image[0].std(axis=(0, 1)).max() * 0.8
@@ -164,15 +168,15 @@ def test_a_stark_image_loses_contrast_and_no_more_than_the_named_share_is_cut_of
 @pytest.mark.parametrize("colour", [(0, 0, 0), (255, 255, 255), (255, 0, 17)])
 def test_an_image_of_one_colour_stays_as_it_is(colour: tuple[int, int, int]):
     image = np.tile(np.array(colour, np.uint8), (1, 8, 12, 1))
-    np.testing.assert_array_equal(phase_scrambled(image, seed=0), image)
+    np.testing.assert_array_equal(scramble_phases(image, seed=0), image)
 
 
 def test_a_channel_that_is_black_costs_the_others_no_contrast():
     image = pictures(1, contrast=20)
     with_black = image.copy()
     with_black[..., 2] = 0
-    np.testing.assert_array_equal(phase_scrambled(with_black, 0)[..., :2], phase_scrambled(image, 0)[..., :2])
-    assert not phase_scrambled(with_black, 0)[..., 2].any()
+    np.testing.assert_array_equal(scramble_phases(with_black, 0)[..., :2], scramble_phases(image, 0)[..., :2])
+    assert not scramble_phases(with_black, 0)[..., 2].any()
 
 
 @pytest.mark.parametrize("shape", [(64, 96), (63, 95)])

@@ -56,7 +56,7 @@ def blurred(cells: np.ndarray, degree: float) -> np.ndarray:
 
 def test_a_fixation_is_in_the_cell_of_four_by_four_pixels_that_holds_it():
     points = np.array([[0, 0], [3.99, 3.99], [4, 0], [0, 4], [47.9, 35.9], [12.7, 21.2], [48, 36]], np.float32)
-    assert scoring.cell_of(points, SHAPE).tolist() == [0, 0, 1, 12, 107, 5 * 12 + 3, 107]
+    assert scoring.cell_indices(points, SHAPE).tolist() == [0, 0, 1, 12, 107, 5 * 12 + 3, 107]
 
 
 def test_the_likelihood_is_that_of_pixels_and_log2_of_their_number_less_the_loss_in_bits():
@@ -64,13 +64,13 @@ def test_the_likelihood_is_that_of_pixels_and_log2_of_their_number_less_the_loss
     pixels = np.kron(np.exp(log_density), np.full((CELL, CELL), 1 / CELL**2))
     assert pixels.sum() == pytest.approx(1)
     loss = [-math.log2(pixels[int(y), int(x)]) for x, y in points]
-    got = scoring.log_likelihood(log_density, scoring.cell_of(points, SHAPE))
+    got = scoring.log_likelihood(log_density, scoring.cell_indices(points, SHAPE))
     assert got == pytest.approx(math.log2(pixels.size) - np.array(loss))
 
 
 def test_a_uniform_density_has_no_likelihood_and_chance_in_all_else():
-    got = scoring.figures(uniform(), fixations(40), 0.1)
-    entropy = stats.entropy(blurred(scoring.cell_of(fixations(40), SHAPE), 0.1).ravel(), base=2)
+    got = scoring.score_density(uniform(), fixations(40), 0.1)
+    entropy = stats.entropy(blurred(scoring.cell_indices(fixations(40), SHAPE), 0.1).ravel(), base=2)
     assert got[:3] == pytest.approx((0, 0.5, 0), abs=1e-12)
     assert got.kl == pytest.approx(math.log2(CELLS) - entropy)
     assert got.cc == 0
@@ -80,7 +80,7 @@ def test_float32_that_is_uniform_up_to_rounding_is_flat():
     nearly = uniform().astype(np.float32)
     nearly[0, 0] = np.nextafter(nearly[0, 0], np.float32(0))
     assert nearly.min() < nearly.max()
-    got = scoring.figures(nearly, np.zeros((1, 2), np.float32), 0.1)
+    got = scoring.score_density(nearly, np.zeros((1, 2), np.float32), 0.1)
     assert (got.nss, got.cc) == (0, 0)
 
 
@@ -88,7 +88,7 @@ def test_float32_that_is_uniform_up_to_rounding_is_flat():
 def test_auc_is_that_of_scikit_learn_with_repeats_and_ties(levels: int):
     rng = np.random.default_rng(levels)
     log_density = normalised(rng.integers(0, levels, SHAPE) / levels * 4).astype(np.float32)
-    cells = scoring.cell_of(fixations(30, levels), SHAPE)
+    cells = scoring.cell_indices(fixations(30, levels), SHAPE)
     assert len(np.unique(cells)) < len(cells)
     labels = np.repeat([1, 0], [len(cells), CELLS])
     scores = np.concatenate([log_density.ravel()[cells], log_density.ravel()])
@@ -96,21 +96,21 @@ def test_auc_is_that_of_scikit_learn_with_repeats_and_ties(levels: int):
 
 
 def test_nss_is_the_z_score_of_the_density_and_not_of_its_logarithm():
-    log_density, cells = density(), scoring.cell_of(fixations(30), SHAPE)
+    log_density, cells = density(), scoring.cell_indices(fixations(30), SHAPE)
     wanted = stats.zscore(np.exp(log_density), axis=None)
     assert scoring.nss(log_density, cells) == pytest.approx([wanted[cell // 12, cell % 12] for cell in cells])
 
 
 @pytest.mark.parametrize("degree", [0.03, 0.1, 0.3])
 def test_the_map_of_fixations_is_mirrored_at_the_border_and_sums_to_one(degree: float):
-    cells = scoring.cell_of(fixations(8), SHAPE)
-    got = scoring.empirical(cells, SHAPE, degree)
+    cells = scoring.cell_indices(fixations(8), SHAPE)
+    got = scoring.blur_fixations(cells, SHAPE, degree)
     assert got.sum() == pytest.approx(1, abs=1e-12)
     np.testing.assert_allclose(got, blurred(cells, degree), atol=1e-12)
 
 
 def test_kl_cc_and_sim_are_those_of_scipy_and_a_loop():
-    log_density, cells = density(), scoring.cell_of(fixations(30), SHAPE)
+    log_density, cells = density(), scoring.cell_indices(fixations(30), SHAPE)
     fixated = blurred(cells, 0.1)
     found = np.exp(log_density)
     assert scoring.kl(log_density, fixated) == pytest.approx(stats.entropy(fixated.ravel(), found.ravel(), base=2))
@@ -120,7 +120,7 @@ def test_kl_cc_and_sim_are_those_of_scipy_and_a_loop():
 
 
 def test_the_map_of_fixations_itself_has_the_best_kl_cc_and_sim():
-    fixated = scoring.empirical(scoring.cell_of(fixations(30), SHAPE), SHAPE, 0.2)
+    fixated = scoring.blur_fixations(scoring.cell_indices(fixations(30), SHAPE), SHAPE, 0.2)
     got = (
         scoring.kl(np.log(fixated), fixated),
         scoring.cc(np.log(fixated), fixated),
@@ -140,10 +140,10 @@ def test_kl_is_infinite_only_where_fixations_fall_on_a_density_of_zero():
 
 def test_the_figures_are_means_over_the_fixations_of_an_image():
     log_density, points = density(), fixations(30)
-    cells = scoring.cell_of(points, SHAPE)
-    fixated = scoring.empirical(cells, SHAPE, 0.1)
+    cells = scoring.cell_indices(points, SHAPE)
+    fixated = scoring.blur_fixations(cells, SHAPE, 0.1)
     values = log_density.ravel()[cells]
-    got = scoring.figures(log_density, points, 0.1)
+    got = scoring.score_density(log_density, points, 0.1)
     assert got.ll == pytest.approx(sum(values / math.log(2) + math.log2(CELLS)) / len(points))
     assert got.auc == pytest.approx(sum(scoring.auc(log_density, cells)) / len(points))
     assert got.nss == pytest.approx(sum(scoring.nss(log_density, cells)) / len(points))
@@ -156,8 +156,8 @@ def test_images_count_alike_however_many_fixations_they_have():
     order = log_density.ravel().argsort()
     corner = np.array([[cell % 12, cell // 12] for cell in order], np.float32) * CELL
     few, many = corner[-1:], np.repeat(corner[:1], 99, axis=0)
-    of_images = np.mean([scoring.figures(log_density, points, 0.1).ll for points in (few, many)])
-    of_fixations = scoring.figures(log_density, np.concatenate([few, many]), 0.1).ll
+    of_images = np.mean([scoring.score_density(log_density, points, 0.1).ll for points in (few, many)])
+    of_fixations = scoring.score_density(log_density, np.concatenate([few, many]), 0.1).ll
     best, worst = (log_density.ravel()[order[place]] / math.log(2) + math.log2(CELLS) for place in (-1, 0))
     assert of_images == pytest.approx((best + worst) / 2)
     assert of_fixations == pytest.approx((best + 99 * worst) / 100)
@@ -166,15 +166,17 @@ def test_images_count_alike_however_many_fixations_they_have():
 def test_the_same_density_for_each_fixation_has_the_figures_of_one():
     log_density, points = density(), fixations(30)
     stack = np.tile(log_density, (len(points), 1, 1))
-    assert scoring.conditional_figures(stack, points, 0.1) == pytest.approx(scoring.figures(log_density, points, 0.1))
+    assert scoring.score_conditional_densities(stack, points, 0.1) == pytest.approx(
+        scoring.score_density(log_density, points, 0.1)
+    )
 
 
 def test_each_fixation_is_scored_by_its_own_density_and_the_map_by_their_mean():
     points = fixations(9)
     stack = density(3, shape=(len(points), *SHAPE))
-    got = scoring.conditional_figures(stack.astype(np.float32), points, 0.1)
-    each = [scoring.figures(one, point[None], 0.1) for one, point in zip(stack, points, strict=True)]
-    mean = scoring.figures(np.log(np.exp(stack).mean(axis=0)), points, 0.1)
+    got = scoring.score_conditional_densities(stack.astype(np.float32), points, 0.1)
+    each = [scoring.score_density(one, point[None], 0.1) for one, point in zip(stack, points, strict=True)]
+    mean = scoring.score_density(np.log(np.exp(stack).mean(axis=0)), points, 0.1)
     assert got[:3] == pytest.approx(np.mean(each, axis=0)[:3], abs=1e-5)
     assert got[3:] == pytest.approx(mean[3:], abs=1e-5)
 

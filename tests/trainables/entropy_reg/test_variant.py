@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from tests.support.gaze_folders import SIZES, middle, written
+from tests.support.gaze_folders import SIZES, central_fixations, write_folder
 from tests.support.loops import check_stop_and_resume, same, trained
 from tests.support.tiny_gaze import build
 from trainables.entropy_reg.losses import negative_log_likelihood
@@ -61,18 +61,18 @@ def test_every_epoch_reports_the_same_finite_figures(loop, values):
 
 def test_figures_are_means_over_images_and_not_over_fixations(cache, tmp_path):
     """One image of the folder's fold has very many fixations."""
-    rows = middle(SIZES)
+    rows = central_fixations(SIZES)
     for name in SIZES:
         rows += [(name, f"t{n}", 0, 3 + n % 5, 3) for n in range(40)] if name in "ace" else []
-    root = written(tmp_path / "data", SIZES, rows)
+    root = write_folder(tmp_path / "data", SIZES, rows)
     where = {"source": "fixations", "root": str(root), "folds": 3}
     for fold in range(3):
         variant = build(cache, where={**where, "fold": fold}, shape="keep")
-        numbers = [len(each.points) for each in variant.stimuli["val"].fixations]
+        numbers = [len(each.points) for each in variant.splits["val"].fixations]
         if len(set(numbers)) == 2:
             break
     assert sorted(numbers) == [2, 42]
-    each = variant.judged("val", variant.prior)
+    each = variant.score_images("val", variant.prior)
     found = variant.evaluate("val")
     for name in ("information_gain_bits", "log_likelihood_bits", "auc", "nss", "kl_bits", "cc", "sim", "nll_bits"):
         assert found[name] == pytest.approx(each[name].mean(), abs=1e-9)
@@ -92,14 +92,14 @@ def test_a_model_that_returns_the_prior_gains_nothing_and_nll_and_likelihood_add
 
 def test_the_centre_bias_is_of_training_fixations_alone_and_without_it_the_model_is_shown_a_uniform_one(cache):
     variant = build(cache)
-    train = variant.stimuli["train"]
+    train = variant.splits["train"]
     expected = [each.points / (64, 48) for each in train.fixations]
     assert len(variant.prior.relative) == len(expected)
     for found, wanted in zip(variant.prior.relative, expected, strict=True):
         np.testing.assert_allclose(found, wanted)
     other = build(cache, centre_bias="uniform")
     other.net.load_state_dict(variant.net.state_dict())
-    with_none = variant.judged("val", None)
+    with_none = variant.score_images("val", None)
     shown = other.evaluate("val")
     assert shown["log_likelihood_bits"] == pytest.approx(with_none["log_likelihood_bits"].mean(), abs=1e-9)
     assert shown["log_likelihood_bits"] != pytest.approx(variant.evaluate("val")["log_likelihood_bits"], abs=1e-4)
@@ -133,7 +133,7 @@ def test_evaluation_is_a_function_of_the_weights(cache, loop, values):
     variant = build(cache, **values)
     variant.begin_epoch(1)
     before = variant.evaluate("val")
-    loop(seed=1, **values).epoch()  # draws from other generators in between
+    loop(seed=1, **values).run_epoch()  # draws from other generators in between
     torch.rand(5)
     variant.net.eval()
     assert variant.evaluate("val") == before
@@ -158,11 +158,11 @@ def test_training_with_evaluations_in_between_equals_training_without(cache, loo
 
 def test_only_asked_splits_are_held_and_another_is_an_error(cache):
     variant = build(cache, splits=("train", "val"))
-    assert set(variant.stimuli) == {"train", "val"}
+    assert set(variant.splits) == {"train", "val"}
     with pytest.raises(ValueError, match="to evaluate test, build the variant with the test split too"):
         variant.evaluate("test")
     with pytest.raises(ValueError, match="test"):
-        variant.judged("test", None)
+        variant.score_images("test", None)
 
 
 def test_the_test_split_may_be_scored_without_training_and_is_scored_alike(cache):
@@ -173,12 +173,12 @@ def test_the_test_split_may_be_scored_without_training_and_is_scored_alike(cache
 
 
 def test_training_and_validation_touch_no_test_image(cache, tmp_path):
-    root = written(tmp_path / "data", SIZES, middle(SIZES))
+    root = write_folder(tmp_path / "data", SIZES, central_fixations(SIZES))
     where = {"source": "fixations", "root": str(root), "folds": 3}
-    names = build(cache, where=where, splits=("test",)).stimuli["test"].names
+    names = build(cache, where=where, splits=("test",)).splits["test"].names
     for name in names:
         (root / "stimuli" / name).write_bytes(b"no image")
-    Loop(build(tmp_path / "cache", where=where), OBJECTIVE).epoch()
+    Loop(build(tmp_path / "cache", where=where), OBJECTIVE).run_epoch()
     with pytest.raises(ValueError, match=names[0]):
         build(tmp_path / "cache", where=where, splits=("test",))
 
@@ -235,11 +235,12 @@ def test_the_likelihood_in_the_loss_is_that_of_each_images_fixations_and_a_fille
 
 
 def due_steps(made: Loop) -> list[int]:
-    """The steps of a whole training at which the entropy is computed, from 0."""
+    """Run a whole training and list the steps at which the entropy is computed, from 0."""
     steps, seen = [], []
-    step, mean = made.variant.step, made.variant._term.mean
+    term = made.variant._step.entropy_term
+    step, mean = made.variant.step, term.mean_entropy
     made.variant.step = lambda batch, update: seen.append(0) or step(batch, update)
-    made.variant._term.mean = lambda *rest, **named: steps.append(len(seen) - 1) or mean(*rest, **named)
+    term.mean_entropy = lambda *rest: steps.append(len(seen) - 1) or mean(*rest)
     trained(made)
     return steps
 
@@ -357,7 +358,7 @@ def test_a_bias_is_compared_with_those_of_its_stage_alone_and_with_that_before_t
     for epoch in range(4):
         variant.begin_epoch(epoch)
         begins = epoch in (0, 2)
-        assert variant._least_bias == (float(variant.measured()["uniform"].bits.mean()) if begins else 0.01)
+        assert variant._least_bias == (float(variant.measure_bias()["uniform"].bits.mean()) if begins else 0.01)
         variant._least_bias = 0.01
     plain = build(cache, epochs=4, history="real", spatial_share=0.0)
     plain.begin_epoch(0)
@@ -396,7 +397,7 @@ def test_a_training_from_other_weights_exports_its_own_centre_bias(cache, loop, 
 def test_the_least_bias_of_before_training_and_of_the_epochs_before_is_compared_with(loop, cache):
     made = loop(lr=0.03)
     report = made.run_epoch()
-    variant, first = made.variant, build(cache).measured()["uniform"].bits.mean()
+    variant, first = made.variant, build(cache).measure_bias()["uniform"].bits.mean()
     assert report["val/bias_information_bits"] > first
     assert variant._least_bias == first
     grown = {**report, "epoch": 3, "val/bias_information_bits": first + 1.0}
@@ -419,10 +420,10 @@ def test_pictures_show_images_and_the_bias_before_training_and_now(cache, loop):
 
 def test_the_bias_before_training_is_that_of_the_first_weights(cache, loop):
     made = loop()
-    first = build(cache).measured()["uniform"].density
+    first = build(cache).measure_bias()["uniform"].density
     made.run_epoch()
     np.testing.assert_array_equal(made.variant._first_bias.numpy(), first)
-    assert (made.variant.measured()["uniform"].density != first).any()
+    assert (made.variant.measure_bias()["uniform"].density != first).any()
 
 
 def test_facts_have_sizes_fingerprints_the_centre_bias_and_what_is_trained(cache):
@@ -450,8 +451,8 @@ def test_bf16_trains_and_is_judged_in_float32(loop, values):
 def test_real_fixations_are_learned_from(real_data, cache):
     where = {"source": "fixations", "root": str(real_data("fixations")), "folds": 10, "probes": 4}
     variant = build(cache, image_size=128, epochs=1, lr=0.01, batch_size=16, where=where)
-    report = Loop(variant, OBJECTIVE).epoch()
-    assert {split: len(each) for split, each in variant.stimuli.items()} == {"train": 560, "val": 70}
+    report = Loop(variant, OBJECTIVE).run_epoch()
+    assert {split: len(each) for split, each in variant.splits.items()} == {"train": 560, "val": 70}
     assert 0.3 < report["val/centre_bias_log_likelihood_bits"] < 1.5
     assert report["val/log_likelihood_bits"] > 0.5 * report["val/centre_bias_log_likelihood_bits"]
     assert report["health/fatal"] == 0

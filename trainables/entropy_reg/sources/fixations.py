@@ -1,8 +1,8 @@
 """Fixations of a folder: `stimuli/` with the images, and `fixations.csv` with one row for every fixation.
 
-The table has the columns `image`, `subject`, `index`, `x` and `y`, and may have more. `image` is a file by its path
-below `stimuli/`. `x` and `y` are pixels of that file, x to the right and y down, pixel i from i to i + 1. `index` says
-the order of the fixations of a subject on an image. Rows may come in any order.
+The table has the columns `image`, `subject`, `index`, `x` and `y`, and may have more. `image` is the path of a file
+below `stimuli/`. `x` and `y` are in pixels of that file, x to the right and y down; pixel i covers i to i + 1. `index`
+is the order of the fixations of a subject on an image. The rows may be in any order.
 """
 
 from __future__ import annotations
@@ -12,25 +12,38 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.scanpaths import Listed
+from trainables.contract import Split
+from trainables.entropy_reg.config import Config, Data
+from trainables.entropy_reg.scanpaths import Recording
+from trainables.entropy_reg.sources.listed_images import load_listed
+from trainables.entropy_reg.split import Stimuli
 from trainables.settings import UsageError, abbreviate
 
 _TABLE, _STIMULI = "fixations.csv", "stimuli"
 _NAMES, _NUMBERS = ("image", "subject"), ("index", "x", "y")
 
 
-def listed(data: Data) -> list[Listed]:
-    """The images that have fixations, by name, each with one scanpath per subject; opens none of them.
-
-    Images that the table does not name are left out: without fixations they teach nothing.
+def load(config: Config, data: Data, split: Split) -> Stimuli:
+    """Load the images of a split with their fixations.
 
     Raises:
-        UsageError: folder or table are missing or broken, lack columns, images or numbers, or say something twice.
+        UsageError: as `list_images` and `load_listed` do.
+    """
+    return load_listed(list_images, config, data, split)
+
+
+def list_images(data: Data) -> list[Recording]:
+    """List the images that have fixations, sorted by name, with one scanpath per subject; open none of them.
+
+    Images that the table does not name are left out: without fixations there is nothing to learn from them.
+
+    Raises:
+        UsageError: the folder or the table is missing or broken, lacks columns, images or numbers, or numbers two
+            fixations of a scanpath alike.
     """
     root = data.folder
-    table = _table(root / _TABLE)
-    images = _images(root, table)
+    table = _read_table(root / _TABLE)
+    images = _index_images(root, table)
     subjects = pd.factorize(table["subject"], sort=True)[0]
     order = np.lexsort((table["index"], subjects, images))
     table, images, subjects = table.iloc[order], images[order], subjects[order]
@@ -41,11 +54,13 @@ def listed(data: Data) -> list[Listed]:
     paths: dict[str, list[np.ndarray]] = {}
     for name, path in zip(table["image"].iloc[starts], np.split(points, starts[1:]), strict=True):
         paths.setdefault(name, []).append(path)
-    return [Listed(name, root / _STIMULI / name, None, tuple(each)) for name, each in sorted(paths.items())]
+    return [
+        Recording(name, root / _STIMULI / name, None, tuple(scanpaths)) for name, scanpaths in sorted(paths.items())
+    ]
 
 
-def _table(file: Path) -> pd.DataFrame:
-    """The five columns, once every row is known to have them; the frame's index is the row's line less two."""
+def _read_table(file: Path) -> pd.DataFrame:
+    """Read the five columns and check every row; a row's index is its line in the file less two."""
     if not file.is_file():
         raise UsageError(f"{file} is missing: data.root is the folder that holds {_TABLE} and {_STIMULI}/.")
     try:
@@ -66,51 +81,53 @@ def _table(file: Path) -> pd.DataFrame:
     if table.empty:
         raise UsageError(f"{file} has no rows: each fixation has one.")
     for name in _NAMES:
-        _refuse(file, table, table[name].isna(), name, "complete it")
+        _check_cells(file, table, table[name].isna(), name, "complete it")
     for name in _NUMBERS:
-        _refuse(file, table, ~_finite(table[name]), name, "give a finite number")
+        _check_cells(file, table, ~_is_finite(table[name]), name, "give a finite number")
         table[name] = pd.to_numeric(table[name])
     return table
 
 
-def _finite(column: pd.Series) -> pd.Series:
+def _is_finite(column: pd.Series) -> pd.Series:
+    """Return whether each value is a number that float32 can hold."""
     numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
     with np.errstate(over="ignore"):
         return pd.Series(np.isfinite(numbers.astype(np.float32)), column.index)
 
 
-def _refuse(file: Path, table: pd.DataFrame, wrong: pd.Series, column: str, remedy: str) -> None:
+def _check_cells(file: Path, table: pd.DataFrame, wrong: pd.Series, column: str, remedy: str) -> None:
+    """See that no cell of a column is wrong; the first one that is goes into the message."""
     if wrong.any():
-        place = int(np.argmax(wrong.to_numpy()))
-        said = table[column].iloc[place]
-        words = "nothing" if pd.isna(said) else f"'{said}'"
-        raise UsageError(f"{file}, line {int(table.index[place]) + 2}, says {words} under {column}: {remedy}.")
+        row = int(np.argmax(wrong.to_numpy()))
+        value = table[column].iloc[row]
+        words = "nothing" if pd.isna(value) else f"'{value}'"
+        raise UsageError(f"{file}, line {int(table.index[row]) + 2}, says {words} under {column}: {remedy}.")
 
 
-def _images(root: Path, table: pd.DataFrame) -> np.ndarray:
-    """The place of each row's image among all names, int64 `[rows]`; the table's names become paths of one form."""
-    places, names = pd.factorize(table["image"])
+def _index_images(root: Path, table: pd.DataFrame) -> np.ndarray:
+    """Return the index of each row's image among the sorted names, int64 `[rows]`; normalise the table's paths."""
+    indices, names = pd.factorize(table["image"])
     paths = [PurePosixPath(name).as_posix() for name in names]
-    for place, name in enumerate(paths):
+    for index, name in enumerate(paths):
         if not (root / _STIMULI / name).is_file():
-            line = int(table.index[int(np.argmax(places == place))]) + 2
+            line = int(table.index[int(np.argmax(indices == index))]) + 2
             raise UsageError(
                 f"{root / _TABLE}, line {line}, names the image {name}, which {root / _STIMULI} does not hold: add it, "
                 "or take its rows out."
             )
-    table["image"] = np.array(paths, dtype=object)[places]
+    table["image"] = np.array(paths, dtype=object)[indices]
     return pd.factorize(table["image"], sort=True)[0]
 
 
 def _check_order(file: Path, table: pd.DataFrame, same_path: np.ndarray) -> None:
-    """See that no index of a scanpath comes twice; rows are sorted by it."""
+    """See that no index occurs twice in a scanpath; the rows are sorted by it."""
     index = table["index"].to_numpy()
-    twice = same_path & (index[1:] == index[:-1])
-    if twice.any():
-        place = int(np.argmax(twice)) + 1
-        name, subject, number = (table[column].iloc[place] for column in ("image", "subject", "index"))
-        one, other = sorted(int(table.index[each]) + 2 for each in (place - 1, place))
+    duplicates = same_path & (index[1:] == index[:-1])
+    if duplicates.any():
+        row = int(np.argmax(duplicates)) + 1
+        name, subject, number = (table[column].iloc[row] for column in ("image", "subject", "index"))
+        first, second = sorted(int(line) + 2 for line in table.index[[row - 1, row]])
         raise UsageError(
-            f"{file} has index {number:g} of subject {subject} on {name} twice, in lines {one} and {other}: number "
+            f"{file} has index {number:g} of subject {subject} on {name} twice, in lines {first} and {second}: number "
             "the fixations of a scanpath from 0."
         )

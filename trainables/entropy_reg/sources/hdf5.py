@@ -1,4 +1,4 @@
-"""HDF5 files as pysaliency writes them: what is in one, or a sentence on why it cannot be used."""
+"""Reading HDF5 files as pysaliency writes them, with a sentence where one cannot be used."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 
 from trainables.settings import UsageError
 
-UNREADABLE = (OSError, KeyError, RuntimeError, TypeError, ValueError)
+HDF5_ERRORS = (OSError, KeyError, RuntimeError, TypeError, ValueError)
 
 
-def opened(file: Path) -> Any:
-    """The file, open for reading.
+def open_hdf5(file: Path) -> Any:
+    """Open a file for reading.
 
     Raises:
-        UsageError: it is missing, or no HDF5 file.
+        UsageError: it is missing, or is no HDF5 file.
     """
     if not file.is_file():
         raise UsageError(f"{file} is missing: data.root is the folder that holds pysaliency's files.")
@@ -27,25 +27,25 @@ def opened(file: Path) -> Any:
         raise UsageError(f"{file} is no HDF5 file: write it anew with pysaliency.") from error
 
 
-def kind_of(source: Any) -> str:
-    """pysaliency's name for what is in a file or group."""
-    return text(source.attrs.get("type", "nothing of pysaliency"))
+def pysaliency_type(source: Any) -> str:
+    """Return pysaliency's name for the content of a file or group."""
+    return decode_text(source.attrs.get("type", "nothing of pysaliency"))
 
 
-def text(value: Any) -> str:
-    """A string as HDF5 gives it, of bytes or not."""
+def decode_text(value: Any) -> str:
+    """Decode a string, which HDF5 may return as bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
-def array(source: Any, name: str, dimensions: int, kinds: str = "iuf") -> np.ndarray:
-    """A data set of so many dimensions, whose numbers are of one of NumPy's `kinds`.
+def read_array(source: Any, name: str, dimensions: int, kinds: str = "iuf") -> np.ndarray:
+    """Read a data set and check its number of dimensions and its dtype, one of NumPy's `kinds`.
 
     Raises:
-        UsageError: it is missing, broken or another one.
+        UsageError: it is missing or broken, or has other dimensions or another dtype.
     """
     try:
         values = np.asarray(source[name][()])
-    except UNREADABLE as error:
+    except HDF5_ERRORS as error:
         raise UsageError(f"{source.file.filename} lacks '{name}', or it is broken: write it anew.") from error
     if values.ndim != dimensions or values.dtype.kind not in kinds:
         raise UsageError(
@@ -55,12 +55,12 @@ def array(source: Any, name: str, dimensions: int, kinds: str = "iuf") -> np.nda
     return values
 
 
-def check_as_many(source: Any, rows: dict[str, int]) -> None:
-    """See that data sets, by name, have the same number of rows.
+def check_row_counts(source: Any, rows: dict[str, int]) -> None:
+    """See that data sets, given by name with their numbers of rows, have the same number.
 
     Raises:
-        UsageError: they have not.
+        UsageError: they do not.
     """
     if len(set(rows.values())) > 1:
-        said = ", ".join(f"{many} of '{name}'" for name, many in rows.items())
-        raise UsageError(f"{source.file.filename} has unlike numbers of rows, {said}: write it anew.")
+        counts = ", ".join(f"{count} of '{name}'" for name, count in rows.items())
+        raise UsageError(f"{source.file.filename} has unlike numbers of rows, {counts}: write it anew.")

@@ -1,13 +1,13 @@
 """MIT1003 as published: `ALLSTIMULI/*.jpeg`, and `DATA/SUBJECT/STIMULUS.mat` with the gaze of a subject on an image.
 
-A file holds one struct. Its `DATA(1).eyeData` has a row for each sample, 240 a second for three seconds, of which the
-first two numbers are x and y in pixels of the image, counted from 0: the experiment has already taken off the image's
-place on the screen. Negative numbers are blinks, or gaze beside an image that does not fill the screen.
+A file holds one struct. Its `DATA(1).eyeData` has one row per sample, 240 per second for three seconds; the first two
+columns are x and y in pixels of the image, counted from 0: the offset of the image on the screen is already subtracted.
+Negative numbers are blinks, or gaze beside an image that does not fill the screen.
 
-Fixations are found as in the data set's own `checkFixations.m`: a saccade begins where speed rises, and ends where it
-has fallen. What is done with them is not from that file: a fixation outside the image is left out of the scanpath, for
-nothing tells it from a blink; and where it is the first one, the image's middle takes its place, since subjects looked
-there when the image came. Drifts, durations and flags are not computed.
+Fixations are detected as in the data set's own `checkFixations.m`: a saccade begins where the speed rises and ends
+where it has fallen. Their use here is not from that file: a fixation outside the image is left out of the scanpath,
+because it cannot be told from a blink; if it is the first one, it is replaced by the image's centre, where subjects
+looked when the image appeared. Drifts, durations and flags are not computed.
 
 Source: Judd, Ehinger, Durand and Torralba 2009, Learning to predict where humans look, and the code beside its data.
 """
@@ -24,19 +24,22 @@ from PIL import Image
 from scipy import io
 from tqdm import tqdm
 
-from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.scanpaths import Listed
+from trainables.contract import Split
+from trainables.entropy_reg.config import Config, Data
+from trainables.entropy_reg.scanpaths import Recording
+from trainables.entropy_reg.sources.listed_images import load_listed
+from trainables.entropy_reg.split import Stimuli
 from trainables.images.squares import PILLOW_ERRORS
 from trainables.settings import UsageError, abbreviate
 
 _STIMULI, _DATA = "ALLSTIMULI", "DATA"
 _RATE = 240  # samples per second
 _WINDOW = 4  # samples
-_THRESHOLD = 6 * 34  # of the change of speed, in pixels per second: 6 degrees of 34 pixels
-_RUN = 3  # samples over the threshold that make a saccade
-_BRAKING = 25  # samples in which a saccade's speed must fall again
-_SHORTEST = 12  # samples: a fixation of 50 ms or less is part of a saccade
-_BROKEN = (
+_THRESHOLD = 6 * 34  # for the change of speed, in pixels per second: 6 degrees of 34 pixels each
+_MIN_RUN = 3  # samples above the threshold that make a saccade
+_MAX_DELAY = 25  # samples within which the speed of a saccade must fall again
+_MAX_GAP = 12  # samples: a fixation of 50 ms or less is part of a saccade
+_SCIPY_ERRORS = (
     OSError,
     ValueError,
     TypeError,
@@ -49,14 +52,23 @@ _BROKEN = (
 )
 
 
-def listed(data: Data) -> list[Listed]:
-    """The images of `data.root`, by name, each with one scanpath per subject; of each only the header is read.
-
-    The first fixation of a scanpath is the one on the cross in the middle, from before the image came. Images that no
-    subject has fixated are left out.
+def load(config: Config, data: Data, split: Split) -> Stimuli:
+    """Load the images of a split with their fixations.
 
     Raises:
-        UsageError: folders or files are missing or broken, or gaze is of an image that is not there.
+        UsageError: as `list_images` and `load_listed` do.
+    """
+    return load_listed(list_images, config, data, split)
+
+
+def list_images(data: Data) -> list[Recording]:
+    """List the images of `data.root`, sorted by name, with one scanpath per subject; read only their headers.
+
+    The first fixation of a scanpath is the one on the cross in the centre, from before the image appeared. Images that
+    no subject has fixated are left out.
+
+    Raises:
+        UsageError: folders or files are missing or broken, or there is gaze on an image that is missing.
     """
     root = data.folder
     files = {file.stem: file for file in sorted((root / _STIMULI).glob("*.jpeg")) if not file.name.startswith(".")}
@@ -64,52 +76,59 @@ def listed(data: Data) -> list[Listed]:
         raise UsageError(
             f"{root / _STIMULI} has no images, *.jpeg: data.root is the folder that holds it and {_DATA}/."
         )
-    subjects = _subjects(root / _DATA, set(files))
-    found = []
+    subjects = _list_subjects(root / _DATA, set(files))
+    images = []
     for stem, file in tqdm(files.items(), desc="finding fixations", unit="image", delay=1):
-        size = _size(file)
-        paths = [_scanpath(fixated(_gaze(subject / f"{stem}.mat")), size) for subject in subjects]
-        if kept := tuple(path for path in paths if len(path)):
-            found.append(Listed(file.name, file, None, kept))
-    return found
+        size = _read_size(file)
+        fixations = (detect_fixations(_read_gaze(subject / f"{stem}.mat")) for subject in subjects)
+        scanpaths = [_scanpath(points, size) for points in fixations]
+        if not_empty := tuple(path for path in scanpaths if len(path)):
+            images.append(Recording(file.name, file, None, not_empty))
+    return images
 
 
-def fixated(gaze: np.ndarray) -> np.ndarray:
-    """Where the eye rested, float64 `[n, 2]`, of gaze `[samples, 2]` in pixels at 240 samples per second.
+def detect_fixations(gaze: np.ndarray) -> np.ndarray:
+    """Detect the fixations in gaze at 240 samples per second.
 
-    A fixation is the median of its samples. Samples that are not numbers belong to no median; a fixation of them alone
-    is not a number. Gaze without a saccade is one fixation.
+    A fixation is the median of its samples without NaNs, and NaN if it has no others. Gaze without a saccade is one
+    fixation.
 
-    Source: `checkFixations.m` of MIT1003, its acceleration criterion.
+    Args:
+        gaze: float64 `[samples, 2]`, x and y in pixels.
+
+    Returns:
+        float64 `[n, 2]`.
+
+    Source: the acceleration criterion of `checkFixations.m` of MIT1003.
     """
     saccades = _saccades(_acceleration(gaze), len(gaze))
     starts = [0, *(end + 1 for _, end in saccades)]
     ends = [*(start for start, _ in saccades), len(gaze)]
-    rests = [gaze[start:end] for start, end in zip(starts, ends, strict=True) if start < end]
-    return np.array([_median(each) for each in rests], np.float64).reshape(-1, 2)
+    segments = [gaze[start:end] for start, end in zip(starts, ends, strict=True) if start < end]
+    return np.array([_median(samples) for samples in segments], np.float64).reshape(-1, 2)
 
 
-def _subjects(folder: Path, stems: set[str]) -> list[Path]:
-    """The subjects' folders, once each is known to have gaze on every image and on no other."""
-    subjects = sorted(each for each in folder.glob("*") if each.is_dir() and not each.name.startswith("."))
+def _list_subjects(folder: Path, stems: set[str]) -> list[Path]:
+    """List the subjects' folders; see that each has gaze on every image and on no other."""
+    subjects = sorted(path for path in folder.glob("*") if path.is_dir() and not path.name.startswith("."))
     if not subjects:
         raise UsageError(f"{folder} has no folders, one for each subject: put the contents of DATA.zip there.")
     for subject in subjects:
-        recorded = {file.stem for file in subject.glob("*.mat") if not file.name.startswith(".")}
-        if strays := sorted(recorded - stems):
+        recordings = {file.stem for file in subject.glob("*.mat") if not file.name.startswith(".")}
+        if strays := sorted(recordings - stems):
             raise UsageError(
-                f"{subject} has gaze on {abbreviate(strays)}, which {_STIMULI}/ does not hold as .jpeg: add the images, or "
-                "take the .mat files out."
+                f"{subject} has gaze on {abbreviate(strays)}, which {_STIMULI}/ does not hold as .jpeg: add the "
+                "images, or take the .mat files out."
             )
-        if lacking := sorted(stems - recorded):
+        if lacking := sorted(stems - recordings):
             raise UsageError(
                 f"{subject} lacks the .mat of {abbreviate(lacking)}: unpack DATA.zip anew, or take the images out."
             )
     return subjects
 
 
-def _size(file: Path) -> tuple[int, int] | None:
-    """Width and height; None where they cannot be read, of which those who decode the image will tell."""
+def _read_size(file: Path) -> tuple[int, int] | None:
+    """Read width and height; None where that fails, which is reported when the image is decoded."""
     try:
         with Image.open(file) as image:
             return image.size
@@ -117,13 +136,13 @@ def _size(file: Path) -> tuple[int, int] | None:
         return None
 
 
-def _gaze(file: Path) -> np.ndarray:
-    """float64 `[samples, 2]`, x and y; not a number where the tracker lost the eye."""
+def _read_gaze(file: Path) -> np.ndarray:
+    """Read gaze as float64 `[samples, 2]`, x and y; NaN where the tracker lost the eye."""
     try:
         content = io.loadmat(file)
-        (name,) = (each for each in content if not each.startswith("__"))
-        gaze = np.asarray(_first(_first(content[name], "DATA"), "eyeData"), np.float64)
-    except (*_BROKEN, io.matlab.MatReadError) as error:
+        (variable,) = (name for name in content if not name.startswith("__"))
+        gaze = np.asarray(_first_field(_first_field(content[variable], "DATA"), "eyeData"), np.float64)
+    except (*_SCIPY_ERRORS, io.matlab.MatReadError) as error:
         raise UsageError(f"{file} holds no struct with DATA.eyeData ({type(error).__name__}): get it anew.") from error
     if gaze.ndim != 2 or gaze.shape[1] < 2 or np.isinf(gaze).any():
         raise UsageError(
@@ -132,15 +151,15 @@ def _gaze(file: Path) -> np.ndarray:
     return gaze[:, :2]
 
 
-def _first(array: Any, field: str) -> Any:
-    """A field of the first struct in an array of structs."""
+def _first_field(array: Any, field: str) -> Any:
+    """Return a field of the first struct in an array of structs."""
     return array[field].flat[0]
 
 
 def _scanpath(points: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """The fixations inside the image, float32 `[n, 2]`; the middle in place of a first one that is outside.
+    """Keep the fixations inside the image, float32 `[n, 2]`; a first one that is outside becomes the centre.
 
-    Source: https://github.com/matthias-k/pysaliency, MIT1003 with initial fixation; an edge is outside there too.
+    Source: https://github.com/matthias-k/pysaliency, MIT1003 with initial fixation; there, too, the edge is outside.
     """
     if size is None:
         return points[np.isfinite(points).all(axis=1)].astype(np.float32)
@@ -152,9 +171,9 @@ def _scanpath(points: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
 
 
 def _acceleration(gaze: np.ndarray) -> np.ndarray:
-    """How much the speed rises within five samples, in pixels per second; 0 at both ends.
+    """Compute how much the speed rises within five samples, in pixels per second; 0 at both ends.
 
-    The published sums of five smoothed steps, one sample apart, differ by their outer steps alone.
+    The published code subtracts two sums of five smoothed steps, one sample apart; all but their outer steps cancel.
     """
     steps = np.concatenate([[0.0], np.hypot(*np.diff(gaze, axis=0).T)])
     smooth = np.convolve(steps, np.full(_WINDOW, 1 / _WINDOW))[: len(gaze)]
@@ -165,37 +184,43 @@ def _acceleration(gaze: np.ndarray) -> np.ndarray:
 
 
 def _saccades(rise: np.ndarray, samples: int) -> list[tuple[int, int]]:
-    """First and last sample of each saccade; what lies between two is a fixation."""
-    found = []
+    """Return the first and last sample of every saccade; between two saccades lies a fixation."""
+    saccades = []
     runs = _runs(rise > _THRESHOLD)
     for start, stop in runs:
-        end = _end(rise, stop)
+        end = _end_of_fall(rise, stop)
         if end is None and len(runs) == 1 and stop == np.flatnonzero(rise)[-1]:
             end = samples - 1  # the recording ended before the eye came to rest
         if end is not None:
-            found.append((start, end))
-    merged: list[tuple[int, int]] = []
-    for start, end in found:
-        too_short = merged and start - merged[-1][1] <= _SHORTEST
-        merged.append((merged.pop()[0] if too_short else start, end))
-    if merged and samples - 1 - merged[-1][1] <= _SHORTEST:
-        merged[-1] = (merged[-1][0], samples - 1)
-    return merged
+            saccades.append((start, end))
+    return _merge_saccades(saccades, samples)
 
 
-def _runs(over: np.ndarray) -> list[tuple[int, int]]:
-    """First and last sample of each run that is long enough."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], over, [False]]).astype(np.int8))).reshape(-1, 2)
-    return [(int(first), int(after) - 1) for first, after in edges if after - first >= _RUN]
+def _merge_saccades(saccades: list[tuple[int, int]], samples: int) -> list[tuple[int, int]]:
+    """Merge saccades, and the last one with the end of the recording, where the fixation between is too short."""
+    result: list[tuple[int, int]] = []
+    for start, end in saccades:
+        too_short = result and start - result[-1][1] <= _MAX_GAP
+        result.append((result.pop()[0] if too_short else start, end))
+    if result and samples - 1 - result[-1][1] <= _MAX_GAP:
+        result[-1] = (result[-1][0], samples - 1)
+    return result
 
 
-def _end(rise: np.ndarray, stop: int) -> int | None:
-    """The last sample of the next fall of speed, which must come soon."""
-    falls: np.ndarray = rise[stop + 1 : stop + 2 + _BRAKING] < -_THRESHOLD
+def _runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """Return the first and last sample of every run that is long enough."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8))).reshape(-1, 2)
+    return [(int(start), int(stop) - 1) for start, stop in edges if stop - start >= _MIN_RUN]
+
+
+def _end_of_fall(rise: np.ndarray, stop: int) -> int | None:
+    """Return the last sample of the fall of speed that ends a saccade; None if none follows soon after `stop`."""
+    falls: np.ndarray = rise[stop + 1 : stop + 2 + _MAX_DELAY] < -_THRESHOLD
     ends = np.flatnonzero(falls[:-1] & ~falls[1:])
     return stop + 1 + int(ends[0]) if len(ends) else None
 
 
 def _median(samples: np.ndarray) -> list[float]:
-    """Of x and of y, each of the samples that are numbers."""
-    return [float(np.median(each)) if len(each) else np.nan for each in (one[~np.isnan(one)] for one in samples.T)]
+    """Compute the medians of x and of y without NaNs; NaN where there is nothing else."""
+    columns = (column[~np.isnan(column)] for column in samples.T)
+    return [float(np.median(column)) if len(column) else np.nan for column in columns]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.sources.fixations import listed
+from trainables.entropy_reg.sources.fixations import list_images
 from trainables.settings import UsageError
 
 HEADER = ["image", "subject", "index", "x", "y", "duration_ms"]
@@ -30,12 +30,12 @@ def write(root: Path, rows=ROWS, header=HEADER, images=("a.png", "b.png", "unsee
 
 
 def read(root: Path):
-    return listed(Data(source="fixations", root=str(root)))
+    return list_images(Data(source="fixations", root=str(root)))
 
 
-def changed(place: int, column: str, value) -> list[list]:
+def change_row(index: int, column: str, value) -> list[list]:
     rows = [list(row) for row in ROWS]
-    rows[place][HEADER.index(column)] = value
+    rows[index][HEADER.index(column)] = value
     return rows
 
 
@@ -49,7 +49,7 @@ def test_images_come_by_name_with_the_scanpath_of_each_subject(tmp_path):
     assert first.size is None
     assert [path.tolist() for path in first.scanpaths] == [[[5.0, 6.0]]]
     assert [path.tolist() for path in second.scanpaths] == [[[-7.0, 800.0]], [[1.5, 2.0], [3.0, 4.25]]]
-    assert {path.dtype for each in (first, second) for path in each.scanpaths} == {np.dtype(np.float32)}
+    assert {path.dtype for image in (first, second) for path in image.scanpaths} == {np.dtype(np.float32)}
 
 
 def test_rows_may_come_in_any_order(tmp_path):
@@ -57,15 +57,15 @@ def test_rows_may_come_in_any_order(tmp_path):
     paths = {(f"{name}.png", subject): rng.uniform(0, 90, (length, 2)).astype(np.float32) for name, subject, length in
              [("a", "x", 12), ("a", "y", 1), ("b", "y", 30), ("c/d", "z", 11)]}  # fmt: skip
     rows = [
-        [*key, place, *map(repr, map(float, point)), 0]
+        [*key, index, *map(repr, map(float, point)), 0]
         for key, path in paths.items()
-        for place, point in enumerate(path)
+        for index, point in enumerate(path)
     ]
     names = {name for name, _ in paths}
-    shuffled = [rows[place] for place in rng.permutation(len(rows))]
-    found = read(write(tmp_path, shuffled, images=names))
-    assert [each.name for each in found] == ["a.png", "b.png", "c/d.png"]
-    read_back = [path for each in found for path in each.scanpaths]
+    rows_in_any_order = [rows[index] for index in rng.permutation(len(rows))]
+    found = read(write(tmp_path, rows_in_any_order, images=names))
+    assert [image.name for image in found] == ["a.png", "b.png", "c/d.png"]
+    read_back = [path for image in found for path in image.scanpaths]
     for path, expected in zip(read_back, paths.values(), strict=True):
         np.testing.assert_array_equal(path, expected)
 
@@ -77,7 +77,7 @@ def test_an_index_is_a_number_and_need_not_begin_at_0(tmp_path):
 
 
 def test_images_without_fixations_are_left_out(tmp_path):
-    assert "unseen.png" not in [each.name for each in read(write(tmp_path))]
+    assert "unseen.png" not in [image.name for image in read(write(tmp_path))]
 
 
 def test_two_ways_to_write_a_path_are_one_image(tmp_path):
@@ -95,7 +95,7 @@ def test_a_byte_order_mark_other_columns_and_empty_lines_do_no_harm(tmp_path):
 
 
 def test_names_that_look_like_numbers_are_names(tmp_path):
-    assert [each.name for each in read(write(tmp_path, [["007", "1", 0, 1, 1, 1]], images=["007"]))] == ["007"]
+    assert [image.name for image in read(write(tmp_path, [["007", "1", 0, 1, 1, 1]], images=["007"]))] == ["007"]
 
 
 def test_lines_are_counted_with_the_empty_ones(tmp_path):
@@ -109,28 +109,28 @@ def test_real_fixations_are_those_of_the_table(real_data):
     root = real_data("fixations")
     found = read(root)
     assert len(found) == 700
-    assert sum(len(each.scanpaths) for each in found) == 10500
+    assert sum(len(image.scanpaths) for image in found) == 10500
     with (root / "fixations.csv").open(newline="") as stream:
         rows = [row for row in csv.DictReader(stream) if row["image"] == found[350].name and row["subject"] == "3"]
     expected = [[float(row["x"]), float(row["y"])] for row in sorted(rows, key=lambda row: int(row["index"]))]
     assert any(np.array_equal(path, np.array(expected, np.float32)) for path in found[350].scanpaths)
-    assert sum(len(path) for each in found for path in each.scanpaths) == 98321
+    assert sum(len(path) for image in found for path in image.scanpaths) == 98321
 
 
 # what is refused
 
 REFUSED = {
-    r"csv, line 3, says 'nan' under x: give a finite number": changed(1, "x", "nan"),
-    r"csv, line 4, says 'inf' under y": changed(2, "y", "inf"),
-    r"csv, line 2, says '1e\+?300' under y": changed(0, "y", "1e300"),
-    r"csv, line 5, says 'left' under x": changed(3, "x", "left"),
-    r"csv, line 3, says nothing under y": changed(1, "y", ""),
-    r"csv, line 3, says 'first' under index": changed(1, "index", "first"),
-    r"csv, line 2, says nothing under subject: complete it": changed(0, "subject", ""),
-    r"csv, line 4, says nothing under image": changed(2, "image", ""),
-    r"csv, line 4, names the image c\.png, which \S+stimuli does not hold: add it": changed(2, "image", "c.png"),
-    r"has index 0 of subject 2 on b\.png twice, in lines 2 and 3": changed(1, "index", 0),
-    r"has index 1 of subject 1 on b\.png twice, in lines 5 and 6": [*changed(3, "index", 1), ["./b.png", 1, 1.0, 0, 0]],
+    r"csv, line 3, says 'nan' under x: give a finite number": change_row(1, "x", "nan"),
+    r"csv, line 4, says 'inf' under y": change_row(2, "y", "inf"),
+    r"csv, line 2, says '1e\+?300' under y": change_row(0, "y", "1e300"),
+    r"csv, line 5, says 'left' under x": change_row(3, "x", "left"),
+    r"csv, line 3, says nothing under y": change_row(1, "y", ""),
+    r"csv, line 3, says 'first' under index": change_row(1, "index", "first"),
+    r"csv, line 2, says nothing under subject: complete it": change_row(0, "subject", ""),
+    r"csv, line 4, says nothing under image": change_row(2, "image", ""),
+    r"csv, line 4, names the image c\.png, which \S+stimuli does not hold: add it": change_row(2, "image", "c.png"),
+    r"has index 0 of subject 2 on b\.png twice, in lines 2 and 3": change_row(1, "index", 0),
+    r"has index 1 of subject 1 on b\.png twice, in lines 5 and 6": [*change_row(3, "index", 1), ["./b.png", 1, 1.0, 0, 0]],
     r"has no rows": [],
 }  # fmt: skip
 

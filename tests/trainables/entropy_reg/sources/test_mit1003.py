@@ -9,27 +9,27 @@ from PIL import Image
 from scipy.io import savemat
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.sources.mit1003 import fixated, listed
+from trainables.entropy_reg.sources.mit1003 import detect_fixations, list_images
 from trainables.settings import UsageError
 
 WIDTH, HEIGHT = 640, 480
 MIDDLE = [320.0, 240.0]
-PLACES = [[322.0, 238.0], [100.0, 90.0], [500.0, 400.0], [480.0, 60.0]]
+POINTS = [[322.0, 238.0], [100.0, 90.0], [500.0, 400.0], [480.0, 60.0]]
 
 
-def rests(places=PLACES, samples=60, flight=6, noise=0.0, seed=0) -> np.ndarray:
-    """Gaze that rests at places and flies between them, fastest in the middle of the way."""
+def rests(points=POINTS, samples=60, flight=6, noise=0.0, seed=0) -> np.ndarray:
+    """Simulate gaze that rests at points and moves between them, fastest halfway."""
     way = np.linspace(0, 1, flight + 2)[1:-1, None]
     way = way**2 * (3 - 2 * way)
-    parts = [np.repeat([places[0]], samples, axis=0)]
-    for one, other in pairwise(places):
-        parts += [np.array(one) + way * (np.array(other) - one), np.repeat([other], samples, axis=0)]
+    parts = [np.repeat([points[0]], samples, axis=0)]
+    for start, end in pairwise(points):
+        parts += [np.array(start) + way * (np.array(end) - start), np.repeat([end], samples, axis=0)]
     gaze = np.concatenate(parts)
     return gaze + noise * np.random.default_rng(seed).normal(size=gaze.shape)
 
 
 def record(root: Path, subject: str, stem: str, gaze, **more) -> None:
-    """One file as the experiment wrote it: the variable is called like the image, but for what Matlab cuts off."""
+    """Write a file as the experiment did: the variable is named after the image, as far as Matlab allows."""
     (root / "DATA" / subject).mkdir(parents=True, exist_ok=True)
     struct = {"subName": subject, "Nreps": 1, "imgName": f"{stem}.jpeg", "DATA": {"block": 1, "eyeData": gaze, **more}}
     savemat(root / "DATA" / subject / f"{stem}.mat", {f"v{stem}"[:31]: struct})
@@ -42,7 +42,7 @@ def picture(root: Path, stem: str, size=(WIDTH, HEIGHT)) -> None:
 
 @pytest.fixture
 def small(tmp_path):
-    """Two images and two subjects, and what else the published folders hold."""
+    """Write two images and two subjects, and the other files of the published folders."""
     for stem in ("i2", "i10"):
         picture(tmp_path, stem)
         for subject in ("ajs", "CNG"):
@@ -53,11 +53,11 @@ def small(tmp_path):
 
 
 def read(root: Path):
-    return listed(Data(source="mit1003", root=str(root)))
+    return list_images(Data(source="mit1003", root=str(root)))
 
 
 def path_of(root: Path, gaze) -> list[list[float]]:
-    """The only scanpath of an image of its own."""
+    """Write an image with one subject; its scanpath."""
     picture(root, "own")
     record(root, "one", "own", gaze)
     (only,) = read(root)
@@ -68,32 +68,32 @@ def path_of(root: Path, gaze) -> list[list[float]]:
 
 
 def test_a_fixation_is_where_gaze_rests_between_saccades():
-    np.testing.assert_allclose(fixated(rests()), PLACES, atol=0.5)
+    np.testing.assert_allclose(detect_fixations(rests()), POINTS, atol=0.5)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_noise_of_the_tracker_makes_no_saccades(seed):
-    found = fixated(rests(noise=0.3, seed=seed))
-    np.testing.assert_allclose(found, PLACES, atol=1)
+    found = detect_fixations(rests(noise=0.3, seed=seed))
+    np.testing.assert_allclose(found, POINTS, atol=1)
 
 
 def test_fixations_follow_gaze_that_is_moved_or_mirrored():
     gaze = rests(noise=0.3)
     moved = np.array([7, -900])
-    np.testing.assert_allclose(fixated(gaze + moved), fixated(gaze) + moved)
-    np.testing.assert_allclose(fixated(gaze[:, ::-1]), fixated(gaze)[:, ::-1])
+    np.testing.assert_allclose(detect_fixations(gaze + moved), detect_fixations(gaze) + moved)
+    np.testing.assert_allclose(detect_fixations(gaze[:, ::-1]), detect_fixations(gaze)[:, ::-1])
 
 
 def test_a_fixation_is_the_median_of_its_samples_in_x_and_in_y():
     gaze = rests([[100.0, 100.0], [400.0, 300.0]], samples=101)
     gaze[:60] += [[0.001, -0.002]]
     gaze[60:80] += 0.004
-    assert fixated(gaze)[0].tolist() == [100.001, 99.998]
+    assert detect_fixations(gaze)[0].tolist() == [100.001, 99.998]
 
 
-@pytest.mark.parametrize("gaze", [rests(PLACES[:1]), rests(PLACES[:1], samples=3), rests([[5, 5], [9, 5]], flight=40)])
+@pytest.mark.parametrize("gaze", [rests(POINTS[:1]), rests(POINTS[:1], samples=3), rests([[5, 5], [9, 5]], flight=40)])
 def test_gaze_without_a_saccade_is_one_fixation(gaze):
-    np.testing.assert_array_equal(fixated(gaze), [np.median(gaze, axis=0)])
+    np.testing.assert_array_equal(detect_fixations(gaze), [np.median(gaze, axis=0)])
 
 
 # The limits below are those of the published marking: done with pencil, or by its steps one after the other.
@@ -105,13 +105,13 @@ def test_a_saccade_is_three_samples_in_which_speed_rises_by_204_pixels_per_secon
     # smoothed over 4 samples, speed rises in 5 samples by ¾ step at least in four of them, by a whole step in two
     x = np.cumsum(steps)
     assert (0.75 * step * 60 > 204) == (fixations == 2)
-    assert len(fixated(np.stack([x, 0 * x], axis=1))) == fixations
+    assert len(detect_fixations(np.stack([x, 0 * x], axis=1))) == fixations
 
 
 def test_a_rest_of_50_ms_belongs_to_the_saccades_around_it():
     def found(samples: int) -> int:
-        before, after = rests(PLACES[:2])[:-60], rests(PLACES[1:3])[60:]
-        return len(fixated(np.concatenate([before, np.repeat([PLACES[1]], samples, axis=0), after])))
+        before, after = rests(POINTS[:2])[:-60], rests(POINTS[1:3])[60:]
+        return len(detect_fixations(np.concatenate([before, np.repeat([POINTS[1]], samples, axis=0), after])))
 
     assert [found(samples + 60) for samples in range(3)] == [3, 3, 3]
     assert [found(samples) for samples in range(85)] == [2] * 21 + [3] * 64
@@ -121,7 +121,7 @@ def test_what_speeds_up_and_does_not_slow_down_soon_is_no_saccade():
     def found(glide: int) -> int:
         steps = np.concatenate([np.zeros(40), np.linspace(2, 12, 6), np.full(glide, 12), np.zeros(60)])
         x = 480 + np.cumsum(steps)
-        return len(fixated(np.concatenate([rests(), np.stack([x, 0 * x + 480], axis=1)])))
+        return len(detect_fixations(np.concatenate([rests(), np.stack([x, 0 * x + 480], axis=1)])))
 
     assert [found(glide) for glide in range(45)] == [6] * 23 + [5] * 22
 
@@ -129,38 +129,38 @@ def test_what_speeds_up_and_does_not_slow_down_soon_is_no_saccade():
 def test_a_recording_may_end_within_its_only_saccade():
     step = np.concatenate([np.zeros(40), np.cumsum(np.arange(12) * 6.0)])
     gaze = 100 + np.stack([step, step], axis=1)
-    np.testing.assert_array_equal(fixated(gaze), [[100, 100]])
+    np.testing.assert_array_equal(detect_fixations(gaze), [[100, 100]])
 
 
 def test_a_last_rest_that_is_too_short_is_no_fixation():
-    gaze = rests(PLACES[:3])
-    assert [len(fixated(gaze[: len(gaze) - cut])) for cut in range(60)] == [3] * 44 + [2] * 16
+    gaze = rests(POINTS[:3])
+    assert [len(detect_fixations(gaze[: len(gaze) - cut])) for cut in range(60)] == [3] * 44 + [2] * 16
 
 
 def test_lost_samples_belong_to_no_median():
     gaze = rests()
     gaze[20:25] = np.nan
-    np.testing.assert_allclose(fixated(gaze), PLACES, atol=0.5)
+    np.testing.assert_allclose(detect_fixations(gaze), POINTS, atol=0.5)
 
 
 @pytest.mark.parametrize("samples", range(1, 12))
 def test_a_handful_of_samples_is_one_fixation(samples):
-    assert fixated(np.ones((samples, 2))).tolist() == [[1, 1]]
-    assert fixated(np.empty((0, 2))).shape == (0, 2)
+    assert detect_fixations(np.ones((samples, 2))).tolist() == [[1, 1]]
+    assert detect_fixations(np.empty((0, 2))).shape == (0, 2)
 
 
 # scanpaths
 
 
 def test_images_come_by_name_with_a_scanpath_of_each_subject(small):
-    record(small, "ajs", "i2", rests(PLACES[:2]))
+    record(small, "ajs", "i2", rests(POINTS[:2]))
     first, second = read(small)
     assert (first.name, second.name) == ("i10.jpeg", "i2.jpeg")
     assert second.file == small / "ALLSTIMULI" / "i2.jpeg"
     assert second.size is None
     assert [len(path) for path in second.scanpaths] == [4, 2]  # CNG before ajs
     assert second.scanpaths[0].dtype == np.float32
-    np.testing.assert_allclose(second.scanpaths[0], PLACES, atol=0.5)
+    np.testing.assert_allclose(second.scanpaths[0], POINTS, atol=0.5)
 
 
 def test_a_name_longer_than_matlab_allows_is_read(tmp_path):
@@ -173,14 +173,14 @@ def test_a_name_longer_than_matlab_allows_is_read(tmp_path):
 def test_a_fixation_outside_the_image_is_in_no_scanpath(tmp_path):
     outside = [[-60.0, 300.0], [300.0, -60.0], [WIDTH + 5.0, 9.0], [9.0, HEIGHT + 5.0]]
     for each in outside:
-        found = path_of(tmp_path, rests([MIDDLE, PLACES[1], each, PLACES[2]]))
-        np.testing.assert_allclose(found, [MIDDLE, PLACES[1], PLACES[2]], atol=0.5)
+        found = path_of(tmp_path, rests([MIDDLE, POINTS[1], each, POINTS[2]]))
+        np.testing.assert_allclose(found, [MIDDLE, POINTS[1], POINTS[2]], atol=0.5)
 
 
 def test_a_first_fixation_outside_the_image_is_replaced_by_its_middle(tmp_path):
-    found = path_of(tmp_path, rests([[-200.0, -200.0], [-50.0, 300.0], *PLACES[1:]]))
+    found = path_of(tmp_path, rests([[-200.0, -200.0], [-50.0, 300.0], *POINTS[1:]]))
     assert found[0] == MIDDLE
-    np.testing.assert_allclose(found[1:], PLACES[1:], atol=0.5)
+    np.testing.assert_allclose(found[1:], POINTS[1:], atol=0.5)
 
 
 def test_the_middle_is_that_of_the_image(tmp_path):
@@ -199,7 +199,7 @@ def test_what_no_subject_fixated_is_left_out(small):
 def test_only_the_first_two_columns_are_gaze(tmp_path):
     gaze = rests()
     found = path_of(tmp_path, np.concatenate([gaze, np.ones((len(gaze), 1))], axis=1))
-    np.testing.assert_allclose(found, PLACES, atol=0.5)
+    np.testing.assert_allclose(found, POINTS, atol=0.5)
 
 
 def test_an_image_that_cannot_be_read_is_left_to_those_who_decode_it(small):

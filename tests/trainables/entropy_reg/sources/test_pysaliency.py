@@ -12,13 +12,13 @@ import pytest
 from PIL import Image
 
 from trainables.entropy_reg.config import Data
-from trainables.entropy_reg.sources.pysaliency import listed
+from trainables.entropy_reg.sources.pysaliency import list_images
 from trainables.settings import UsageError
 
 NAN = np.nan
 NAMES = ["im2.png", "im10.png", "im1.png"]
-PICTURES = [np.random.default_rng(place).integers(0, 255, shape, dtype=np.uint8)
-            for place, shape in enumerate([(30, 40, 3), (20, 50), (10, 12, 1)])]  # fmt: skip
+PICTURES = [np.random.default_rng(index).integers(0, 255, shape, dtype=np.uint8)
+            for index, shape in enumerate([(30, 40, 3), (20, 50), (10, 12, 1)])]  # fmt: skip
 PATHS = [(2, [[1.5, 2], [3, 4], [5, 6]]), (0, [[7, 8]]), (2, [[1.5, 2], [9, 10]]), (0, []), (0, [[7, 8], [11, 99]])]
 EXPECTED = {"im1.png": [PATHS[0][1], PATHS[2][1]], "im2.png": [PATHS[1][1], PATHS[4][1]]}
 
@@ -42,16 +42,16 @@ def file_stimuli(root: Path, names=NAMES, version="2.1", folder="stimuli/", shap
         file.create_dataset("filenames", data=[f"{folder}{name}".encode() for name in names],
                             dtype=h5py.special_dtype(vlen=str))  # fmt: skip
         stored = file.create_dataset("shapes", (len(names),), dtype=h5py.special_dtype(vlen=np.dtype("int64")))
-        for place, shape in enumerate(shapes or [picture.shape for picture in PICTURES[: len(names)]]):
-            stored[place] = np.array(shape)
+        for index, shape in enumerate(shapes or [picture.shape for picture in PICTURES[: len(names)]]):
+            stored[index] = np.array(shape)
 
 
 def array_stimuli(root: Path, pictures=PICTURES) -> None:
-    arrays = {str(place): picture for place, picture in enumerate(pictures)}
+    arrays = {str(index): picture for index, picture in enumerate(pictures)}
     write(root, "stimuli.hdf5", "Stimuli", "1.1", arrays, size=len(pictures))
 
 
-def padded(paths, filler=NAN, axis=0) -> np.ndarray:
+def pad(paths, filler=NAN, axis=0) -> np.ndarray:
     rows = np.full((len(paths), max(map(len, paths)) + 1), filler)
     for row, path in zip(rows, paths, strict=True):
         row[: len(path)] = [point[axis] for point in path]
@@ -59,29 +59,29 @@ def padded(paths, filler=NAN, axis=0) -> np.ndarray:
 
 
 def scanpaths(paths=PATHS, filler=77.0, **changed) -> dict:
-    """Arrays of Scanpaths; what is beyond a path's length means nothing."""
+    """Return the arrays of Scanpaths; values beyond a path's length have no meaning."""
     points = [path for _, path in paths]
-    arrays = {"xs": padded(points, filler), "ys": padded(points, filler, 1), "n": [number for number, _ in paths]}
+    arrays = {"xs": pad(points, filler), "ys": pad(points, filler, 1), "n": [number for number, _ in paths]}
     return arrays | {"length": [len(path) for path in points]} | changed
 
 
 def trains(paths=PATHS) -> dict:
     points = [path for _, path in paths]
-    return {"train_xs": padded(points), "train_ys": padded(points, axis=1), "train_ns": [number for number, _ in paths]}
+    return {"train_xs": pad(points), "train_ys": pad(points, axis=1), "train_ns": [number for number, _ in paths]}
 
 
 def single(paths=PATHS, keep=lambda length: True, lengths=True, subjects="subject", **more) -> dict:
-    """Arrays of Fixations: each with its history; `keep` chooses by the length of the history."""
-    rows = [(number, subject, path, place) for subject, (number, path) in enumerate(paths)
-            for place in range(len(path)) if keep(place)]  # fmt: skip
-    history = [path[:place] for _, _, path, place in rows]
+    """Return the arrays of Fixations with their histories; `keep` selects by the length of the history."""
+    rows = [(number, subject, path, index) for subject, (number, path) in enumerate(paths)
+            for index in range(len(path)) if keep(index)]  # fmt: skip
+    history = [path[:index] for _, _, path, index in rows]
     arrays = {
-        "x": [path[place][0] for _, _, path, place in rows],
-        "y": [path[place][1] for _, _, path, place in rows],
+        "x": [path[index][0] for _, _, path, index in rows],
+        "y": [path[index][1] for _, _, path, index in rows],
         "n": [row[0] for row in rows],
         subjects: [row[1] for row in rows],
-        "x_hist": padded(history),
-        "y_hist": padded(history, axis=1),
+        "x_hist": pad(history),
+        "y_hist": pad(history, axis=1),
     }
     return arrays | ({"lengths": [len(each) for each in history]} if lengths else {}) | more
 
@@ -97,10 +97,10 @@ def root(tmp_path):
 
 
 def read(root: Path, first="scored"):
-    return listed(Data(source="pysaliency", root=str(root), cache=str(root / "cache"), first_fixation=first))
+    return list_images(Data(source="pysaliency", root=str(root), cache=str(root / "cache"), first_fixation=first))
 
 
-def found(root: Path, first="scored") -> dict:
+def scanpaths_by_name(root: Path, first="scored") -> dict:
     return {each.name: [path.tolist() for path in each.scanpaths] for each in read(root, first)}
 
 
@@ -129,30 +129,30 @@ def test_every_kind_of_fixations_gives_the_same_scanpaths(root, kind, name):
     (root / "fixations.hdf5").unlink()
     of, arrays, group = KINDS[kind]
     write(root, name, of, kind[-3:], arrays, group)
-    assert {key: sorted(paths) for key, paths in found(root).items()} == EXPECTED
-    assert list(found(root)) == ["im1.png", "im2.png"]  # the third image has no fixation
+    assert {key: sorted(paths) for key, paths in scanpaths_by_name(root).items()} == EXPECTED
+    assert list(scanpaths_by_name(root)) == ["im1.png", "im2.png"]  # the third image has no fixation
     if kind != "Fixations of one subject":  # there, the two that begin alike may change places
-        assert found(root) == EXPECTED
+        assert scanpaths_by_name(root) == EXPECTED
     assert {path.dtype for each in read(root) for path in each.scanpaths} == {np.dtype(np.float32)}
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_single_fixations_in_any_order_are_put_together(root, seed):
     rng = np.random.default_rng(seed)
-    paths = [(place % 3, [[15, 15], *rng.uniform(0, 30, (rng.integers(1, 9), 2)).tolist()]) for place in range(20)]
+    paths = [(index % 3, [[15, 15], *rng.uniform(0, 30, (rng.integers(1, 9), 2)).tolist()]) for index in range(20)]
     arrays = single(paths, subject=rng.integers(0, 2, sum(len(path) for _, path in paths)) * 0)
     order = rng.permutation(len(arrays["x"]))
     write(root, "fixations.hdf5", "Fixations", "1.2", {key: np.asarray(each)[order] for key, each in arrays.items()})
-    expected = {name: [np.float32(path).tolist() for number, path in paths if number == place]
-                for place, name in enumerate(NAMES)}  # fmt: skip
-    assert {name: sorted(each) for name, each in found(root).items()} == {k: sorted(v) for k, v in expected.items()}
+    expected = {name: [np.float32(path).tolist() for number, path in paths if number == index]
+                for index, name in enumerate(NAMES)}  # fmt: skip
+    assert {name: sorted(each) for name, each in scanpaths_by_name(root).items()} == {k: sorted(v) for k, v in expected.items()}
 
 
 def test_what_begins_alike_is_parted_by_subject_and_index(root):
     paths = [(0, [[1, 1], [2, 2]]), (0, [[1, 1]])]
     for key, expected in (("subject", [[[1, 1], [2, 2]], [[1, 1]]]), ("scanpath_index", [[[1, 1], [2, 2]], [[1, 1]]])):
         write(root, "fixations.hdf5", "Fixations", "1.2", single(paths, subjects=key))
-        assert found(root) == {"im2.png": expected}
+        assert scanpaths_by_name(root) == {"im2.png": expected}
     swapped = single(paths, subject=[0, 1, 0])  # the longer path's beginning is another subject's
     write(root, "fixations.hdf5", "Fixations", "1.2", swapped)
     refuse(root, "such as fixation 1 of a scanpath")
@@ -161,7 +161,7 @@ def test_what_begins_alike_is_parted_by_subject_and_index(root):
 def test_fixations_without_their_first_ones_are_whole_where_these_are_not_scored(root):
     write(root, "fixations.hdf5", "Fixations", "1.2", single(keep=lambda length: length > 0))
     refuse(root, r"such as fixation 1 of a scanpath, which must not be scored: say data\.first_fixation=history, or")
-    assert found(root, "history") == {"im1.png": EXPECTED["im1.png"], "im2.png": [PATHS[4][1]]}
+    assert scanpaths_by_name(root, "history") == {"im1.png": EXPECTED["im1.png"], "im2.png": [PATHS[4][1]]}
 
 
 @pytest.mark.parametrize("first", ["scored", "history"])
@@ -173,7 +173,7 @@ def test_fixations_that_lack_one_within_a_scanpath_are_refused(root, first):
 def test_fixations_without_histories_are_scanpaths_of_one(root):
     arrays = single() | {"x_hist": np.full((8, 1), NAN), "y_hist": np.full((8, 1), NAN), "lengths": [0] * 8}
     write(root, "fixations.hdf5", "Fixations", "1.2", arrays)
-    assert found(root)["im1.png"] == [[[1.5, 2]], [[3, 4]], [[5, 6]], [[1.5, 2]], [[9, 10]]]
+    assert scanpaths_by_name(root)["im1.png"] == [[[1.5, 2]], [[3, 4]], [[5, 6]], [[1.5, 2]], [[9, 10]]]
     refuse(root, r"one fixation in each scanpath, and none is scored: say data\.first_fixation=scored", "history")
 
 
@@ -199,7 +199,7 @@ def test_images_of_one_name_have_their_folder_in_it(root):
     (root / "stimuli" / "b").mkdir()
     (root / "stimuli" / "im1.png").rename(root / "stimuli" / "b" / "im2.png")
     file_stimuli(root, ["im2.png", "im10.png", "b/im2.png"])
-    assert list(found(root)) == ["stimuli/b/im2.png", "stimuli/im2.png"]
+    assert list(scanpaths_by_name(root)) == ["stimuli/b/im2.png", "stimuli/im2.png"]
 
 
 def test_arrays_are_written_once_without_loss(root):
@@ -236,7 +236,7 @@ def test_numbers_of_arrays_sort_as_numbers_do(root):
 REFUSED = {
     "no finite number in row 2 of 'xs'": {"xs": [[1, 1, 1], [1, 1, 1], [1, np.inf, 1], [1, 1, 1], [1, 1, 1]],
                                            "ys": np.ones((5, 3))},
-    "no finite number in row 0 of 'xs' or 'ys'": {"ys": padded([path[:2] for _, path in PATHS]) * 0 + 1,
+    "no finite number in row 0 of 'xs' or 'ys'": {"ys": pad([path[:2] for _, path in PATHS]) * 0 + 1,
                                                   "xs": np.full((5, 3), NAN)},
     r"row 1 of 'length', is 9, but there are 4 columns": {"length": [3, 9, 2, 0, 2]},
     r"row 3 of 'length', is -1": {"length": [3, 1, 2, -1, 2]},
@@ -297,7 +297,7 @@ def test_other_contents_are_refused(root):
 
 def test_images_that_are_missing_or_named_twice_are_refused(root):
     (root / "stimuli" / "im10.png").unlink()  # has no fixation
-    assert found(root) == EXPECTED
+    assert scanpaths_by_name(root) == EXPECTED
     (root / "stimuli" / "im1.png").unlink()
     refuse(root, r"names images that are not there, \S+stimuli/im1\.png: put them there")
     file_stimuli(root, ["im2.png", "im10.png", "im2.png"])

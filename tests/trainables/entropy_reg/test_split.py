@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.tiny_gaze import stimuli
 from trainables.entropy_reg.scanpaths import Fixations
-from trainables.entropy_reg.stimuli import Stimuli, cells
+from trainables.entropy_reg.split import Stimuli, cell_grid
 from trainables.settings import UsageError
 
 HALF = [(0, 0), (0, 32), (24, 0), (24, 32)]  # top and left of the windows of 24 × 32 in images of 48 × 64
@@ -29,7 +29,7 @@ def four(*seen: Fixations) -> Stimuli:
 def test_windows_lie_in_the_four_corners_in_turn():
     every = at(*[(x, y) for x in (5, 40) for y in (5, 40)])
     whole = four(*[every] * 6)
-    cut = whole.cropped(0.5)
+    cut = whole.crop(0.5)
     for place, (top, left) in enumerate([*HALF, *HALF[:2]]):
         np.testing.assert_array_equal(cut.pixels[place], whole.pixels[place][top : top + 24, left : left + 32])
         expected = whole.truth[place][top // 4 : top // 4 + 6, left // 4 : left // 4 + 8]
@@ -43,7 +43,7 @@ def test_windows_lie_in_the_four_corners_in_turn():
 
 
 def test_fixations_and_histories_move_with_the_window_and_what_lies_outside_is_not_scored():
-    cut = four(at((5, 5), (31.5, 23.5), (32, 5), (5, 24)), at((63, 3), (31.9, 3))).cropped(0.5)
+    cut = four(at((5, 5), (31.5, 23.5), (32, 5), (5, 24)), at((63, 3), (31.9, 3))).crop(0.5)
     assert cut.fixations[0].points.tolist() == [[5, 5], [31.5, 23.5]]
     assert cut.fixations[1].points.tolist() == [[31, 3]]
     assert cut.fixations[1].history[0, 0].tolist() == [1 - 32, 2]  # the eye was left of the window
@@ -52,27 +52,27 @@ def test_fixations_and_histories_move_with_the_window_and_what_lies_outside_is_n
 
 def test_an_image_without_a_fixation_in_its_window_is_left_out_and_the_others_keep_their_corners():
     whole = four(at((40, 40)), at((40, 5)), at((5, 40)))
-    cut = whole.cropped(0.5)
+    cut = whole.crop(0.5)
     assert cut.names == whole.names[1:]
     np.testing.assert_array_equal(cut.pixels[1], whole.pixels[2][24:, :32])
     with pytest.raises(UsageError, match=r"data\.crop=0\.5 leaves no fixation in any of 1 images"):
-        four(at((40, 40))).cropped(0.5)
+        four(at((40, 40))).crop(0.5)
 
 
 def test_windows_of_other_images_have_another_key():
     """Viewers decide which images are left out, and are no part of the key of synthetic images."""
     one, other = four(at((40, 40)), at((40, 5))), four(at((5, 5)), at((40, 5)))
     assert one.key == other.key
-    assert one.cropped(0.5).key != other.cropped(0.5).key
-    assert one.cropped(0.5).key != one.cropped(0.6).key
-    assert other.cropped(0.5).key == four(at((6, 5)), at((41, 5))).cropped(0.5).key
+    assert one.crop(0.5).key != other.crop(0.5).key
+    assert one.crop(0.5).key != one.crop(0.6).key
+    assert other.crop(0.5).key == four(at((6, 5)), at((41, 5))).crop(0.5).key
 
 
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.77, 0.99])
 @pytest.mark.parametrize("shape", [(48, 64), (64, 48), (100, 128)])
 def test_windows_are_of_whole_cells(share, shape):
     made = stimuli([shape] * 4, viewers=30)
-    cut = made.cropped(share)
+    cut = made.crop(share)
     assert len(cut) == 4
     for pixels, seen in zip(cut.pixels, cut.fixations, strict=True):
         height, width = pixels.shape[:2]
@@ -84,14 +84,14 @@ def test_windows_are_of_whole_cells(share, shape):
 
 def test_a_share_of_one_is_the_same_images():
     made = stimuli()
-    assert made.cropped(1.0) is made
+    assert made.crop(1.0) is made
 
 
 def test_shapes_cells_and_the_usual_one():
     made = stimuli([(48, 64), (64, 48), (64, 48), (48, 48)])
     assert made.shapes == [(48, 64), (64, 48), (64, 48), (48, 48)]
     assert made.usual_shape == (64, 48)
-    assert cells((48, 64)) == (12, 16)
+    assert cell_grid((48, 64)) == (12, 16)
 
 
 def test_what_is_said_of_a_split_changes_with_its_images_key_names_and_fixations():
