@@ -52,10 +52,9 @@ def layout(x: dict[str, Any], y: dict[str, Any], **options: Any) -> dict[str, An
 
 def axis(title: str, **options: Any) -> dict[str, Any]:
     """Build an axis with its title and unobtrusive grid lines."""
+    label = {"title": {"text": escape_text(title), "font": {"size": 12, "color": INK}, "standoff": 10}}
     return {
-        **(
-            {"title": {"text": escape_text(title), "font": {"size": 12, "color": INK}, "standoff": 10}} if title else {}
-        ),
+        **(label if title else {}),
         "gridcolor": LINE,
         "linecolor": LINE,
         "zeroline": False,

@@ -30,7 +30,7 @@ def run(folder, *, seed=0, name="curves", **parts):
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory):
-    """Two spaces, three seeds each, one of them clearly worse."""
+    """Search two spaces with three seeds each, one of them clearly worse."""
     parent = tmp_path_factory.mktemp("runs")
     wide = [run(parent / f"wide-{s}", seed=s, name="wide", params=PARAMS) for s in range(3)]
     narrow = [run(parent / f"narrow-{s}", seed=s, name="narrow", params=NARROW) for s in range(3)]
@@ -78,8 +78,8 @@ def test_smaller_is_better_where_the_run_says_so(tmp_path):
 
 
 def test_the_value_at_a_cost_is_the_last_one_before_it(tmp_path):
-    found = trajectory(written(tmp_path / "run", [[(1.0, 0.5, True), (3.0, 0.7, True)]]), "seconds")
-    assert [value_at(found, cost) for cost in (0.5, 1.0, 2.9, 3.0, 99.0)] == [None, 0.5, 0.5, 0.7, 0.7]
+    best_so_far = trajectory(written(tmp_path / "run", [[(1.0, 0.5, True), (3.0, 0.7, True)]]), "seconds")
+    assert [value_at(best_so_far, cost) for cost in (0.5, 1.0, 2.9, 3.0, 99.0)] == [None, 0.5, 0.5, 0.7, 0.7]
 
 
 # -- arms and pairs ------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def test_runs_of_one_space_with_different_seeds_are_one_arm(two):
 
 def test_arms_are_compared_at_the_cost_that_the_cheapest_has_spent(two):
     (group,) = group_by_goal(group_arms(two, "epochs"))
-    assert group.equal_cost == min(total_cost(each, "epochs") for each in two)
+    assert group.equal_cost == min(total_cost(run, "epochs") for run in two)
     wide = group.arms[0].values(group.equal_cost)
     assert wide == {seed: value_at(trajectory(two[seed], "epochs"), group.equal_cost) for seed in range(3)}
 
@@ -104,21 +104,21 @@ def test_pairs_share_seeds_and_the_better_space_is_named(two):
     (group,) = group_by_goal(group_arms(two, "epochs"))
     wide, narrow = (arm.values(group.equal_cost) for arm in group.arms)
     assert group.pairs[0].search_gain == gain(wide, narrow)
-    (said,) = answer_pairs(group)
-    assert said.verdict == "good"
-    assert "wide is better" in said.sentence
-    (other,) = answer_pairs(group_by_goal(group_arms([*two[3:], *two[:3]], "epochs"))[0])
-    assert "wide is better" in other.sentence  # whichever comes first
+    (answer,) = answer_pairs(group)
+    assert answer.verdict == "good"
+    assert "wide is better" in answer.sentence
+    (reverse,) = answer_pairs(group_by_goal(group_arms([*two[3:], *two[:3]], "epochs"))[0])
+    assert "wide is better" in reverse.sentence  # whichever comes first
 
 
 def test_one_seed_each_cannot_tell(two):
-    (said,) = answer_pairs(group_by_goal(group_arms([two[0], two[3]], "epochs"))[0])
-    assert said.verdict == "unknown"
-    assert "one seed each cannot tell" in said.sentence
+    (answer,) = answer_pairs(group_by_goal(group_arms([two[0], two[3]], "epochs"))[0])
+    assert answer.verdict == "unknown"
+    assert "one seed each cannot tell" in answer.sentence
 
 
 def test_proofs_are_paired_by_their_fresh_seeds(two):
-    def proved(run, values):
+    def with_proof(run, values):
         row = {"trial": 3, "values": {str(1000 + s): v for s, v in enumerate(values)}, "mean": 0}
         (run.path / "retrain").mkdir(exist_ok=True)
         proof = {"candidates": [row], "default": {**row, "trial": 0}, "sentence": "", "winner": 3, "verdict": "better"}
@@ -126,13 +126,13 @@ def test_proofs_are_paired_by_their_fresh_seeds(two):
         return load(run.path)
 
     luck = np.array([0.1, -0.1, 0.05])
-    runs = [proved(two[0], 0.7 + luck), proved(two[3], 0.8 + luck + [0.001, 0, 0.002])]
+    runs = [with_proof(two[0], 0.7 + luck), with_proof(two[3], 0.8 + luck + [0.001, 0, 0.002])]
     arms = group_arms(runs, "epochs")
     (pair,) = compare_arms(arms, 10)
     assert pair.search_gain is None
     assert pair.proof_gain.verdict == "worse"
-    (said,) = answer_pairs(group_by_goal(arms)[0])
-    assert said.sentence.startswith("With fresh seeds narrow is better")
+    (answer,) = answer_pairs(group_by_goal(arms)[0])
+    assert answer.sentence.startswith("With fresh seeds narrow is better")
     for each in runs:
         (each.path / "retrain" / "proof.json").unlink()
 
@@ -164,7 +164,7 @@ def test_the_page_draws_every_arm_and_plotly_accepts_it(two):
 
 
 def test_the_command_writes_a_page_and_says_the_outcome(two, tmp_path, capsys):
-    words = ",".join(str(each.path) for each in two)
+    words = ",".join(str(run.path) for run in two)
     assert main([f"runs=[{words}]", "cost=epochs", f"to={tmp_path}/page.html"]) == 0
     assert "wide is better" in capsys.readouterr().out
     text = (tmp_path / "page.html").read_text()

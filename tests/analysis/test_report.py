@@ -2,7 +2,6 @@
 
 import json
 import re
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -12,44 +11,13 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from analysis import report
 from analysis.frames.experiment import load
 from analysis.importance.estimates import MIN_TRIALS
+from tests.support.pages import Elements, without_plotly, write_page
 from tests.support.simulated import add, board, search
 from trainables.files import RESULT, trial_folder
 from trainables.settings import UsageError
 
 EVIL = '<script>alert(1)</script> & "quoted" </script>'
 PARAMS = {"x": {"uniform": [0.0, 1.0]}, "y": {"uniform": [0.0, 1.0]}, "kind": {"choice": ["plain", "shifted"]}}
-
-
-def write_page(run, *more):
-    """Write the page; return its text and its summary."""
-    assert report.main([f"run={run}", *more]) == 0
-    return (run / "report.html").read_text(), json.loads((run / "summary.json").read_text(), parse_constant=pytest.fail)
-
-
-def without_plotly(page):
-    """Remove plotly's own source, which the tests of the page's text are not about."""
-    return re.sub(r"<script>(?:(?!</script>).){1000000,}?</script>", "", page, flags=re.S)
-
-
-class Elements(HTMLParser):
-    """What a browser would fetch or run, and the text of every heading."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.addresses, self.scripts, self.headings, self.open = [], 0, [], []
-        self.feed(page)
-
-    def handle_starttag(self, tag, attrs):
-        self.addresses += [value for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
-        self.scripts += tag == "script"
-        self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        self.open = self.open[: max(0, len(self.open) - 1)]
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("h1", "h2"):
-            self.headings.append(data)
 
 
 @pytest.fixture
@@ -84,8 +52,8 @@ def test_every_figure_has_its_place_and_its_trials(searched):
     parts = {name: re.search(rf'id="{name}">(.*?)</script>', page, re.S)[1] for name in ("figures", "trials")}
     figures, trials = json.loads(parts["figures"]), json.loads(parts["trials"])
     assert sorted(map(int, re.findall(r'data-figure="(\d+)"', page))) == list(range(len(figures)))
-    pointed = {trial for figure in figures for each in figure["data"] for trial in each.get("customdata", [])} - {-1}
-    assert {str(trial) for trial in pointed} == set(trials)
+    hovered = {trial for figure in figures for each in figure["data"] for trial in each.get("customdata", [])} - {-1}
+    assert {str(trial) for trial in hovered} == set(trials)
     assert trials["0"].startswith("#0 · finished · 0.") and "kind plain" in trials["0"]
 
 
@@ -108,8 +76,8 @@ def test_the_summary_is_what_the_frames_say(searched):
 
 def test_importances_say_how_many_trials_they_miss(searched):
     page, _ = write_page(searched)
-    most = max(len(load(searched).values_at(rung)) for rung in (2, 4))
-    assert f"Importances need {MIN_TRIALS} trials at a common rung; there are {most}." in page
+    trials = max(len(load(searched).values_at(rung)) for rung in (2, 4))
+    assert f"Importances need {MIN_TRIALS} trials at a common rung; there are {trials}." in page
 
 
 def test_failures_and_findings_are_grouped_and_escaped(tmp_path):
@@ -136,8 +104,8 @@ def test_failures_and_findings_are_grouped_and_escaped(tmp_path):
 def write_reports(run, values, findings=None):
     """Write one epoch of some trials, as their `result.json`."""
     for trial, value in values.items():
-        known = {"objective/value": value, "objective/violation": 0.0, "objective/feasible": 1.0, "time/total_s": 1.0}
-        line = {"epoch": 1, "val/score": value, **known, "findings": (findings or {}).get(trial, [])}
+        facts = {"objective/value": value, "objective/violation": 0.0, "objective/feasible": 1.0, "time/total_s": 1.0}
+        line = {"epoch": 1, "val/score": value, **facts, "findings": (findings or {}).get(trial, [])}
         (trial_folder(run, trial) / RESULT).write_text(json.dumps(line) + "\n")
 
 
@@ -158,12 +126,12 @@ def test_a_run_that_goes_on_says_how_far_it_is(tmp_path):
     on = board(tmp_path / "run", params=PARAMS, budget={"trials": 24, "max_epochs": 9, "grace_epochs": 3})
     search(on, seed=1, concurrent=3, reports=40)
     page, summary = write_page(on.folder.path)
-    said = summary["headline"]
-    ended = said["finished"] + said["stopped"] + said["failed"]
-    assert 0 < ended < 24 and said["running"] > 0
+    headline = summary["headline"]
+    ended = headline["finished"] + headline["stopped"] + headline["failed"]
+    assert 0 < ended < 24 and headline["running"] > 0
     assert f"{ended} of 24 trials so far" in page
-    lost = next(trial for trial, status in load(on.folder.path).trials["status"].items() if status == "running")
-    (trial_folder(on.folder.path, lost) / "trial.json").write_text("{")
+    unreadable = next(trial for trial, status in load(on.folder.path).trials["status"].items() if status == "running")
+    (trial_folder(on.folder.path, unreadable) / "trial.json").write_text("{")
     assert f"{ended + 1} of 24 trials so far" in write_page(on.folder.path)[0]
 
 
@@ -233,10 +201,10 @@ def test_pictures_of_the_best_and_the_default_travel_along(searched):
     best = experiment.best
     (trial_folder(searched, best) / "panels" / "example_0.png").write_bytes(b"no picture")
     page, _ = write_page(searched)
-    shown = {*experiment.ranking[:3], 0}
-    pictures = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
-    assert len(pictures) == 2 * len(shown) - 1
-    assert sum(map(len, pictures)) < 1.5e6
+    trials = {*experiment.ranking[:3], 0}
+    images = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
+    assert len(images) == 2 * len(trials) - 1
+    assert sum(map(len, images)) < 1.5e6
 
 
 def test_tensorboard_shows_the_report_once(searched):
@@ -244,9 +212,9 @@ def test_tensorboard_shows_the_report_once(searched):
         write_page(searched)
     files = list((searched / "report").glob("events.out.tfevents.*"))
     assert len(files) == 1
-    seen = EventAccumulator(str(searched / "report"))
-    seen.Reload()
-    (event,) = seen.Tensors("report/text_summary")
+    events = EventAccumulator(str(searched / "report"))
+    events.Reload()
+    (event,) = events.Tensors("report/text_summary")
     text = event.tensor_proto.string_val[0].decode()
     assert load(searched).name in text and "· *Is the best better than the default?*" in text
 
@@ -254,13 +222,13 @@ def test_tensorboard_shows_the_report_once(searched):
 def test_the_command_says_what_it_found_and_where_the_page_is(searched, tmp_path, capsys):
     page = tmp_path / "elsewhere" / "page.html"
     assert report.main([f"run={searched}", f"to={page}"]) == 0
-    said = capsys.readouterr().out
+    output = capsys.readouterr().out
     summary = json.loads((page.parent / "page.json").read_text())
     assert page.exists() and not (searched / "report.html").exists()
     assert not any((folder / "summary.json").exists() for folder in (page.parent, searched))
-    assert summary["headline"]["sentence"] in said and str(page) in said
+    assert summary["headline"]["sentence"] in output and str(page) in output
     good = sum(answer["verdict"] == "good" for answer in summary["answers"])
-    assert f"{good} good" in said
+    assert f"{good} good" in output
     with pytest.raises(UsageError, match=r"give the page's file"):
         report.main([f"run={searched}", "to=page.json"])
     with pytest.raises(UsageError, match="is no run"):

@@ -32,7 +32,9 @@ def draw_settings(rng: np.random.Generator) -> dict[str, Any]:
 
 def build_run(value: Callable[[dict[str, Any]], float], trials: int, params: Any, **parts: Any) -> Experiment:
     """Build a run of one epoch per trial, whose value is a function of its settings."""
-    of = space(params=params, budget={"trials": max(1, trials), "max_epochs": 1, "grace_epochs": 1}, **parts)
+    searched_space = space(
+        params=params, budget={"trials": max(1, trials), "max_epochs": 1, "grace_epochs": 1}, **parts
+    )
     rng = np.random.default_rng(0)
     settings = [draw_settings(rng) for _ in range(trials)]
     values = np.array([value(setting) for setting in settings], float)
@@ -41,7 +43,7 @@ def build_run(value: Callable[[dict[str, Any]], float], trials: int, params: Any
     reports = {"trial": np.arange(trials), "epoch": 1, "objective/value": values}
     return Experiment(
         folder=RunFolder(Path("nowhere")),
-        space=of,
+        space=searched_space,
         run={},
         environment={},
         trials=pd.DataFrame(rows, index=numbers),
@@ -93,7 +95,7 @@ def test_an_additive_function_s_variances_come_back(found):
 
 
 def test_a_setting_counts_on_its_own_scale():
-    experiment = build_run(lambda given: np.log10(given["lr"]) + given["x"], 120, NUMBERS)
+    experiment = build_run(lambda settings: np.log10(settings["lr"]) + settings["x"], 120, NUMBERS)
     table = estimate_importances(experiment).table
     assert table.loc["lr", "forest"] == pytest.approx(4 / 5, abs=0.1)  # 2 decades against 1
     assert table.index[0] == "lr"
@@ -118,8 +120,8 @@ def test_a_setting_that_few_trials_have_is_left_open():
 def test_diverged_trials_do_not_decide_alone():
     """Three trials of a hundred diverge by lr; the others are ordered by x."""
 
-    def value(given: dict[str, Any]) -> float:
-        return -1e6 if given["lr"] > 10**-3.05 else given["x"]
+    def value(settings: dict[str, Any]) -> float:
+        return -1e6 if settings["lr"] > 10**-3.05 else settings["x"]
 
     table = estimate_importances(build_run(value, 150, NUMBERS)).table
     assert table.index[0] == "x"
@@ -128,11 +130,11 @@ def test_diverged_trials_do_not_decide_alone():
 
 def test_what_nothing_explains_is_left_open():
     rng = np.random.default_rng(5)
-    found = estimate_importances(build_run(lambda given: rng.normal(), 60, NUMBERS))
-    assert found.explained_variance <= 0
-    assert found.table["forest"].isna().all()
-    assert (found.table["pedanova_low"] == 0).all()
-    assert estimate_importances(build_run(lambda given: 0.5, 40, NUMBERS)) is None
+    estimate = estimate_importances(build_run(lambda settings: rng.normal(), 60, NUMBERS))
+    assert estimate.explained_variance <= 0
+    assert estimate.table["forest"].isna().all()
+    assert (estimate.table["pedanova_low"] == 0).all()
+    assert estimate_importances(build_run(lambda settings: 0.5, 40, NUMBERS)) is None
 
 
 def test_too_few_trials_have_no_importances():
@@ -146,20 +148,20 @@ def test_the_order_of_trials_and_settings_is_none_of_its_business(sums, found):
     assert_frame_equal(estimate_importances(sums).table, found.table)
     assert not estimate_importances(sums, seed=1).table.equals(found.table)
     other_way = dict(reversed(NUMBERS.items()))
-    shuffled = build_run(additive, 200, other_way)
-    reports = shuffled.reports.iloc[::-1].reset_index(drop=True)
-    settings = shuffled.settings.iloc[::-1]
-    again = Experiment(**{**fields_of(shuffled), "reports": reports, "settings": settings})
-    assert_frame_equal(estimate_importances(again).table, found.table)
+    permuted = build_run(additive, 200, other_way)
+    reports = permuted.reports.iloc[::-1].reset_index(drop=True)
+    settings = permuted.settings.iloc[::-1]
+    reordered = Experiment(**{**fields_of(permuted), "reports": reports, "settings": settings})
+    assert_frame_equal(estimate_importances(reordered).table, found.table)
 
 
 def test_minimising_the_negative_is_the_same(sums, found):
     mode = {"metric": "val/score", "mode": "min"}
-    lowest = build_run(lambda given: -additive(given), 200, NUMBERS, objective=mode)
-    mirrored = estimate_importances(lowest)
-    assert_frame_equal(mirrored.table, found.table)
-    one, other = estimate_interaction(sums, found), estimate_interaction(lowest, mirrored)
-    assert np.allclose(one.z, -other.z)
+    lowest = build_run(lambda settings: -additive(settings), 200, NUMBERS, objective=mode)
+    negative = estimate_importances(lowest)
+    assert_frame_equal(negative.table, found.table)
+    maximum, minimum = estimate_interaction(sums, found), estimate_interaction(lowest, negative)
+    assert np.allclose(maximum.z, -minimum.z)
 
 
 def test_a_product_is_an_interaction_and_a_sum_is_none(sums, found):
@@ -174,15 +176,15 @@ def test_a_product_is_an_interaction_and_a_sum_is_none(sums, found):
 
 
 def test_the_surface_lies_on_the_settings_own_scale():
-    experiment = build_run(lambda given: 2 * np.log10(given["lr"]) + (given["kind"] == "plain"), 120, MIXED)
-    found = estimate_interaction(experiment, estimate_importances(experiment))
-    assert found.names == ("lr", "kind")
-    assert found.z.shape == (2, len(found.x))
-    assert found.y == ["plain", "shifted"]
-    assert 1e-5 < min(found.x) < 2e-5
-    assert 5e-4 < max(found.x) < 1e-3
-    assert (found.z[0] > found.z[1]).all()
-    assert (np.diff(found.z[:, ::4]) > 0).all()
+    experiment = build_run(lambda settings: 2 * np.log10(settings["lr"]) + (settings["kind"] == "plain"), 120, MIXED)
+    surface = estimate_interaction(experiment, estimate_importances(experiment))
+    assert surface.names == ("lr", "kind")
+    assert surface.z.shape == (2, len(surface.x))
+    assert surface.y == ["plain", "shifted"]
+    assert 1e-5 < min(surface.x) < 2e-5
+    assert 5e-4 < max(surface.x) < 1e-3
+    assert (surface.z[0] > surface.z[1]).all()
+    assert (np.diff(surface.z[:, ::4]) > 0).all()
 
 
 def test_a_setting_and_its_condition_are_no_pair():

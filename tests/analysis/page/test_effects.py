@@ -17,7 +17,7 @@ from analysis.page.blocks import Note
 from analysis.page.render import list_plots
 from analysis.report import Analysis, analyse, build_page
 from tests.support.drawn import example_importances
-from tests.support.written import curve, trial, written
+from tests.support.written import curve, trial, write_run
 
 BUDGET = {"trials": 32, "max_epochs": 2, "grace_epochs": 1}
 
@@ -27,7 +27,7 @@ def noise(tmp_path_factory):
     """32 trials whose objective no setting moves."""
     rng = np.random.default_rng(0)
     trials = [trial([0.1, value], params={"x": x, "y": y}) for x, y, value in rng.random((32, 3)).tolist()]
-    return written(tmp_path_factory.mktemp("runs"), trials, budget=BUDGET)
+    return write_run(tmp_path_factory.mktemp("runs"), trials, budget=BUDGET)
 
 
 def section_blocks(analysis, name="importances"):
@@ -71,15 +71,15 @@ def test_an_interaction_needs_a_forest_that_explains_something(noise, monkeypatc
 
 
 def test_without_importances_the_page_says_the_true_reason(tmp_path):
-    few = written(tmp_path / "few", [trial(curve(0.5, 2))] * 5, budget=BUDGET)
+    few = write_run(tmp_path / "few", [trial(curve(0.5, 2))] * 5, budget=BUDGET)
     assert estimate_importances(few) is None
     assert explain_missing_importances(few) == "Importances need 30 trials at a common rung; there are 5."
-    level = written(tmp_path / "level", [trial([0.5, 0.5])] * 32, budget=BUDGET)
+    level = write_run(tmp_path / "level", [trial([0.5, 0.5])] * 32, budget=BUDGET)
     assert estimate_importances(level) is None
     assert explain_missing_importances(level).startswith("All 32 trials have the same value at epoch 2")
-    lost = written(tmp_path / "lost", [trial([0.5, 0.01 * number]) for number in range(32)], budget=BUDGET)
-    lost.settings.loc[:9, :] = np.nan
-    assert estimate_importances(lost) is None
-    assert "known settings; there are 22 of 32" in explain_missing_importances(lost)
+    incomplete = write_run(tmp_path / "lost", [trial([0.5, 0.01 * number]) for number in range(32)], budget=BUDGET)
+    incomplete.settings.loc[:9, :] = np.nan
+    assert estimate_importances(incomplete) is None
+    assert "known settings; there are 22 of 32" in explain_missing_importances(incomplete)
     (note,) = section_blocks(Analysis(level, analyse(few).headline, [], None, None))
     assert note.sentence == explain_missing_importances(level)

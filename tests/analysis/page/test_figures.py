@@ -39,7 +39,7 @@ def test_plotly_knows_every_property_in_both_themes(experiment, several):
         json.dumps(plot.figure, allow_nan=False)
         for theme in (css_colors(light), {**css_colors(light), **css_colors(dark.split("}\n}")[0])}):
             go.Figure(replace_colors(plot.figure, theme))
-        kinds = {each["type"] for each in plot.figure["data"]}
+        kinds = {item["type"] for item in plot.figure["data"]}
         assert not any("gl" in kind or kind == "parcoords" for kind in kinds)
 
 
@@ -73,9 +73,9 @@ def test_the_history_is_each_trials_best_epoch_and_the_best_so_far(experiment):
 
 def test_trials_that_break_a_constraint_are_hollow(experiment):
     hollow = set()
-    for each in figures.draw_history(experiment).figure["data"]:
-        if each["mode"] == "markers" and each["marker"]["symbol"].endswith("-open"):
-            hollow |= set(each["customdata"])
+    for item in figures.draw_history(experiment).figure["data"]:
+        if item["mode"] == "markers" and item["marker"]["symbol"].endswith("-open"):
+            hollow |= set(item["customdata"])
     assert hollow == set(experiment.trials.index[experiment.trials["feasible"] == 0])
     assert hollow
 
@@ -106,7 +106,7 @@ def test_of_many_trials_some_are_drawn_and_the_caption_says_so(tmp_path):
     search(on, seed=0)
     experiment = load(on.folder.path)
     plot = figures.draw_learning_curves(experiment)
-    lines = {trial for each in plot.figure["data"] if "lines" in each["mode"] for trial in each["customdata"]} - {-1}
+    lines = {trial for item in plot.figure["data"] if "lines" in item["mode"] for trial in item["customdata"]} - {-1}
     assert len(lines) <= figures.MAX_CURVES
     assert {*experiment.ranking[:3], 0} <= lines
     assert "Drawn: 60 of 200 trials" in plot.caption

@@ -13,7 +13,7 @@ from analysis.page.slices import draw_slices
 from analysis.questions.headline import headline
 from analysis.questions.leaders import find_leader, name_leaders
 from analysis.report import analyse, build_page
-from tests.support.written import answer, curve, trial, written
+from tests.support.written import answer, curve, trial, write_run
 
 
 def with_proof(experiment: Experiment, winner: int | None, verdict: str = "better") -> Experiment:
@@ -29,29 +29,29 @@ def with_proof(experiment: Experiment, winner: int | None, verdict: str = "bette
 def searched(tmp_path_factory) -> Experiment:
     levels = [0.5, 0.6, 0.7, 0.9, 0.65, 0.8, 0.55]
     trials = [trial(curve(level, seed=number)) for number, level in enumerate(levels)]
-    return written(tmp_path_factory.mktemp("runs"), trials, budget={"trials": 7, "max_epochs": 9, "grace_epochs": 3})
+    return write_run(tmp_path_factory.mktemp("runs"), trials, budget={"trials": 7, "max_epochs": 9, "grace_epochs": 3})
 
 
 @pytest.mark.parametrize("verdict", ["better", "no better", "worse", "not known"])
 def test_with_a_proof_the_page_speaks_of_fresh_seeds_first(searched, verdict):
     experiment = with_proof(searched, 5, verdict)
-    made = build_page(analyse(experiment))
-    said = headline(experiment)
-    assert said.sentence == "The proof's words." and "in the search, on one seed (trial #3)" in said.search
-    assert made.headline == "" and made.opening[0].sentence == said.sentence
-    names = [name for name, *_ in made.tiles]
+    top = build_page(analyse(experiment))
+    summary = headline(experiment)
+    assert summary.sentence == "The proof's words." and "in the search, on one seed (trial #3)" in summary.search
+    assert top.headline == "" and top.opening[0].sentence == summary.sentence
+    names = [name for name, *_ in top.tiles]
     assert names[:3] == [
         "proved winner" if verdict == "better" else "best candidate",
         "default settings",
         "best in the search, one seed",
     ]
-    assert [value for _, value, _ in made.tiles[:2]] == ["0.71", "0.41"]
-    assert [remark for *_, remark in made.tiles[:3]] == [
+    assert [value for _, value, _ in top.tiles[:2]] == ["0.71", "0.41"]
+    assert [remark for *_, remark in top.tiles[:3]] == [
         "val/score, trial 5, mean over 2 fresh seeds",
         "val/score, mean over 9 fresh seeds",
         "val/score, trial 3",
     ]
-    assert made.is_success == (verdict == "better")
+    assert top.is_success == (verdict == "better")
 
 
 def test_without_a_winner_the_search_speaks(searched):
@@ -65,22 +65,22 @@ def test_every_figure_marks_the_winner_and_the_searchs_best_as_such(searched):
     experiment = with_proof(searched, 5)
     plots = [figures.draw_history(experiment), *draw_slices(experiment, 9).plots]
     for plot in plots:
-        by_name = {each["name"]: each for each in plot.figure["data"]}
+        by_name = {trace["name"]: trace for trace in plot.figure["data"]}
         assert by_name["winner (#5)"]["marker"]["symbol"] == "star"
         assert by_name["best in the search (#3)"]["marker"]["symbol"] == "circle-open"
         assert "best (#3)" not in by_name
     for plot in (figures.draw_learning_curves(experiment), tradeoffs.draw_parallel_coordinates(experiment, 9)):
-        assert {"winner (#5)", "best in the search (#3)"} <= {each["name"] for each in plot.figure["data"]}
+        assert {"winner (#5)", "best in the search (#3)"} <= {trace["name"] for trace in plot.figure["data"]}
     assert figures.draw_learning_curves(experiment).title.startswith("The winner passed")
-    one = name_leaders(with_proof(searched, 3))
-    assert one == {3: "winner"} and find_leader(experiment) == 5
+    leaders = name_leaders(with_proof(searched, 3))
+    assert leaders == {3: "winner"} and find_leader(experiment) == 5
 
 
 def test_the_winner_stands_out_in_the_table_whatever_its_place(tmp_path, searched):
     table = top_table(with_proof(searched, 5))
     (bold,) = table.bold_rows
     assert table.rows[bold][0] == "#5 (winner)" and "feasible" not in table.columns
-    many = written(tmp_path, [trial(curve(0.5 + 0.02 * number)) for number in range(16)])
+    many = write_run(tmp_path, [trial(curve(0.5 + 0.02 * number)) for number in range(16)])
     far = with_proof(many, 13)
     far.proof["winner"], far.proof["candidates"][0]["trial"] = 1, 1
     table = top_table(far)
@@ -89,21 +89,21 @@ def test_the_winner_stands_out_in_the_table_whatever_its_place(tmp_path, searche
 
 
 def test_where_all_failed_nothing_is_to_be_proved(tmp_path):
-    experiment = written(tmp_path, [trial([], ended="failed", reason="no memory")] * 3)
+    experiment = write_run(tmp_path, [trial([], ended="failed", reason="no memory")] * 3)
     (note,) = opening.opening_blocks(experiment)
     assert (note.sentence.startswith("All 3 trials have failed"), "Failures" in note.sentence) == (True, True)
     assert note.verdict == "bad"
 
 
 def test_a_default_that_nothing_beats_is_not_to_be_proved(tmp_path):
-    experiment = written(tmp_path, [trial(curve(0.9)), trial(curve(0.5))])
+    experiment = write_run(tmp_path, [trial(curve(0.9)), trial(curve(0.5))])
     (note,) = opening.opening_blocks(experiment)
     assert note.sentence.startswith("No trial beats the default settings") and "search elsewhere" in note.sentence
     (commands,) = [
         block for block in build_page(analyse(experiment)).sections[-1].blocks if isinstance(block, Commands)
     ]
     assert not any("analysis.retrain" in command for _, command in commands.commands)
-    alone = written(tmp_path / "alone", [trial(curve(0.9))])
+    alone = write_run(tmp_path / "alone", [trial(curve(0.9))])
     assert opening.opening_blocks(alone)[0].sentence.startswith("Only the default settings have a result yet")
 
 
@@ -111,22 +111,24 @@ def test_the_front_has_a_table_of_all_goals_and_the_settings_that_differ(tmp_pat
     goals = [{"metric": "val/score"}, {"metric": "val/cost", "mode": "min"}]
     points = np.random.default_rng(0).random((20, 2)).round(2).tolist()
     trials = [trial([score] * 9, cost=cost) for score, cost in points]
-    experiment = written(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
+    experiment = write_run(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
     table = front_table(experiment)
     assert table.columns[:3] == ("trial", "val/score", "val/cost") and "x" in table.columns
     assert {int(row[0].strip("#").replace("default", "0")) for row in table.rows} == set(experiment.front)
     scores = [float(row[1]) for row in table.rows]
     assert scores == sorted(scores, reverse=True)
-    made = build_page(analyse(experiment))
-    assert next(section for section in made.sections if section.name == "goals").blocks[-1] == table
-    assert "by val/score, the first of 2 goals" in made.opening[0].sentence and "the first of 2 goals" in made.headline
-    assert [command.split()[-1] for _, command in made.opening[1].commands] == ["goal=val/score", "goal=val/cost"]
+    whole = build_page(analyse(experiment))
+    assert next(section for section in whole.sections if section.name == "goals").blocks[-1] == table
+    assert (
+        "by val/score, the first of 2 goals" in whole.opening[0].sentence and "the first of 2 goals" in whole.headline
+    )
+    assert [command.split()[-1] for _, command in whole.opening[1].commands] == ["goal=val/score", "goal=val/cost"]
 
 
 def test_reasons_that_differ_in_figures_are_one_kind_everywhere(tmp_path):
     reasons = ["lost 1,024 MiB", "lost 2,048 MiB", "lost 3e+4 MiB"]
     failed = [trial([], ended="failed", reason=reason) for reason in reasons]
-    experiment = written(tmp_path, [trial(curve(0.5)), trial(curve(0.6)), *failed])
+    experiment = write_run(tmp_path, [trial(curve(0.5)), trial(curve(0.6)), *failed])
     assert "3 of them like #2" in answer(experiment, "Did trials fail").sentence
     (row,) = build_page(analyse(experiment)).sections[-3].blocks[0].rows
     assert row[1] == "3"

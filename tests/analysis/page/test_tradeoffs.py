@@ -7,20 +7,20 @@ import pytest
 from analysis.page import tradeoffs
 from analysis.page.slices import position, shared_rung
 from tests.support.drawn import GOALS, trace
-from tests.support.written import trial, written
+from tests.support.written import trial, write_run
 
 
 def test_parallel_lines_cross_every_setting_at_its_place(experiment):
     rung = shared_rung(experiment, 30)
     plot = tradeoffs.draw_parallel_coordinates(experiment, rung)
-    line = next(each for each in plot.figure["data"] if each["name"].startswith("best ("))
-    own = experiment.settings.loc[experiment.best]
+    line = next(trace for trace in plot.figure["data"] if trace["name"].startswith("best ("))
+    settings = experiment.settings.loc[experiment.best]
     for dimension, x in zip(experiment.space.dimensions, line["x"], strict=False):
-        value = own[dimension.name]
+        value = settings[dimension.name]
         if dimension.name != "kind":
             expected = tradeoffs.OFF_POSITION if pd.isna(value) else position(dimension, value)
             assert x == pytest.approx(expected, rel=1e-5)
-    trials = {trial for each in plot.figure["data"] for trial in each["customdata"]}
+    trials = {trial for trace in plot.figure["data"] for trial in trace["customdata"]}
     assert trials == {*experiment.values_at(rung).index, experiment.best, 0}
 
 
@@ -28,18 +28,18 @@ def test_the_front_of_a_run_is_drawn_through_trials_that_nothing_beats(several):
     (plot,) = tradeoffs.draw_trade_offs(several)
     line = trace(plot, "Pareto front")
     points = several.trials[["val/score", "val/cost"]]
-    chosen = several.front
-    assert sorted(line["customdata"]) == chosen
-    expected = sorted((points["val/cost"][trial], points["val/score"][trial]) for trial in chosen)
+    members = several.front
+    assert sorted(line["customdata"]) == members
+    expected = sorted((points["val/cost"][trial], points["val/score"][trial]) for trial in members)
     assert list(zip(line["x"], line["y"], strict=True)) == [pytest.approx(pair, rel=1e-5) for pair in expected]
-    assert plot.title.startswith(f"{len(chosen)} of {len(points)} trials")
+    assert plot.title.startswith(f"{len(members)} of {len(points)} trials")
 
 
 def test_of_three_goals_the_members_are_those_of_all_three(tmp_path):
     goals = [*GOALS, {"metric": "train/total", "mode": "min"}]
     chance = np.random.default_rng(1).random((30, 3)).round(2)
-    trials = [trial([score] * 9, cost=cost, loss=other) for score, cost, other in chance.tolist()]
-    experiment = written(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
+    trials = [trial([score] * 9, cost=cost, loss=loss) for score, cost, loss in chance.tolist()]
+    experiment = write_run(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
     plots = tradeoffs.draw_trade_offs(experiment)
     assert len(plots) == 2
     for plot in plots:
@@ -51,5 +51,5 @@ def test_of_three_goals_the_members_are_those_of_all_three(tmp_path):
 def test_a_constraint_is_drawn_with_its_bound(experiment):
     (plot,) = tradeoffs.draw_trade_offs(experiment)
     assert [shape["x0"] for shape in plot.figure["layout"]["shapes"]] == [0.6]
-    kept = int((experiment.trials["val/cost"] <= 0.6).sum())
-    assert plot.title == f"{kept} of {len(experiment.trials)} trials keep val/cost ≤ 0.6"
+    feasible = int((experiment.trials["val/cost"] <= 0.6).sum())
+    assert plot.title == f"{feasible} of {len(experiment.trials)} trials keep val/cost ≤ 0.6"
