@@ -1,4 +1,4 @@
-"""What several test files share."""
+"""Fixtures of all tests, and the order in which they are run."""
 
 import os
 from collections.abc import Callable
@@ -6,12 +6,25 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.support.repository import ROOT
+
+RAY_TESTS = "ray"
+"""The group of tests that start Ray: one after the other in one process, as its local start gives up after 30 s."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that start Ray: they take longest, and the others fill the other cores meanwhile."""
+
+    def starts_ray(item: pytest.Item) -> bool:
+        group = item.get_closest_marker("xdist_group")
+        return group is not None and group.args == (RAY_TESTS,)
+
+    items.sort(key=starts_ray, reverse=True)
 
 
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
-    """The folder of a real data set by name, below $ASSAY_DATA; the test is skipped where there is none."""
+    """Find the folder of a real data set by name, below $ASSAY_DATA; the test is skipped where there is none."""
 
     def find(name: str) -> Path:
         folder = (ROOT / os.environ.get("ASSAY_DATA", "../shared/data") / name).resolve()

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 SPACE = """
 variant: benchmarks.curves
 objective: {metric: val/score}
@@ -103,7 +105,7 @@ def test_a_winner_is_proved_reported_and_exported_and_a_killed_proof_goes_on(tmp
     assert run.process.returncode == 0, output + errors
     proof = ["analysis.retrain", f"run={run.folder}", "top=2", "seeds=2"]
     first = subprocess.Popen([sys.executable, "-m", *proof], start_new_session=True, stdout=subprocess.DEVNULL)
-    confirmed = Search.of(run.folder / "retrain", first)
+    confirmed = Search.attach(run.folder / "retrain", first)
     confirmed.wait_for(lambda: confirmed.ended() >= 2)
     first.send_signal(signal.SIGKILL)
     first.wait()
@@ -144,11 +146,11 @@ class Search:
         )
 
     @classmethod
-    def of(cls, folder: Path, process: subprocess.Popen[str]) -> "Search":
-        """One that was begun elsewhere."""
-        made = cls.__new__(cls)
-        made.folder, made.process = folder, process
-        return made
+    def attach(cls, folder: Path, process: subprocess.Popen[str]) -> "Search":
+        """Attach to a search that was started elsewhere."""
+        search = cls.__new__(cls)
+        search.folder, search.process = folder, process
+        return search
 
     def again(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(self._command(*arguments), capture_output=True, text=True, timeout=300, check=False)

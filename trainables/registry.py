@@ -11,7 +11,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from trainables.contract import Context, DataConfig, Split, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
+from trainables.contract import Context, Split
 from trainables.networks import pretrained
 from trainables.settings import UsageError, describe_unknown
 from trainables.training import init_from

@@ -51,13 +51,11 @@ class DataSplit:
 
 
 class CalibrationSplit(Protocol):
-    """A split of which some examples choose thresholds and scalings, and the others are scored.
+    """A split of which some examples choose thresholds and scalings, and the others are scored."""
 
-    Attributes:
-        calibration: bool `[N]`; all false but in validation.
-    """
-
-    calibration: np.ndarray
+    @property
+    def calibration(self) -> np.ndarray:
+        """bool `[N]`: the examples that choose; all false but in validation."""
 
     def select(self, selection: np.ndarray) -> Any:
         """Select examples, as `DataSplit` does."""

@@ -14,7 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, NetworkField, TrainingConfig
+from trainables.base_config import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 

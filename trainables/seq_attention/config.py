@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, NetworkField, TrainingConfig
+from trainables.base_config import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 SMALL = "small"

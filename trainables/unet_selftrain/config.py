@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from trainables.contract import DataConfig, NetworkField, TrainingConfig
+from trainables.base_config import DataConfig, NetworkField, TrainingConfig
 from trainables.settings import UsageError, setting
 
 PUBLISHED_RADIUS = 10.0
@@ -25,7 +25,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one unet_selftrain training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("network", "base_features", "levels")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("network", own=("plain",)),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("network", builtin=("plain",)),)
 
     epochs: int = setting(190, "full budget in epochs, of all stages together", low=1)
     batch_size: int = setting(128, "tiles per forward pass, over all processes", low=1)
@@ -149,31 +149,15 @@ class Data(DataConfig):
 
     @property
     def particle_radius(self) -> float:
-        """In pixels of the stored micrographs, whether it is given or not."""
+        """Radius of a particle in pixels of the stored micrographs; the published one where none is given."""
         return PUBLISHED_RADIUS if self.radius is None else self.radius
 
     @property
     def known_share(self) -> float:
-        """Of the training particles, whether it is given or not."""
+        """Share of the training particles that training knows; the source's own where none is given."""
         if self.label_share is not None:
             return self.label_share
         return SYNTHETIC_SHARE if self.source == "synthetic" else 1.0
-
-
-def stage_ends(config: Config) -> tuple[int, ...]:
-    """Epochs done when each stage is over: the supervised one, unless its share is 0, then every iteration."""
-    if not config.iterations:
-        return (config.epochs,)
-    supervised = _supervised(config)
-    rest = config.epochs - supervised
-    ends = [supervised + round(rest * each / config.iterations) for each in range(1, config.iterations + 1)]
-    return (supervised, *ends) if supervised else tuple(ends)
-
-
-def _supervised(config: Config) -> int:
-    if config.supervised_share == 0:
-        return 0
-    return min(max(round(config.supervised_share * config.epochs), 1), config.epochs - config.iterations)
 
 
 def _check_tile(config: Config) -> None:
@@ -188,8 +172,8 @@ def _check_stages(config: Config) -> None:
         raise UsageError(
             "supervised_share=0 begins with the pseudo-labels of a trained network: name it with init_from=EXPORT."
         )
-    needed = config.iterations + (config.supervised_share > 0)
-    if config.iterations and config.epochs < needed:
+    stages = config.iterations + (config.supervised_share > 0)
+    if config.iterations and config.epochs < stages:
         raise UsageError(
-            f"epochs={config.epochs} are too few for iterations={config.iterations}: give {needed} or more."
+            f"epochs={config.epochs} are too few for iterations={config.iterations}: give {stages} or more."
         )

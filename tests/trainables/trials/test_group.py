@@ -8,6 +8,8 @@ from trainables.files import CHECKPOINT, RESULT, read_lines, trial_folder
 from trainables.objective import Goal, Objective
 from trainables.trials.trial import Task, Trial
 
+pytestmark = pytest.mark.xdist_group("ray")
+
 TINY = {"image_size": 32, "backbone": "micro", "batch_size": 8, "epochs": 2, "lr": 3e-3}
 
 
@@ -41,7 +43,7 @@ def trained(kind, folder, processes, **params):
 
 
 def test_a_group_computes_what_one_process_does_and_tells_of_its_end(cluster, tmp_path):
-    from trainables.trials.group import NOTES, GroupTrial  # noqa: PLC0415  (imports ray.train)
+    from trainables.trials.group import RAY_FOLDER, GroupTrial  # noqa: PLC0415  (imports ray.train)
 
     alone = trained(Trial, tmp_path / "alone", 1)
     together = trained(GroupTrial, tmp_path / "together", 2)
@@ -51,7 +53,7 @@ def test_a_group_computes_what_one_process_does_and_tells_of_its_end(cluster, tm
     for key in ("train/total", "val/loss_full", "health/grad_norm"):
         assert together[key] == pytest.approx(alone[key], rel=1e-3)
     assert (folder / CHECKPOINT).exists()
-    assert not (folder / NOTES).exists()
+    assert not (folder / RAY_FOLDER).exists()
 
     failed = trained(GroupTrial, tmp_path / "failed", 2, lr=1e30)
     assert failed["failed"]
