@@ -1,10 +1,10 @@
 """Training batches: random tiles of the micrographs with their targets, on the device, augmented there.
 
 Everything random is drawn for the whole epoch or the whole batch from generators of the CPU that seed and epoch
-determine; each process then takes its rows. So an epoch is the same however often training was interrupted, on
-however many processes, and on whatever device.
+determine; each process then takes its rows. So an epoch is the same however often training was interrupted, with any
+number of processes, and on any device.
 
-Tiles lie anywhere and not around particles: else a network could learn that there is a disc in the middle.
+Tiles lie anywhere and not around particles: else a network could learn that there is a disc at the centre.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ import torch
 from torch import Tensor
 
 from trainables.processes import Processes
-from trainables.training.generators import seeded
+from trainables.training.generators import seeded_generator
 from trainables.unet_selftrain import augment
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.micrographs import Micrographs, z_score
-from trainables.unet_selftrain.targets import IGNORED, POSITIVE
+from trainables.unet_selftrain.downsampling import z_score
+from trainables.unet_selftrain.split import Micrographs
+from trainables.unet_selftrain.targets import IGNORE, POSITIVE
 
 CPU = torch.device("cpu")
 
@@ -42,10 +43,15 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class Batches:
-    """Micrographs and their targets as batches of tiles."""
+    """Micrographs and their targets as batches of tiles.
+
+    Attributes:
+        targets: of each micrograph, int8 `[H, W]` in percent, −1 where ignored.
+    """
 
     config: Config
     micrographs: Micrographs
+    targets: Sequence[np.ndarray]
     device: torch.device
     seed: int
     processes: Processes
@@ -61,67 +67,62 @@ class Batches:
         size = min(self.config.batch_size, self._count)
         return size - size % self.processes.world
 
-    def of_epoch(self, epoch: int, targets: Sequence[np.ndarray]) -> Iterator[Batch]:
-        """An epoch's batches, shuffled.
+    def of_epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield an epoch's batches, shuffled; the epoch determines all that is random."""
+        tiles = self.draw_tiles(seeded_generator(CPU, self.seed, epoch, 0))
+        draws = seeded_generator(CPU, self.seed, epoch, 1)
+        for rows in torch.from_numpy(tiles).split(self.size)[: self.steps]:
+            yield self._batch(rows, draws)
 
-        Args:
-            epoch: which one; it determines all that is random.
-            targets: of each micrograph, int8 `[H, W]` in percent, −1 where ignored.
-        """
-        places = self.places(seeded(CPU, self.seed, epoch, 0))
-        draws = seeded(CPU, self.seed, epoch, 1)
-        for rows in torch.from_numpy(places).split(self.size)[: self.steps]:
-            yield self._batch(rows, targets, draws)
+    def draw_tiles(self, generator: torch.Generator) -> np.ndarray:
+        """Draw an epoch's tiles in their order, int `[N, 3]`: micrograph, and row and column of the upper left pixel.
 
-    def places(self, generator: torch.Generator) -> np.ndarray:
-        """An epoch's tiles in their order, int `[N, 3]`: micrograph, and row and column of the upper left pixel.
-
-        All places are equally likely at which the tile lies in its micrograph. Where the micrograph is the smaller
+        All positions are equally likely at which the tile lies in its micrograph. Where the micrograph is the smaller
         one, it lies in the tile instead, again anywhere.
         """
         tile = self.config.tile
-        shapes = np.repeat([image.shape for image in self.micrographs.images], self._tiles, axis=0)
+        shapes = np.repeat([image.shape for image in self.micrographs.images], self._tile_counts, axis=0)
         room = shapes - tile
         uniform = torch.rand(len(shapes), 2, generator=generator, dtype=torch.float64).numpy()
         corners = np.minimum(room, 0) + np.floor(uniform * (np.abs(room) + 1)).astype(np.int64)
         order = torch.randperm(len(shapes), generator=generator).numpy()
-        owners = np.repeat(np.arange(len(self._tiles)), self._tiles)
+        owners = np.repeat(np.arange(len(self._tile_counts)), self._tile_counts)
         return np.column_stack([owners, corners])[order]
 
     @property
-    def _tiles(self) -> list[int]:
+    def _tile_counts(self) -> list[int]:
         """Tiles of each micrograph."""
         area = self.config.tile**2
         return [self.config.tiles or math.ceil(image.size / area) for image in self.micrographs.images]
 
     @property
     def _count(self) -> int:
-        return sum(self._tiles)
+        return sum(self._tile_counts)
 
-    def _batch(self, places: Tensor, targets: Sequence[np.ndarray], generator: torch.Generator) -> Batch:
-        config, own = self.config, self.processes.rows(places)
-        draws = augment.draw(len(places), config, generator) if config.augment else None
-        images, percent = self._windows(own.numpy(), targets)
+    def _batch(self, tiles: Tensor, generator: torch.Generator) -> Batch:
+        config = self.config
+        draws = augment.draw(len(tiles), config, generator) if config.augment else None
+        images, percent = self._windows(self.processes.rows(tiles).numpy())
         if draws is not None:
             images, percent = augment.warp(images, percent, draws.rows(self.processes), config.tile)
         return Batch(images, torch.where(percent < 0, percent, percent / POSITIVE))
 
-    def _windows(self, places: np.ndarray, targets: Sequence[np.ndarray]) -> tuple[Tensor, Tensor]:
-        """The tiles with a margin for warps: z-scores and percent, float `[b, 1, W, W]`, on the device."""
-        around = augment.margin(self.config)
-        side = self.config.tile + 2 * around
-        packed = np.empty((2, len(places), 1, side, side), np.uint8)  # bytes, and both in one copy to the device
-        for index, (owner, top, left) in enumerate(places):
-            pixels, target = self.micrographs.images[owner], targets[owner]
-            packed[0, index, 0] = cut(pixels, top - around, left - around, side)
-            packed[1, index, 0] = cut(target, top - around, left - around, side, IGNORED).view(np.uint8)
-        images, percent = torch.from_numpy(packed).to(self.device)
+    def _windows(self, tiles: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Crop the tiles with a margin for warps: z-scores and percent, float `[b, 1, W, W]`, on the device."""
+        margin = augment.margin(self.config)
+        side = self.config.tile + 2 * margin
+        windows = np.empty((2, len(tiles), 1, side, side), np.uint8)  # bytes, and both in one copy to the device
+        for index, (owner, top, left) in enumerate(tiles):
+            pixels, target = self.micrographs.images[owner], self.targets[owner]
+            windows[0, index, 0] = crop(pixels, top - margin, left - margin, side)
+            windows[1, index, 0] = crop(target, top - margin, left - margin, side, IGNORE).view(np.uint8)
+        images, percent = torch.from_numpy(windows).to(self.device)
         scores = torch.from_numpy(z_score(np.arange(256, dtype=np.uint8))).to(self.device)
         return scores[images.int()], percent.view(torch.int8).float()
 
 
-def cut(array: np.ndarray, top: int, left: int, side: int, outside: int | None = None) -> np.ndarray:
-    """The square `[side, side]` of an array `[H, W]` at a place that may lie beyond the border.
+def crop(array: np.ndarray, top: int, left: int, side: int, outside: int | None = None) -> np.ndarray:
+    """Crop a square `[side, side]` from an array `[H, W]`; it may lie beyond the border.
 
     Args:
         array: `[H, W]`.
@@ -134,15 +135,15 @@ def cut(array: np.ndarray, top: int, left: int, side: int, outside: int | None =
     if 0 <= top <= height - side and 0 <= left <= width - side:
         return array[top : top + side, left : left + side]
     rows, columns = np.arange(top, top + side), np.arange(left, left + side)
-    square = array[np.ix_(_reflected(rows, height), _reflected(columns, width))]
+    square = array[np.ix_(_reflect(rows, height), _reflect(columns, width))]
     if outside is not None:
         square[(rows < 0) | (rows >= height)] = outside
         square[:, (columns < 0) | (columns >= width)] = outside
     return square
 
 
-def _reflected(positions: np.ndarray, length: int) -> np.ndarray:
-    """Positions on a line that is reflected at the middles of its first and last pixel, however often."""
+def _reflect(positions: np.ndarray, length: int) -> np.ndarray:
+    """Map positions into a line that is reflected at the centres of its first and last pixel, however often."""
     period = max(2 * (length - 1), 1)
-    folded = positions % period
-    return np.minimum(folded, period - folded) if length > 1 else np.zeros_like(positions)
+    phase = positions % period
+    return np.minimum(phase, period - phase) if length > 1 else np.zeros_like(positions)

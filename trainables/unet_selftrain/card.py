@@ -1,4 +1,4 @@
-"""What unet_selftrain adds to a model card: how to pick with it, and its settings as the method's notes spell them."""
+"""Sections of a model card: how to pick with unet_selftrain, and its settings as the method's notes spell them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.settings import plain
-from trainables.unet_selftrain.config import Config, Data, stage_ends
+from trainables.export.published import command_block, list_differences
+from trainables.unet_selftrain.config import Config, Data
+from trainables.unet_selftrain.stages import is_supervised_first, stage_ends
 
 SCRIPT = "train_unet_selftraining_improved.py"
-_UNKNOWN = (  # settings that the notes' command has no flag for, and the value that its script always has
+_FIXED = (  # settings that the notes' command has no flag for, and the value that its script always has
     ("network", "plain"),
     ("base_features", 64),
     ("levels", 4),
@@ -41,53 +42,47 @@ _UNKNOWN = (  # settings that the notes' command has no flag for, and the value 
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Title → Markdown."""
+    """Write the card's sections: title → Markdown."""
     return {"Use it": snippet(folder), "The notes' spelling": notes_spelling(config, data)}
 
 
 def snippet(folder: str) -> str:
-    """Python that picks the particles of micrographs and prints them as `coordinates.json` would hold them."""
+    """Write Python that picks the particles of micrographs and prints them in the form of `coordinates.json`."""
     lines = [
         "```python",
         "import json",
         "import sys",
         "from pathlib import Path",
         "",
-        "from trainables.unet_selftrain.inference import Picker",
+        "from trainables.unet_selftrain.inference import Predictor",
         "",
-        f"picker = Picker.load({str(Path(folder).resolve())!r})",
-        "found = {Path(name).name: picker(name) for name in sys.argv[1:]}  # PNG, JPG, TIFF or MRC",
-        "print(json.dumps({name: each.points.tolist() for name, each in found.items()}))",
+        f"predictor = Predictor.load({str(Path(folder).resolve())!r})",
+        "particles = {Path(name).name: predictor(name) for name in sys.argv[1:]}  # PNG, JPG, TIFF or MRC",
+        "print(json.dumps({name: picks.points.tolist() for name, picks in particles.items()}))",
     ]
     return "\n".join([*lines, "```"])
 
 
 def notes_spelling(config: Config, data: Data) -> str:
-    """The command of the method's notes with these settings, and what it cannot say."""
-    flags = _flags(config, data)
-    lines = ["```", f"python {SCRIPT} \\", *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]}", "```", ""]
-    other = [
-        f"`{name}={plain(getattr(config, name))}` (there: {plain(there)})"
-        for name, there in _UNKNOWN
-        if getattr(config, name) != there
-    ]
-    if other:
-        lines.append(f"That script has no flag for {', '.join(other)}; so it does not train the same model.")
+    """Write the command of the method's notes with these settings, and the settings that it has no flag for."""
+    lines = [*command_block(f"python {SCRIPT}", _flags(config, data)), ""]
+    if differences := list_differences(config, _FIXED):
+        lines.append(f"That script has no flag for {', '.join(differences)}; so it does not train the same model.")
     return "\n".join(lines)
 
 
 def _flags(config: Config, data: Data) -> list[str]:
-    ends = stage_ends(config)
-    first = len(ends) > config.iterations  # whether there is a supervised stage
-    again = [after - before for before, after in zip((0, *ends), ends, strict=False)][first:]
+    ends, supervised_first = stage_ends(config), is_supervised_first(config)
+    lengths = [end - start for start, end in zip((0, *ends), ends, strict=False)]
+    supervised_epochs, iteration_epochs = (lengths[0], lengths[1:]) if supervised_first else (0, lengths)
     root = Path(data.root) if data.root else Path("FOLDER")
     return [
         f"--image-dir {shlex.quote(str(root / 'images'))}",
         f"--coords-file {shlex.quote(str(root / 'coordinates.json'))}",
         f"--particle-radius {data.particle_radius:.4g}",
-        f"--initial-epochs {ends[0] if first else 0}",
+        f"--initial-epochs {supervised_epochs}",
         f"--self-training-iterations {config.iterations}",
-        f"--retrain-epochs {round(sum(again) / len(again)) if again else 0}",
+        f"--retrain-epochs {round(sum(iteration_epochs) / len(iteration_epochs)) if iteration_epochs else 0}",
         f"--batch-size {config.batch_size}",
         f"--learning-rate {config.lr:.4g}",
     ]

@@ -12,10 +12,9 @@ from torch import Tensor, nn
 from trainables.networks.pretrained import timm_arguments
 from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.encoders import check
 
 ENCODER_STRIDE = 32
-UNSAID = 0.5  # a prior with which the last layer keeps the random bias that it has
+NEUTRAL_PRIOR = 0.5  # with it the last layer keeps its random bias
 
 
 class UNet(nn.Module):
@@ -31,14 +30,14 @@ class UNet(nn.Module):
         super().__init__()
         widths = [features * 2**level for level in range(levels + 1)]
         pairs = list(itertools.pairwise(widths))
-        self.stem = _double(1, features)
-        self.down = nn.ModuleList(_double(narrow, wide) for narrow, wide in pairs)
+        self.stem = _double_convolution(1, features)
+        self.down = nn.ModuleList(_double_convolution(narrow, wide) for narrow, wide in pairs)
         self.up = nn.ModuleList(nn.ConvTranspose2d(wide, narrow, 2, stride=2) for narrow, wide in reversed(pairs))
-        self.merge = nn.ModuleList(_double(wide, narrow) for narrow, wide in reversed(pairs))
+        self.merge = nn.ModuleList(_double_convolution(wide, narrow) for narrow, wide in reversed(pairs))
         self.head = nn.Conv2d(features, 1, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Logits `[B, 1, H, W]` of images of that shape, H and W multiples of 2 to the number of levels."""
+        """Compute logits `[B, 1, H, W]` of images of that shape, H and W multiples of 2 to the number of levels."""
         maps = [self.stem(images)]
         for block in self.down:
             maps.append(block(nn.functional.max_pool2d(maps[-1], 2)))
@@ -49,46 +48,46 @@ class UNet(nn.Module):
         return logits
 
 
-def network(config: Config, device: torch.device) -> nn.Module:
-    """The network with its first weights; a `prior` other than 0.5 is the bias of its last layer.
+def build_network(config: Config, device: torch.device) -> nn.Module:
+    """Build the network with its first weights; a `prior` other than 0.5 decides the bias of its last layer.
 
     Source of the prior: Lin et al. 2017, Focal loss, section 4.1.
 
     Raises:
-        UsageError: no such encoder, or weights that are no file.
+        UsageError: an encoder that makes no U-Net, or weights that are no file.
     """
-    net, head = _plain(config) if config.network == "plain" else _over_encoder(config)
-    if config.prior != UNSAID:
+    net, head = _build_plain(config) if config.network == "plain" else _build_over_encoder(config)
+    if config.prior != NEUTRAL_PRIOR:
         nn.init.constant_(head.get_parameter("bias"), math.log(config.prior / (1 - config.prior)))
     return cast(Any, net.to(device)).to(memory_format=torch.channels_last)
 
 
 def stride(config: Config) -> int:
-    """What height and width of the network's input must be multiples of."""
+    """Return the number of which height and width of the network's input must be multiples."""
     return int(2**config.levels) if config.network == "plain" else ENCODER_STRIDE
 
 
-def _plain(config: Config) -> tuple[nn.Module, nn.Module]:
-    """The network and its last layer."""
+def _build_plain(config: Config) -> tuple[nn.Module, nn.Module]:
+    """Build the plain network; return it and its last layer."""
     net = UNet(config.base_features, config.levels)
     return net, net.head
 
 
-def _over_encoder(config: Config) -> tuple[nn.Module, nn.Module]:
+def _build_over_encoder(config: Config) -> tuple[nn.Module, nn.Module]:
+    """Build a U-Net over an encoder of timm; return it and its last layer."""
     import segmentation_models_pytorch as smp  # noqa: PLC0415  (its import takes seconds, and the plain one needs none)
 
-    check(config)
     arguments = timm_arguments(config.weights)
-    pretrained = True if arguments.pop("pretrained") else None
+    encoder_weights = True if arguments.pop("pretrained") else None
     try:
-        net = smp.Unet(f"tu-{config.network}", encoder_weights=pretrained, in_channels=1, classes=1, **arguments)
+        net = smp.Unet(f"tu-{config.network}", encoder_weights=encoder_weights, in_channels=1, classes=1, **arguments)
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"network={config.network} cannot be the encoder of a U-Net: {error}.") from error
     return net, net.segmentation_head[0]
 
 
-def _double(before: int, after: int) -> nn.Sequential:
+def _double_convolution(inputs: int, outputs: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for channels in (before, after):
-        layers += [nn.Conv2d(channels, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+    for channels in (inputs, outputs):
+        layers += [nn.Conv2d(channels, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers)

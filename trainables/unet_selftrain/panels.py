@@ -1,4 +1,4 @@
-"""Pictures of a few micrographs for people to look at: particles, probabilities, picks, and pseudo-labels."""
+"""Panels of a few micrographs for people to look at: particles, probabilities, picks, and pseudo-labels."""
 
 from __future__ import annotations
 
@@ -7,73 +7,99 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 
-from trainables.images.sheets import grid, headed, rgb
-from trainables.unet_selftrain import matching
-from trainables.unet_selftrain.micrographs import Micrographs
-from trainables.unet_selftrain.scoring import Scored
+from trainables.images.sheets import add_header, arrange_grid, to_rgb
+from trainables.images.split import calibration_part, scored_part
+from trainables.processes import Processes
+from trainables.unet_selftrain import matching, scoring
+from trainables.unet_selftrain.judging import Judge, Prediction
+from trainables.unet_selftrain.split import Micrographs
 
 COUNT = 4
-SIDE = 440  # pixels of a picture's longer side
-SHOWN = 3.0  # deviations of the micrograph from black to white
+SIDE = 440  # pixels of a part's longer side
+MAX_Z = 3.0  # deviations of the micrograph from grey to black and to white
 GREEN, RED, YELLOW, BLUE = (80, 220, 100), (235, 70, 60), (250, 210, 60), (90, 160, 255)
 IGNORED_GREY = 96
 
 
-def validation(
-    micrographs: Micrographs, place: int, probabilities: np.ndarray, found: Scored, threshold: float
-) -> list[np.ndarray]:
-    """Three pictures of one micrograph, uint8 `[h, w, 3]` each: its particles, the probabilities, the picks."""
-    picked = found.picks.points[found.picks.scores >= threshold]
-    matches = matching.match(picked, found.truth, found.radius)
-    hit, seen = np.isin(np.arange(len(picked)), matches.picked), np.isin(np.arange(len(found.truth)), matches.truths)
-    image = _grey(micrographs, place)
-    scale = image.shape[1] / micrographs.images[place].shape[1] / micrographs.downsample
-    radius = found.radius * scale
-    truth = _circles(image, [(found.truth * scale, GREEN)], radius)
-    picks = [(picked[hit] * scale, GREEN), (picked[~hit] * scale, RED), (found.truth[~seen] * scale, YELLOW)]
-    words = f"green: {hit.sum()} right   red: {(~hit).sum()} wrong   yellow: {(~seen).sum()} missed"
-    return [
-        headed(truth, f"{len(found.truth)} particles"),
-        headed(_resized((probabilities * 255).round().astype(np.uint8)), "probability"),
-        headed(_circles(image, picks, radius), f"picks from {threshold:.3f}   {words}"),
-    ]
+def draw_panels(judge: Judge, val: Micrographs, stage: str) -> dict[str, np.ndarray]:
+    """Draw a panel for each of a few scored micrographs of validation, uint8 `[H, W, 3]`."""
+    part, threshold = scored_part(val), _pick_threshold(judge, val)
+    return {
+        f"micrograph_{index + 1}": _arrange(_draw_micrograph(judge, part, index, threshold), part, index, stage)
+        for index in range(len(part.names[:COUNT]))
+    }
 
 
-def pseudo_labels(micrographs: Micrographs, place: int, target: np.ndarray, iteration: int) -> np.ndarray:
-    """What a training micrograph's pixels are taken for; known particles blue, hidden ones yellow."""
+def draw_stage_panel(judge: Judge, val: Micrographs, stage: str, extra: Sequence[np.ndarray]) -> np.ndarray:
+    """Draw the first scored micrograph of validation, with extra parts beside it: uint8 `[H, W, 3]`."""
+    part = scored_part(val)
+    return _arrange([*_draw_micrograph(judge, part, 0, _pick_threshold(judge, val)), *extra], part, 0, stage)
+
+
+def draw_pseudo_labels(micrographs: Micrographs, index: int, target: np.ndarray, iteration: int) -> np.ndarray:
+    """Draw a training micrograph's target; known particles blue, hidden ones yellow: uint8 `[h, w, 3]`."""
     shades = np.where(target < 0, IGNORED_GREY, np.where(target > 0, 255, 0)).astype(np.uint8)
-    picture = _resized(shades, Image.Resampling.NEAREST)
-    scale = picture.shape[1] / target.shape[1] / micrographs.downsample
-    known, hidden = micrographs.known[place] * scale, micrographs.hidden[place] * scale
-    drawn = _circles(picture, [(known, BLUE), (hidden, YELLOW)], micrographs.radius * scale)
-    circles = "circles: blue known, yellow hidden" if len(hidden) else "circles: known"
-    return headed(
-        drawn, f"iteration {iteration}: white +, black -, grey ignored   {circles}   {micrographs.names[place]}"
+    background = _resize(shades, Image.Resampling.NEAREST)
+    scale = background.shape[1] / target.shape[1] / micrographs.downsample
+    blue, yellow = micrographs.known_particles[index] * scale, micrographs.hidden_particles[index] * scale
+    part = _draw_circles(background, [(blue, BLUE), (yellow, YELLOW)], micrographs.radius * scale)
+    circles = "circles: blue known, yellow hidden" if len(yellow) else "circles: known"
+    return add_header(
+        part, f"iteration {iteration}: white +, black -, grey ignored   {circles}   {micrographs.names[index]}"
     )
 
 
-def sheet(pictures: Sequence[np.ndarray], title: str) -> np.ndarray:
-    """Pictures side by side under a line of text, three in one row or four in two: uint8 `[H, W, 3]`."""
-    return grid(pictures, title, 2 if len(pictures) == 4 else 3)
+def _pick_threshold(judge: Judge, val: Micrographs) -> float:
+    """Choose the score from which to pick, in this process alone: one process draws the panels."""
+    return scoring.pick_threshold(judge.predict(calibration_part(val), Processes()))
 
 
-def _grey(micrographs: Micrographs, place: int) -> np.ndarray:
-    shown = (micrographs.image(place) / SHOWN + 1) * 127.5
-    return _resized(shown.clip(0, 255).astype(np.uint8))
+def _draw_micrograph(judge: Judge, micrographs: Micrographs, index: int, threshold: float) -> list[np.ndarray]:
+    """Draw one micrograph three times, uint8 `[h, w, 3]`: its particles, the probabilities, the picks."""
+    probabilities = judge.predict_map(micrographs, index)
+    prediction = Prediction.from_map(probabilities, micrographs, index, judge.config)
+    particles = prediction.truth
+    points = prediction.picks.points[prediction.picks.scores >= threshold]
+    matches = matching.match(points, particles, prediction.radius)
+    is_hit, has_pick = (
+        np.isin(np.arange(len(points)), matches.picks),
+        np.isin(np.arange(len(particles)), matches.truths),
+    )
+    image = _draw_grey(micrographs, index)
+    scale = image.shape[1] / micrographs.images[index].shape[1] / micrographs.downsample
+    radius = prediction.radius * scale
+    truth = _draw_circles(image, [(particles * scale, GREEN)], radius)
+    circles = [(points[is_hit] * scale, GREEN), (points[~is_hit] * scale, RED), (particles[~has_pick] * scale, YELLOW)]
+    words = f"green: {is_hit.sum()} right   red: {(~is_hit).sum()} wrong   yellow: {(~has_pick).sum()} missed"
+    return [
+        add_header(truth, f"{len(particles)} particles"),
+        add_header(_resize((probabilities * 255).round().astype(np.uint8)), "probability"),
+        add_header(_draw_circles(image, circles, radius), f"picks from {threshold:.3f}   {words}"),
+    ]
 
 
-def _resized(picture: np.ndarray, by: Image.Resampling = Image.Resampling.BILINEAR) -> np.ndarray:
-    """uint8 `[h, w, 3]` with `SIDE` as its longer side."""
-    height, width = picture.shape
+def _arrange(parts: Sequence[np.ndarray], micrographs: Micrographs, index: int, stage: str) -> np.ndarray:
+    """Arrange parts under a title, three in one row or four in two: uint8 `[H, W, 3]`."""
+    return arrange_grid(parts, f"{micrographs.names[index]}   {stage}", 2 if len(parts) == 4 else 3)
+
+
+def _draw_grey(micrographs: Micrographs, index: int) -> np.ndarray:
+    shades = (micrographs.image(index) / MAX_Z + 1) * 127.5
+    return _resize(shades.clip(0, 255).astype(np.uint8))
+
+
+def _resize(image: np.ndarray, method: Image.Resampling = Image.Resampling.BILINEAR) -> np.ndarray:
+    """Resize to `SIDE` pixels on the longer side: uint8 `[h, w, 3]`."""
+    height, width = image.shape
     factor = SIDE / max(height, width)
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return rgb(np.asarray(Image.fromarray(picture).resize(size, by)))
+    return to_rgb(np.asarray(Image.fromarray(image).resize(size, method)))
 
 
-def _circles(
-    picture: np.ndarray, groups: Sequence[tuple[np.ndarray, tuple[int, int, int]]], radius: float
+def _draw_circles(
+    background: np.ndarray, groups: Sequence[tuple[np.ndarray, tuple[int, int, int]]], radius: float
 ) -> np.ndarray:
-    image = Image.fromarray(picture)
+    image = Image.fromarray(background)
     draw = ImageDraw.Draw(image)
     for centres, colour in groups:
         for x, y in centres.tolist():

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from trainables.commands import command, command_help, parse_arguments
+from trainables.commands import command_help, parse_arguments, run_command
 from trainables.files import CONFIG, replace_text
 from trainables.settings import Settings, UsageError, setting
 from trainables.unet_selftrain.reading import SUFFIXES
@@ -43,54 +43,56 @@ class Picking(Settings):
 
 
 def main(arguments: list[str]) -> int:
-    """Pick; returns the exit code."""
+    """Pick, and return the exit code."""
     if not arguments or {"--help", "-h", "help"} & set(arguments):
         print(command_help(USAGE, Picking))
         return 0
-    picking = Picking.of(parse_arguments(arguments))
+    picking = Picking.from_dict(parse_arguments(arguments))
     if not (Path(picking.model) / CONFIG).is_file():
         raise UsageError(f"model={picking.model} is no exported model; `python -m analysis.export` writes one.")
-    root, files = _files(Path(picking.images))
-    from trainables.processes import pick  # noqa: PLC0415  (mistakes are told before torch loads)
-    from trainables.unet_selftrain.inference import Picker  # noqa: PLC0415
+    root, files = _list_files(Path(picking.images))
+    from trainables.processes import pick_device  # noqa: PLC0415  (mistakes are told before torch loads)
+    from trainables.unet_selftrain.inference import Predictor  # noqa: PLC0415
 
-    picker = Picker.load(picking.model, str(pick(picking.device)))
+    predictor = Predictor.load(picking.model, str(pick_device(picking.device)))
     bar = tqdm(files, desc="picking", unit="micrograph", delay=1)
-    found = {file.relative_to(root).as_posix(): picker(file, picking.threshold) for file in bar}
-    write_json(Path(picking.to), found) if picking.to.endswith(".json") else write_star(Path(picking.to), found)
-    print(f"  {sum(len(each.points) for each in found.values())} particles in {len(found)} micrographs: {picking.to}")
+    particles = {file.relative_to(root).as_posix(): predictor(file, picking.threshold) for file in bar}
+    write = write_json if picking.to.endswith(".json") else write_star
+    write(Path(picking.to), particles)
+    count = sum(len(picks.points) for picks in particles.values())
+    print(f"  {count} particles in {len(particles)} micrographs: {picking.to}")
     return 0
 
 
-def write_json(to: Path, found: dict[str, Particles]) -> None:
-    """One file: micrograph → its picks, the surest first."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(to, json.dumps({name: each.points.round(2).tolist() for name, each in found.items()}))
+def write_json(file: Path, particles: Mapping[str, Particles]) -> None:
+    """Write one file: micrograph → its picks, the surest first."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    replace_text(file, json.dumps({name: picks.points.round(2).tolist() for name, picks in particles.items()}))
 
 
-def write_star(to: Path, found: dict[str, Particles]) -> None:
-    """A file for each micrograph, with scores.
+def write_star(folder: Path, particles: Mapping[str, Particles]) -> None:
+    """Write a file for each micrograph, with scores.
 
     Source: the columns of RELION's autopicking (Scheres 2015).
     """
     head = "\ndata_\n\nloop_\n_rlnCoordinateX #1\n_rlnCoordinateY #2\n_rlnAutopickFigureOfMerit #3\n"
-    for name, each in found.items():
-        rows = zip(each.points.tolist(), each.scores.tolist(), strict=True)
+    for name, picks in particles.items():
+        rows = zip(picks.points.tolist(), picks.scores.tolist(), strict=True)
         lines = [f"{x:12.3f} {y:12.3f} {score:12.5f}\n" for (x, y), score in rows]
-        file = to / Path(name).with_name(f"{Path(name).stem}_autopick.star")
+        file = folder / Path(name).with_name(f"{Path(name).stem}_autopick.star")
         file.parent.mkdir(parents=True, exist_ok=True)
         replace_text(file, head + "".join(lines))
 
 
-def _files(images: Path) -> tuple[Path, Sequence[Path]]:
-    """The folder that names are relative to, and the micrographs."""
+def _list_files(images: Path) -> tuple[Path, Sequence[Path]]:
+    """Return the folder that names are relative to, and the micrographs."""
     if images.is_file():
         return images.parent, [images]
-    files = sorted(each for each in images.rglob("*") if each.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in images.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise UsageError(f"images={images} has no micrograph; give a folder with {', '.join(SUFFIXES)} files.")
     return images, files
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,4 +1,4 @@
-"""What the network of one stage teaches that of the next: targets of the training micrographs, and how sure they are.
+"""The network of one stage as the teacher of the next: targets of the training micrographs, and how sure they are.
 
 The recipe for the targets is the teacher's weights, its scaling and the iteration. A checkpoint holds the recipe and
 not the targets: for thousands of micrographs these would be gigabytes, and on a CPU the recipe gives the same bits.
@@ -6,7 +6,7 @@ not the targets: for thousands of micrographs these would be gigabytes, and on a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,23 +14,22 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from trainables.measuring.calibration import Platt, scaled
+from trainables.measuring.calibration import Platt, apply_platt
 from trainables.processes import Processes
-from trainables.unet_selftrain import pseudo, targets
+from trainables.unet_selftrain import pseudo
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.micrographs import Micrographs
-
-Predict = Callable[[Micrographs, int], np.ndarray]
-"""The network's probabilities `[H, W]` of one micrograph, un-augmented."""
+from trainables.unet_selftrain.judging import Judge
+from trainables.unet_selftrain.split import Micrographs
+from trainables.unet_selftrain.targets import neighbourhood, render_particles
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What a stage trains on.
+    """The targets of a stage.
 
     Attributes:
         targets: of each training micrograph, int8 `[H, W]` in percent, −1 where ignored.
-        facts: figures of them and of how they came about, the same keys in every stage.
+        facts: metrics of them and of their origin, the same keys in every stage.
     """
 
     targets: list[np.ndarray]
@@ -39,12 +38,12 @@ class Lesson:
 
 @dataclass(frozen=True)
 class Teacher:
-    """The network that an iteration's pseudo-labels are of.
+    """The network whose predictions are an iteration's pseudo-labels.
 
     Attributes:
         iteration: the one that it teaches, from 1.
         weights: of the network.
-        platt: of its probabilities; (1, 0) where thresholds cut them as they are.
+        platt: of its probabilities; (1, 0) where thresholds apply to them as they are.
         average_precision: on validation, the highest of it and of the teachers before it.
     """
 
@@ -54,7 +53,7 @@ class Teacher:
     average_precision: float
 
     def state(self) -> dict[str, Any]:
-        """Plain values and tensors; `Teacher.of` reads them back."""
+        """Return plain values and tensors; `Teacher.from_state` reads them back."""
         return {
             "iteration": self.iteration,
             "weights": self.weights,
@@ -63,88 +62,87 @@ class Teacher:
         }
 
     @classmethod
-    def of(cls, state: Mapping[str, Any]) -> Teacher:
-        """The teacher whose `state` it was."""
+    def from_state(cls, state: Mapping[str, Any]) -> Teacher:
+        """Restore the teacher that returned a `state`."""
         return cls(state["iteration"], state["weights"], Platt(*state["platt"]), state["average_precision"])
 
     @classmethod
-    def now(cls, net: nn.Module, iteration: int, platt: Platt, average_precision: float) -> Teacher:
-        """The network as it is."""
+    def from_network(cls, net: nn.Module, iteration: int, platt: Platt, average_precision: float) -> Teacher:
+        """Copy the network as it is now."""
         weights = {key: value.detach().clone() for key, value in net.state_dict().items()}
         return cls(iteration, weights, platt, average_precision)
 
     @torch.no_grad()
-    def lesson(
-        self, net: nn.Module, predict: Predict, micrographs: Micrographs, config: Config, processes: Processes
-    ) -> Lesson:
-        """The iteration's targets, predicted by `net` with the teacher's weights; then it has its own again."""
-        own = {key: value.clone() for key, value in net.state_dict().items()}
+    def teach(self, judge: Judge, micrographs: Micrographs, processes: Processes) -> Lesson:
+        """Make the iteration's targets with the teacher's weights; the judge's network has its own again afterwards."""
+        net, config = judge.net, judge.config
+        weights = {key: value.clone() for key, value in net.state_dict().items()}
         net.load_state_dict(self.weights)
-        places = processes.places(len(micrographs))
-        mine = [self._marked(predict(micrographs, place), micrographs, place, config) for place in places]
-        net.load_state_dict(own)
-        marked = processes.gather(mine, len(micrographs))
-        cut = pseudo.thresholds(config, self.iteration)
+        indices = processes.indices(len(micrographs))
+        part = [self._label(judge.predict_map(micrographs, index), micrographs, index, config) for index in indices]
+        net.load_state_dict(weights)
+        labels = processes.gather(part, len(micrographs))
+        thresholds = pseudo.relax_thresholds(config, self.iteration)
         facts = {
             "iteration": float(self.iteration),
             "ap_before": self.average_precision,
-            "pseudo_pos": cut.pos,
-            "pseudo_neg": cut.neg,
-            "thresholds_too_close": float(not cut.apart),
-            "pseudo_highest": max(each.highest for each in marked),
+            "pseudo_pos": thresholds.pos,
+            "pseudo_neg": thresholds.neg,
+            "thresholds_too_close": float(not thresholds.has_gap),
+            "pseudo_highest": max(micrograph.highest for micrograph in labels),
         }
-        return _lesson(marked, facts)
+        return _lesson(labels, facts)
 
-    def _marked(self, predicted: np.ndarray, micrographs: Micrographs, place: int, config: Config) -> _Marked:
-        probabilities = scaled(predicted, self.platt)
-        original = rendered(micrographs, place, micrographs.known[place], config)
-        radius = micrographs.radius / micrographs.downsample
+    def _label(self, raw_map: np.ndarray, micrographs: Micrographs, index: int, config: Config) -> _Labels:
+        probabilities = apply_platt(raw_map, self.platt)
+        known_particles, radius = micrographs.known_particles[index], micrographs.pixel_radius
+        known_target = render_particles(micrographs, index, known_particles, config)
         far = None
         if config.trust_negatives == "far":
-            near = targets.near(original.shape, micrographs.centres(micrographs.known[place]), config.far * radius)
-            far = ~near
-        cut = pseudo.thresholds(config, self.iteration)
-        least = pseudo.smallest_patch(config, radius, cut)
-        merged = pseudo.merge(probabilities, original, far, cut, config, least)
-        outside = probabilities[original <= 0]
-        highest = float(outside.max()) if outside.size else 0.0
-        return _Marked(merged, _counted(merged, original, micrographs, place, config), highest)
+            centres = micrographs.downsample_points(known_particles)
+            far = ~neighbourhood(known_target.shape, centres, config.far * radius)
+        thresholds = pseudo.relax_thresholds(config, self.iteration)
+        min_area = pseudo.min_patch_area(config, radius, thresholds)
+        target = pseudo.merge(probabilities, known_target, far, thresholds, config, min_area)
+        candidates = probabilities[known_target <= 0]
+        highest = float(candidates.max()) if candidates.size else 0.0
+        return _Labels(target, _count(target, known_target, micrographs, index, config), highest)
 
 
-def supervised(micrographs: Micrographs, config: Config) -> Lesson:
-    """The targets of the first stage: the known particles, and all else negative."""
-    marked = []
-    for place in range(len(micrographs)):
-        original = rendered(micrographs, place, micrographs.known[place], config)
-        marked.append(_Marked(original, _counted(original, original, micrographs, place, config), 0.0))
+def supervised_lesson(micrographs: Micrographs, config: Config) -> Lesson:
+    """Make the targets of the first stage: the known particles, and all else negative."""
+    labels = []
+    for index in range(len(micrographs)):
+        target = render_particles(micrographs, index, micrographs.known_particles[index], config)
+        labels.append(_Labels(target, _count(target, target, micrographs, index, config), 0.0))
     thresholds = {"pseudo_pos": 1.0, "pseudo_neg": 0.0, "thresholds_too_close": 0.0, "pseudo_highest": 0.0}
-    return _lesson(marked, {"iteration": 0.0, "ap_before": 0.0, **thresholds})
+    return _lesson(labels, {"iteration": 0.0, "ap_before": 0.0, **thresholds})
 
 
-def rendered(micrographs: Micrographs, place: int, points: np.ndarray, config: Config) -> np.ndarray:
-    """The target int8 `[H, W]` of particles `[n, 2]` of a micrograph, in stored pixels; all else is negative."""
-    radius = micrographs.radius / micrographs.downsample
-    return targets.render(micrographs.images[place].shape, micrographs.centres(points), radius, config)
-
-
-class _Marked(NamedTuple):
+class _Labels(NamedTuple):
     """A micrograph's target, its counts, and the highest scaled probability outside its known particles."""
 
     target: np.ndarray
-    counts: pseudo.Statistics
+    statistics: pseudo.Statistics
     highest: float
 
 
-def _counted(
-    merged: np.ndarray, original: np.ndarray, micrographs: Micrographs, place: int, config: Config
+def _count(
+    target: np.ndarray, known_target: np.ndarray, micrographs: Micrographs, index: int, config: Config
 ) -> pseudo.Statistics:
-    counts = pseudo.Statistics()
-    known, hidden = (micrographs.centres(each[place]) for each in (micrographs.known, micrographs.hidden))
-    concealed = rendered(micrographs, place, micrographs.hidden[place], config)
-    counts.add(merged, original, concealed, known, hidden, micrographs.radius / micrographs.downsample)
-    return counts
+    statistics = pseudo.Statistics()
+    known_particles, hidden_particles = micrographs.known_particles[index], micrographs.hidden_particles[index]
+    statistics.add(
+        target,
+        known_target,
+        render_particles(micrographs, index, hidden_particles, config),
+        micrographs.downsample_points(known_particles),
+        micrographs.downsample_points(hidden_particles),
+        micrographs.pixel_radius,
+    )
+    return statistics
 
 
-def _lesson(marked: Sequence[_Marked], facts: Mapping[str, float]) -> Lesson:
-    counts = sum((each.counts for each in marked), pseudo.Statistics())
-    return Lesson([each.target for each in marked], {**facts, **counts.values()})
+def _lesson(labels: Sequence[_Labels], facts: Mapping[str, float]) -> Lesson:
+    total = sum((micrograph.statistics for micrograph in labels), pseudo.Statistics())
+    return Lesson([micrograph.target for micrograph in labels], {**facts, **total.metrics()})

@@ -1,4 +1,4 @@
-"""Probabilities of a whole micrograph from a network that sees overlapping tiles of it, blended."""
+"""Prediction of a whole micrograph by a network that sees overlapping tiles of it, blended."""
 
 from __future__ import annotations
 
@@ -9,47 +9,49 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 OVERLAP = 0.25  # of a tile's side
-BATCH = 4
+BATCH_SIZE = 4
 
 
 @torch.no_grad()
-def probabilities(net: nn.Module, image: Tensor, tile: int, stride: int) -> Tensor:
-    """float32 `[H, W]`, on the image's device, of an image `[H, W]` of any size; always in float32, without noise.
+def predict_image(net: nn.Module, image: Tensor, tile: int, stride: int) -> Tensor:
+    """Predict the probabilities of an image `[H, W]` of any size: float32 `[H, W]` on the image's device.
 
-    A micrograph that fits into one tile is seen at once. A larger one is seen in tiles that overlap by at least a
-    quarter. Where they overlap their probabilities are averaged, with weights that fall towards a tile's border, where
-    the network sees least. What the micrograph lacks of a multiple of `stride` is reflected.
+    All of it is computed in float32, and nothing is drawn. A micrograph that fits into one tile is seen at once. A
+    larger one is seen in tiles that overlap by at least a quarter. Where they overlap their probabilities are averaged,
+    with weights that fall towards a tile's border, where the network sees least. Up to the next multiple of `stride`
+    the micrograph is reflected.
 
     Args:
-        net: to logits `[B, 1, h, w]`; it is put into evaluation mode.
+        net: gives logits `[B, 1, h, w]`; it is put into evaluation mode.
+        image: z-scores.
         tile: largest side of a tile in pixels, a multiple of `stride`.
         stride: what a tile's sides must be multiples of.
     """
     net.eval()
     height, width = image.shape
-    sides = (min(tile, _rounded(height, stride)), min(tile, _rounded(width, stride)))
-    padded = _reflected(image, max(height, sides[0]), max(width, sides[1]))
-    starts = [_starts(whole, side) for whole, side in zip(padded.shape, sides, strict=True)]
+    sides = (min(tile, _round_up(height, stride)), min(tile, _round_up(width, stride)))
+    canvas = _reflect(image, max(height, sides[0]), max(width, sides[1]))
+    starts = [_starts(length, side) for length, side in zip(canvas.shape, sides, strict=True)]
     window = _window(sides[0], image.device)[:, None] * _window(sides[1], image.device)[None, :]
-    total, weight = torch.zeros_like(padded), torch.zeros_like(padded)
-    for corners in _chunks([(y, x) for y in starts[0] for x in starts[1]], BATCH):
-        tiles = torch.stack([padded[y : y + sides[0], x : x + sides[1]] for y, x in corners])[:, None]
+    total, weight = torch.zeros_like(canvas), torch.zeros_like(canvas)
+    for corners in _chunks([(y, x) for y in starts[0] for x in starts[1]], BATCH_SIZE):
+        tiles = torch.stack([canvas[y : y + sides[0], x : x + sides[1]] for y, x in corners])[:, None]
         tiles = tiles.contiguous(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, enabled=False):
-            found = net(tiles).float().sigmoid()[:, 0]
-        for (y, x), each in zip(corners, found, strict=True):
-            total[y : y + sides[0], x : x + sides[1]] += window * each
+            probabilities = net(tiles).float().sigmoid()[:, 0]
+        for (y, x), part in zip(corners, probabilities, strict=True):
+            total[y : y + sides[0], x : x + sides[1]] += window * part
             weight[y : y + sides[0], x : x + sides[1]] += window
     return (total / weight)[:height, :width]
 
 
-def _rounded(length: int, stride: int) -> int:
-    """The length, up to a multiple of the stride."""
+def _round_up(length: int, stride: int) -> int:
+    """Round a length up to a multiple of the stride."""
     return -(-length // stride) * stride
 
 
-def _reflected(image: Tensor, height: int, width: int) -> Tensor:
-    """The image, enlarged below and to the right by its mirror image, as often as it takes."""
+def _reflect(image: Tensor, height: int, width: int) -> Tensor:
+    """Enlarge the image below and to the right by its mirror image, as often as it takes."""
     while image.shape != (height, width):
         down, right = (min(new - old, old - 1) for new, old in zip((height, width), image.shape, strict=True))
         if min(image.shape) < 2:
@@ -58,18 +60,18 @@ def _reflected(image: Tensor, height: int, width: int) -> Tensor:
     return image
 
 
-def _starts(whole: int, side: int) -> list[int]:
-    """Where tiles begin, evenly spread from border to border, with at least the wanted overlap."""
-    if whole == side:
+def _starts(length: int, side: int) -> list[int]:
+    """List the first pixels of tiles, evenly spread from border to border, that overlap by `OVERLAP` at least."""
+    if length == side:
         return [0]
-    count = 1 + -(-(whole - side) // int(side * (1 - OVERLAP)))
-    return [round(index * (whole - side) / (count - 1)) for index in range(count)]
+    count = 1 + -(-(length - side) // int(side * (1 - OVERLAP)))
+    return [round(index * (length - side) / (count - 1)) for index in range(count)]
 
 
 def _window(side: int, device: torch.device) -> Tensor:
-    """Weights of a tile's pixels along one side: the squared distance from the border, and nowhere 0."""
-    places = torch.arange(side, device=device)
-    return (torch.minimum(places + 1, side - places).float() / side).square()
+    """Weigh a tile's pixels along one side by their squared distance from its border, which is nowhere 0."""
+    positions = torch.arange(side, device=device)
+    return (torch.minimum(positions + 1, side - positions).float() / side).square()
 
 
 def _chunks(items: list[tuple[int, int]], size: int) -> Iterator[list[tuple[int, int]]]:

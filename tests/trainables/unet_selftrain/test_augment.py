@@ -164,7 +164,7 @@ def test_flips_are_exact():
 def test_the_margin_holds_whatever_a_warp_looks_at():
     windows = torch.zeros(1, 1, side(), side())
     for corner in (-1.0, 1.0):
-        worst = Draws(turned(45).maps, torch.full_like(still(1).nodes, corner * augment.LARGEST_SHIFT))
+        worst = Draws(turned(45).maps, torch.full_like(still(1).nodes, corner * augment.MAX_SHIFT))
         assert not augment.warp(windows, windows, worst, TILE)[1].any()
     many = augment.draw(300, config(), generator())
     assert not augment.warp(windows.expand(300, -1, -1, -1), windows.expand(300, -1, -1, -1), many, TILE)[1].any()
@@ -209,13 +209,13 @@ def test_discs_keep_their_area_on_average():
 
 def test_an_elastic_warp_is_smooth_and_does_not_fold():
     draws = augment.draw(50, config(rotation=0.0), generator())
-    worst = Draws(torch.eye(2).expand(50, 2, 2), draws.nodes.sign() * augment.LARGEST_SHIFT)
+    worst = Draws(torch.eye(2).expand(50, 2, 2), draws.nodes.sign() * augment.MAX_SHIFT)
     ramp = torch.arange(float(side())).expand(50, 1, side(), side())
     for windows, axis in ((ramp, 3), (ramp.transpose(2, 3), 2)):
         images, _ = augment.warp(windows, windows, worst, TILE)
         steps = images.diff(dim=axis)
         assert steps.min() > 0.5
-        assert (images - crop(windows)).abs().max() <= augment.LARGEST_SHIFT
+        assert (images - crop(windows)).abs().max() <= augment.MAX_SHIFT
 
 
 @pytest.mark.parametrize("tile", [16, 32, 33, 128])

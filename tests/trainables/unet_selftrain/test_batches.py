@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 
 from trainables.processes import Processes
-from trainables.unet_selftrain.batches import Batch, Batches, cut
+from trainables.unet_selftrain.batches import Batch, Batches, crop
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.micrographs import Micrographs
+from trainables.unet_selftrain.split import Micrographs
 
 SHAPES = [(90, 130), (150, 100)]
 
@@ -18,7 +20,16 @@ def micrographs(images: list[np.ndarray]) -> Micrographs:
     count = len(images)
     nobody = [np.empty((0, 2), np.float32)] * count
     names = [str(place) for place in range(count)]
-    return Micrographs(images, names, names, nobody, nobody, 5.0, 1, np.zeros(count, bool))
+    return Micrographs(
+        names=names,
+        images=images,
+        groups=names,
+        known_particles=nobody,
+        hidden_particles=nobody,
+        radius=5.0,
+        downsample=1,
+        calibration=np.zeros(count, bool),
+    )
 
 
 def pixels(shapes: list[tuple[int, int]]) -> list[np.ndarray]:
@@ -33,24 +44,24 @@ def percents(shapes: list[tuple[int, int]]) -> list[np.ndarray]:
 
 def batches(shapes=SHAPES, *, seed: int = 7, processes: Processes | None = None, images=None, **changes) -> Batches:
     config = Config(**{"tile": 32, "batch_size": 8, "rotation": 180.0, **changes})
-    made = micrographs(pixels(shapes) if images is None else images)
-    return Batches(config, made, torch.device("cpu"), seed, processes or Processes())
+    images = pixels(shapes) if images is None else images
+    targets = percents([image.shape for image in images])
+    return Batches(config, micrographs(images), targets, torch.device("cpu"), seed, processes or Processes())
 
 
 def epoch(source: Batches, number: int = 0, targets=None) -> list[Batch]:
-    if targets is None:
-        targets = percents([image.shape for image in source.micrographs.images])
-    return list(source.of_epoch(number, targets))
+    source = source if targets is None else dataclasses.replace(source, targets=targets)
+    return list(source.of_epoch(number))
 
 
-def places(source: Batches, seed: int = 0) -> np.ndarray:
-    return source.places(torch.Generator().manual_seed(seed))
+def draw_tiles(source: Batches, seed: int = 0) -> np.ndarray:
+    return source.draw_tiles(torch.Generator().manual_seed(seed))
 
 
 def test_an_epoch_has_the_tiles_that_would_cover_every_micrograph():
-    drawn = places(batches())
+    drawn = draw_tiles(batches())
     assert np.bincount(drawn[:, 0]).tolist() == [12, 15]  # 11.4 and 14.6
-    assert len(places(batches(tiles=5))) == 10
+    assert len(draw_tiles(batches(tiles=5))) == 10
 
 
 @pytest.mark.parametrize(("batch_size", "steps", "size"), [(8, 3, 8), (27, 1, 27), (500, 1, 27), (1, 27, 1)])
@@ -63,15 +74,15 @@ def test_the_last_incomplete_batch_is_left_out(batch_size, steps, size):
 
 
 def test_micrographs_are_shuffled_over_the_epoch():
-    owners = places(batches(tiles=200))[:, 0]
+    owners = draw_tiles(batches(tiles=200))[:, 0]
     assert 0.4 < owners[:100].mean() < 0.6
-    assert (places(batches(), 1) != places(batches(), 2)).any()
+    assert (draw_tiles(batches(), 1) != draw_tiles(batches(), 2)).any()
 
 
 def test_without_augmentation_tiles_are_bit_for_bit_what_lies_in_the_micrograph(monkeypatch):
     source = batches(augment=0.0)
-    drawn = places(source, 3)
-    monkeypatch.setattr(Batches, "places", lambda self, generator: drawn)
+    drawn = draw_tiles(source, 3)
+    monkeypatch.setattr(Batches, "draw_tiles", lambda self, generator: drawn)
     targets = percents(SHAPES)
     tiles = [tile for batch in epoch(source) for tile in zip(*batch, strict=True)]
     for (owner, top, left), (image, target) in zip(drawn[: len(tiles)], tiles, strict=True):
@@ -140,7 +151,7 @@ def test_two_processes_together_are_one():
 
 
 def test_every_place_is_equally_likely():
-    corners = places(batches([(40, 42)], tiles=9900))[:, 1:]
+    corners = draw_tiles(batches([(40, 42)], tiles=9900))[:, 1:]
     counts = np.zeros((9, 11))
     np.add.at(counts, tuple(corners.T), 1)
     assert ((counts - 100) ** 2 / 100).sum() < 149  # chi-square of 98 degrees, at 0.1 %
@@ -148,7 +159,7 @@ def test_every_place_is_equally_likely():
 
 def test_particles_lie_anywhere_in_their_tiles():
     particle = np.array([100, 100])
-    offset = particle - places(batches([(200, 200)], tiles=20000))[:, 1:]
+    offset = particle - draw_tiles(batches([(200, 200)], tiles=20000))[:, 1:]
     offset = offset[((offset >= 0) & (offset < 32)).all(axis=1)]
     counts = np.histogram2d(*offset.T, bins=4, range=[[0, 32], [0, 32]])[0]
     assert len(offset) > 500
@@ -171,7 +182,7 @@ def test_a_micrograph_smaller_than_a_tile_lies_anywhere_in_it_and_the_rest_is_ig
 def test_tiles_have_no_dead_corners_where_the_micrograph_goes_on(monkeypatch):
     source = batches([(300, 300)], augment=1.0, tiles=50)
     inner = np.column_stack([np.zeros(50, int), np.full((50, 2), 130)])
-    monkeypatch.setattr(Batches, "places", lambda self, generator: inner)
+    monkeypatch.setattr(Batches, "draw_tiles", lambda self, generator: inner)
     drawn = epoch(source, targets=[np.zeros((300, 300), np.int8)])
     assert not any(each.targets.any() for each in drawn)
 
@@ -183,5 +194,5 @@ def test_a_cut_beyond_the_border_is_reflected_or_ignored(top, left, shape):
     wide = np.pad(array, 60, mode="reflect")
     blank = np.pad(array, 60, constant_values=-1)
     window = np.s_[top + 60 : top + 66, left + 60 : left + 66]
-    np.testing.assert_array_equal(cut(array, top, left, 6), wide[window])
-    np.testing.assert_array_equal(cut(array, top, left, 6, -1), blank[window])
+    np.testing.assert_array_equal(crop(array, top, left, 6), wide[window])
+    np.testing.assert_array_equal(crop(array, top, left, 6, -1), blank[window])

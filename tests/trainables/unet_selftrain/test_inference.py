@@ -23,8 +23,8 @@ from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
 from trainables.unet_selftrain import card, pick
 from trainables.unet_selftrain.config import Config, Data
-from trainables.unet_selftrain.inference import Picker
-from trainables.unet_selftrain.micrographs import z_score
+from trainables.unet_selftrain.downsampling import z_score
+from trainables.unet_selftrain.inference import Predictor
 
 OBJECTIVE = Objective((Goal("val/particle_ap"),))
 
@@ -34,7 +34,7 @@ def export(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("export")
     variant = build(downsample=2, tile=16, data={"size": 128, "radius": 12})
     training = TrainingFolder(folder / "trial", Loop(variant, OBJECTIVE), {})
-    training.epoch()
+    training.run_epoch()
     training.close()
     data = Data(train_size=4, val_size=4, size=128, radius=12, label_share=0.5)
     recipe = Recipe(load("unet_selftrain"), variant.config, data, OBJECTIVE, 0)
@@ -51,28 +51,28 @@ def micrograph(tmp_path_factory) -> Path:
 
 
 def test_a_picker_picks_what_the_variant_picks(export, micrograph):
-    picker = Picker.load(export)
+    predictor = Predictor.load(export)
     variant = build(downsample=2, tile=16, data={"size": 128, "radius": 12})
     from_export = Recipe.read(export / CONFIG, {}, {})
     assert from_export.config == variant.config
-    found = picker(micrograph)
-    assert (found.scores >= picker.threshold).all()
-    assert len(picker(micrograph, threshold=0.0).points) >= len(found.points)
+    found = predictor(micrograph)
+    assert (found.scores >= predictor.threshold).all()
+    assert len(predictor(micrograph, threshold=0.0).points) >= len(found.points)
     inside = (found.points >= 0).all() and (found.points <= [130, 150]).all()
     assert inside  # in pixels of the file, not of the downsampled picture
-    assert np.ptp(picker(micrograph, threshold=0.0).points[:, 1]) > 75
+    assert np.ptp(predictor(micrograph, threshold=0.0).points[:, 1]) > 75
 
 
 def test_its_threshold_and_radius_are_those_of_the_training(export):
-    picker = Picker.load(export)
+    predictor = Predictor.load(export)
     report = json.loads((export / "metrics.json").read_text())["report"]
-    assert picker.threshold == report["val/particle_threshold"]
-    assert picker.radius == 12
+    assert predictor.threshold == report["val/particle_threshold"]
+    assert predictor.radius == 12
 
 
 def test_the_command_writes_what_the_picker_finds_as_json_and_star(export, micrograph, tmp_path, capsys):
     words = [f"model={export}", f"images={micrograph.parent}", "threshold=0", "device=cpu"]
-    wanted = Picker.load(export)(micrograph, threshold=0.0)
+    wanted = Predictor.load(export)(micrograph, threshold=0.0)
     assert pick.main([*words, f"to={tmp_path / 'picks.json'}"]) == 0
     assert f"{len(wanted.points)} particles in 1 micrographs" in capsys.readouterr().out
     listed = json.loads((tmp_path / "picks.json").read_text())
@@ -107,7 +107,7 @@ def test_the_card_s_python_runs(export, micrograph):
     done = subprocess.run([sys.executable, "-c", code, str(micrograph)], capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
     assert list(printed) == ["new.png"]
-    wanted = Picker.load(export)(micrograph).points
+    wanted = Predictor.load(export)(micrograph).points
     np.testing.assert_allclose(np.array(printed["new.png"]).reshape(-1, 2), wanted, rtol=1e-4)
 
 
@@ -115,11 +115,11 @@ def test_a_training_can_begin_with_the_export(export):
     values = {"init_from": str(export), "supervised_share": 0, "downsample": 2, "tile": 16}
     variant = build(data={"size": 128, "radius": 12}, **values)
     loop = Loop(variant, OBJECTIVE)
-    begun = Picker.load(export)
+    begun = Predictor.load(export)
     for key, value in begun.net.state_dict().items():
         assert (variant.net.state_dict()[key] == value).all()
     assert [stage.name for stage in variant.stages] == ["iteration_1_selftrain", "iteration_2_selftrain"]
-    report = loop.epoch()
+    report = loop.run_epoch()
     assert report["train/iteration"] == 1
     exported = json.loads((export / "metrics.json").read_text())["report"]["val/particle_ap"]
     assert report["train/ap_before"] == pytest.approx(exported)

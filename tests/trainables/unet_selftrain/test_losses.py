@@ -83,25 +83,25 @@ def test_dice_is_over_the_whole_batch():
 
 def test_ignored_pixels_have_neither_value_nor_gradient():
     logits, ignored = draw().requires_grad_(), targets() == -1
-    total = losses.combined(logits, targets(), Config()).total
+    total = losses.compute_losses(logits, targets(), Config()).total
     total.backward()
     assert not logits.grad[ignored].any()
     assert logits.grad[~ignored].all()
     changed = torch.where(ignored, -5 * draw(1), draw())
-    assert torch.equal(losses.combined(changed, targets(), Config()).total, total)
+    assert torch.equal(losses.compute_losses(changed, targets(), Config()).total, total)
 
 
 @pytest.mark.parametrize("balance", ["alpha", "pos_weight"])
 def test_a_batch_of_ignored_pixels_has_a_finite_loss_without_gradient(balance):
     logits = draw().requires_grad_()
-    result = losses.combined(logits, torch.full(SHAPE, -1.0), Config(balance=balance))
+    result = losses.compute_losses(logits, torch.full(SHAPE, -1.0), Config(balance=balance))
     result.total.backward()
     assert [each.item() for each in result] == [0, 0, 0]
     assert not logits.grad.any()
 
 
 def test_the_total_is_the_weighted_sum_of_the_raw_parts():
-    result = losses.combined(draw(), targets(), Config(focal_weight=0.6, dice_smooth=2.0))
+    result = losses.compute_losses(draw(), targets(), Config(focal_weight=0.6, dice_smooth=2.0))
     torch.testing.assert_close(result.total, 0.6 * result.focal + 0.4 * result.dice)
     torch.testing.assert_close(result.dice, losses.dice(draw(), targets(), 2.0))
 
@@ -112,7 +112,7 @@ def test_only_one_of_alpha_and_pos_weight_is_in_effect():
     def pull(config: Config) -> float:
         """A positive pixel's gradient over a negative one's, at p = 1/2, where nothing else differs."""
         logits = torch.zeros(1, 1, 1, 2, requires_grad=True)
-        losses.combined(logits, torch.tensor([[[[1.0, 0.0]]]]), config).focal.backward()
+        losses.compute_losses(logits, torch.tensor([[[[1.0, 0.0]]]]), config).focal.backward()
         return -(logits.grad[..., 0] / logits.grad[..., 1]).item()
 
     assert pull(Config(balance="alpha", gamma=0, alpha=0.25, pos_weight=10)) == pytest.approx(0.25 / 0.75)
@@ -122,16 +122,16 @@ def test_only_one_of_alpha_and_pos_weight_is_in_effect():
 def test_under_autocast_the_loss_is_that_of_float32():
     with torch.autocast("cpu", torch.bfloat16):
         network = F.linear(torch.ones(4, 4), torch.ones(4, 4))
-        result = losses.combined(draw(), targets(), Config())
+        result = losses.compute_losses(draw(), targets(), Config())
     assert network.dtype == torch.bfloat16  # autocast was on
-    assert torch.equal(torch.stack(result), torch.stack(losses.combined(draw(), targets(), Config())))
+    assert torch.equal(torch.stack(result), torch.stack(losses.compute_losses(draw(), targets(), Config())))
 
 
 def test_half_precision_logits_are_computed_with_in_float32():
     rough = draw().bfloat16()
-    result = losses.combined(rough, targets(), Config())
+    result = losses.compute_losses(rough, targets(), Config())
     assert result.total.dtype == torch.float32
-    assert torch.equal(result.total, losses.combined(rough.float(), targets(), Config()).total)
+    assert torch.equal(result.total, losses.compute_losses(rough.float(), targets(), Config()).total)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.5, 1.0, 2.0])
@@ -146,7 +146,7 @@ def test_gradients_are_those_of_finite_differences(gamma):
 def test_saturated_logits_have_finite_losses_and_gradients(gamma, size):
     logits = torch.tensor([size, -size, size, -size, size, -size, 0.0]).view(1, 1, 1, 7).requires_grad_()
     target = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.5, -1.0, 1.0]).view(1, 1, 1, 7)
-    result = losses.combined(logits, target, Config(gamma=gamma))
+    result = losses.compute_losses(logits, target, Config(gamma=gamma))
     result.total.backward()
     assert result.total.isfinite()
     assert logits.grad.isfinite().all()

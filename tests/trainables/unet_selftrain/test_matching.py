@@ -12,7 +12,7 @@ from trainables.unet_selftrain.matching import (
     choose_threshold,
     hits,
     match,
-    score,
+    score_picks,
 )
 from trainables.unet_selftrain.picking import Picks
 
@@ -66,13 +66,13 @@ def test_of_two_picks_on_one_particle_the_surer_is_the_hit():
     truth = np.array([[5.0, 5.0]])
     assert hits(made((6, 5), (5, 5)), truth, 3.0).tolist() == [True, False]
     paired = match(np.array([[6.0, 5.0], [5.0, 5.0]]), truth, 3.0)  # but the nearer one is matched
-    assert (paired.picked.tolist(), paired.truths.tolist(), paired.distances.tolist()) == ([1], [0], [0.0])
+    assert (paired.picks.tolist(), paired.truths.tolist(), paired.distances.tolist()) == ([1], [0], [0.0])
 
 
 def test_identical_picks_find_a_particle_once():
     truth = np.array([[5.0, 5.0], [20.0, 5.0]])
     assert hits(made((5, 5), (5, 5), (5, 5)), truth, 3.0).tolist() == [True, False, False]
-    assert len(match(np.full((3, 2), 5.0), truth, 3.0).picked) == 1
+    assert len(match(np.full((3, 2), 5.0), truth, 3.0).picks) == 1
 
 
 def test_one_pick_between_two_particles_finds_the_nearer_one_alone():
@@ -90,7 +90,7 @@ def test_in_a_chain_the_best_pairing_finds_more_than_the_greedy_one():
     picked, truth = made((4.5, 0), (0, 0)), np.array([[2.5, 0.0], [7.0, 0.0]])
     assert hits(picked, truth, 3.0).tolist() == [True, False]
     paired = match(picked.points, truth, 3.0)
-    assert paired.picked.tolist() == [0, 1]
+    assert paired.picks.tolist() == [0, 1]
     assert paired.truths.tolist() == [1, 0]
     np.testing.assert_allclose(paired.distances, [2.5, 2.5])
 
@@ -99,8 +99,8 @@ def test_a_particle_at_the_radius_is_out_of_reach():
     picked, truth = made((5, 5)), np.array([[8.0, 5.0]])
     assert hits(picked, truth, 3.0).tolist() == [False]
     assert hits(picked, truth, 3.001).tolist() == [True]
-    assert len(match(picked.points, truth, 3.0).picked) == 0
-    assert len(match(picked.points, truth, 3.001).picked) == 1
+    assert len(match(picked.points, truth, 3.0).picks) == 0
+    assert len(match(picked.points, truth, 3.001).picks) == 1
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -117,14 +117,14 @@ def test_match_costs_as_little_as_the_best_of_all_pairings(seed, picked, truths)
 def test_match_pairs_one_to_one_below_the_radius_whatever_the_order(seed):
     drawn, truth = draw(seed, 60, 50)
     paired = match(drawn.points, truth, 2.0)
-    assert len(set(paired.picked.tolist())) == len(set(paired.truths.tolist())) == len(paired.picked) > 10
-    assert (np.diff(paired.picked) > 0).all()
-    apart = np.hypot(*(drawn.points[paired.picked] - truth[paired.truths]).T)
+    assert len(set(paired.picks.tolist())) == len(set(paired.truths.tolist())) == len(paired.picks) > 10
+    assert (np.diff(paired.picks) > 0).all()
+    apart = np.hypot(*(drawn.points[paired.picks] - truth[paired.truths]).T)
     np.testing.assert_allclose(paired.distances, apart)
     assert (apart < 2.0).all()
     turned = match(drawn.points[::-1], truth[::-1], 2.0)
-    pairs = {(59 - pick, 49 - centre) for pick, centre in zip(turned.picked, turned.truths, strict=True)}
-    assert pairs == set(zip(paired.picked.tolist(), paired.truths.tolist(), strict=True))
+    pairs = {(59 - pick, 49 - centre) for pick, centre in zip(turned.picks, turned.truths, strict=True)}
+    assert pairs == set(zip(paired.picks.tolist(), paired.truths.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -220,8 +220,8 @@ def test_without_a_hit_the_threshold_is_just_above_all_scores():
 def test_score_sums_counts_over_micrographs():
     first, second = made((5, 5), (20, 20), (40, 40)), made((7, 5))  # scores 0.9, 0.5, 0.1 and 0.9
     truths = [np.array([[5.0, 6.0], [40.0, 40.0], [60.0, 60.0]]), np.array([[5.0, 5.0]])]
-    got = score([first, second], truths, 3.0, 0.5)
-    assert got == Score(matched=2, picked=3, truths=4, distance=3.0, radius=3.0)
+    got = score_picks([first, second], truths, 3.0, 0.5)
+    assert got == Score(matches=2, picks=3, truths=4, distance=3.0, radius=3.0)
     assert got.precision == pytest.approx(2 / 3)
     assert got.recall == 0.5
     assert got.f1 == pytest.approx(4 / 7)
@@ -229,14 +229,14 @@ def test_score_sums_counts_over_micrographs():
 
 
 def test_a_pick_at_the_threshold_counts():
-    assert score([made((5, 5))], [np.array([[5.0, 5.0]])], 3.0, 0.9).matched == 1
-    assert score([made((5, 5))], [np.array([[5.0, 5.0]])], 3.0, np.nextafter(0.9, 1)).picked == 0
+    assert score_picks([made((5, 5))], [np.array([[5.0, 5.0]])], 3.0, 0.9).matches == 1
+    assert score_picks([made((5, 5))], [np.array([[5.0, 5.0]])], 3.0, np.nextafter(0.9, 1)).picks == 0
 
 
 def test_a_wider_radius_and_a_lower_threshold_never_lose_recall():
     picked, truth = draw(4, 60, 30)
-    wider = [score([picked], [truth], radius, 0.0).recall for radius in (0.5, 1.0, 20.0)]
-    lower = [score([picked], [truth], 2.0, threshold).recall for threshold in (1.1, 0.75, 0.5, 0.0)]
+    wider = [score_picks([picked], [truth], radius, 0.0).recall for radius in (0.5, 1.0, 20.0)]
+    lower = [score_picks([picked], [truth], 2.0, threshold).recall for threshold in (1.1, 0.75, 0.5, 0.0)]
     assert wider == sorted(wider)
     assert lower == sorted(lower)
     assert wider[-1] == 1
@@ -248,9 +248,9 @@ def test_a_wider_radius_and_a_lower_threshold_never_lose_recall():
 )
 def test_empty_micrographs_give_no_nan(picked, truth, expected):
     found = Picks(picked, np.linspace(0.9, 0.5, len(picked)))
-    got = score([found], [truth], 3.0, 0.0)
-    assert (got.matched, got.picked, got.truths) == expected
+    got = score_picks([found], [truth], 3.0, 0.0)
+    assert (got.matches, got.picks, got.truths) == expected
     assert (got.precision, got.recall, got.f1, got.localisation_error) == (0, 0, 0, 3.0)
     assert not hits(found, truth, 3.0).any()
     assert average_precision([hits(found, truth, 3.0)], [found.scores], len(truth)) == 0
-    assert score([], [], 3.0, 0.5).f1 == average_precision([], [], 0) == 0
+    assert score_picks([], [], 3.0, 0.5).f1 == average_precision([], [], 0) == 0

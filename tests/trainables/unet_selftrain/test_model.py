@@ -10,15 +10,16 @@ from safetensors.torch import save_file
 from torch import nn
 
 from tests.support.tiny_micrographs import config
+from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.model import UNet, network, stride
-from trainables.unet_selftrain.tiling import _starts, probabilities
+from trainables.unet_selftrain.model import UNet, build_network, stride
+from trainables.unet_selftrain.tiling import _starts, predict_image
 
 CPU = torch.device("cpu")
 
 
 def test_the_published_network_has_its_published_parameters():
-    assert sum(each.numel() for each in network(Config(), CPU).parameters()) == 31_042_369
+    assert sum(each.numel() for each in build_network(Config(), CPU).parameters()) == 31_042_369
 
 
 @pytest.mark.parametrize("levels", [1, 3])
@@ -35,12 +36,17 @@ def test_every_parameter_of_the_plain_network_gets_a_gradient():
 
 
 def test_an_encoder_of_timm_makes_a_network_that_trains_and_predicts():
-    net = network(config(network="resnet10t", tile=32), CPU)
+    net = build_network(config(network="resnet10t", tile=32), CPU)
     logits = net(torch.randn(2, 1, 64, 32))
     assert logits.shape == (2, 1, 64, 32)
     logits.mean().backward()
-    found = probabilities(net, torch.randn(70, 50), 64, stride(config(network="resnet10t", tile=32)))
+    found = predict_image(net, torch.randn(70, 50), 64, stride(config(network="resnet10t", tile=32)))
     assert found.shape == (70, 50)
+
+
+def test_a_network_of_which_no_u_net_can_be_made_is_refused():
+    with pytest.raises(UsageError, match="network=resnet19 cannot be the encoder of a U-Net"):
+        build_network(config(network="resnet19", tile=32), CPU)
 
 
 @pytest.mark.parametrize("values", [{}, {"network": "resnet10t"}])
@@ -49,7 +55,7 @@ def test_an_untrained_network_gives_every_pixel_about_the_prior(values):
     means = {}
     for prior in (0.5, 0.05):
         torch.manual_seed(0)
-        means[prior] = network(config(prior=prior, tile=32, **values), CPU)(images).sigmoid().mean().item()
+        means[prior] = build_network(config(prior=prior, tile=32, **values), CPU)(images).sigmoid().mean().item()
     assert means[0.05] < 0.15
     assert 0.3 < means[0.5] < 0.7
 
@@ -59,7 +65,7 @@ def test_an_encoder_takes_its_weights_from_a_file(tmp_path):
     save_file(
         {key: value.contiguous() for key, value in trained.state_dict().items()}, tmp_path / "encoder.safetensors"
     )
-    net = network(config(network="resnet10t", tile=32, weights=str(tmp_path / "encoder.safetensors")), CPU)
+    net = build_network(config(network="resnet10t", tile=32, weights=str(tmp_path / "encoder.safetensors")), CPU)
     torch.testing.assert_close(net.encoder.model.layer1[0].conv1.weight, trained.layer1[0].conv1.weight)
 
 
@@ -82,7 +88,7 @@ class Edge(nn.Module):
 @pytest.mark.parametrize("shape", [(64, 64), (100, 37), (129, 64), (20, 200), (3, 3)])
 def test_tiles_cover_every_pixel_once_in_weight(shape):
     image = torch.randn(shape)
-    found = probabilities(Local(), image, 64, 8)
+    found = predict_image(Local(), image, 64, 8)
     torch.testing.assert_close(found, (3 * image).sigmoid())
 
 
@@ -92,7 +98,7 @@ def test_a_micrograph_that_fits_is_seen_at_once():
     image = torch.randn(48, 40)
     with torch.no_grad():
         whole = net(image[None, None]).sigmoid()[0, 0]
-    torch.testing.assert_close(probabilities(net, image, 64, 4), whole)
+    torch.testing.assert_close(predict_image(net, image, 64, 4), whole)
 
 
 def test_tiles_give_nearly_what_the_whole_gives():
@@ -102,12 +108,12 @@ def test_tiles_give_nearly_what_the_whole_gives():
         for _ in range(20):  # statistics of batch normalisation
             net(torch.randn(4, 1, 64, 64))
     image = torch.randn(200, 168)
-    whole, tiled = probabilities(net, image, 256, 4), probabilities(net, image, 96, 4)
+    whole, tiled = predict_image(net, image, 256, 4), predict_image(net, image, 96, 4)
     assert (whole - tiled).abs().max() < 0.05 * (whole.max() - whole.min())
 
 
 def test_where_tiles_overlap_their_borders_count_little():
-    found = probabilities(Edge(), torch.zeros(160, 160), 64, 8)
+    found = predict_image(Edge(), torch.zeros(160, 160), 64, 8)
     inside = found[8:-8, 8:-8]
     assert inside.max() < 0.25  # a plain mean of two tiles would say 0.5
 
@@ -124,5 +130,5 @@ def test_the_network_is_put_into_evaluation_mode_for_prediction():
     net = UNet(4, 2)
     net.train()
     before = {key: value.clone() for key, value in net.state_dict().items()}
-    probabilities(net, torch.randn(32, 32), 64, 4)
+    predict_image(net, torch.randn(32, 32), 64, 4)
     assert all(torch.equal(before[key], value) for key, value in net.state_dict().items())

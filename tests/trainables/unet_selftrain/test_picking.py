@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from trainables.unet_selftrain.picking import Picks, picks, smoothed
+from trainables.unet_selftrain.picking import Picks, pick_maxima, smooth
 
 
 def noise(seed: int, shape: tuple[int, int] = (40, 50)) -> np.ndarray:
@@ -38,7 +38,7 @@ def suppressed_one_by_one(candidates: np.ndarray, radius: float) -> np.ndarray:
 def test_a_point_is_x_then_y_with_the_pixel_centre_at_its_index():
     scores = np.zeros((20, 30))
     scores[4, 7], scores[11, 25] = 0.5, 0.9
-    found = picks(scores, 3.0)
+    found = pick_maxima(scores, 3.0)
     assert found.points.tolist() == [[25, 11], [7, 4]]
     assert found.scores.tolist() == [0.9, 0.5]
     assert found.points.dtype == found.scores.dtype == np.float64
@@ -47,10 +47,10 @@ def test_a_point_is_x_then_y_with_the_pixel_centre_at_its_index():
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("radius", [0.5, 4.0, 9.0])
 def test_picks_are_those_of_a_search_one_by_one(seed, radius):
-    scores = smoothed(noise(seed), 1.0)
+    scores = smooth(noise(seed), 1.0)
     expected = suppressed_one_by_one(maxima_one_by_one(scores), radius)
-    refined = picks(scores, 0.0)
-    found = picks(scores, radius)
+    refined = pick_maxima(scores, 0.0)
+    found = pick_maxima(scores, radius)
     assert len(refined.points) == len(maxima_one_by_one(scores))
     if radius < 1:  # nothing is suppressed, so the pixels themselves can be compared
         assert np.round(found.points).tolist() == expected[:, :2].tolist()
@@ -63,7 +63,7 @@ def test_picks_are_those_of_a_search_one_by_one(seed, radius):
 @pytest.mark.parametrize("radius", [2.0, 5.0, 12.0])
 def test_no_two_picks_are_close_and_all_that_was_suppressed_has_a_higher_pick_close_by(seed, radius):
     scores = noise(seed)
-    every, found = picks(scores, 0.0), picks(scores, radius)
+    every, found = pick_maxima(scores, 0.0), pick_maxima(scores, radius)
     apart = cdist(found.points, found.points) + np.diag(np.full(len(found.points), np.inf))
     assert apart.min() > radius
     distance = cdist(every.points, found.points)
@@ -75,22 +75,22 @@ def test_no_two_picks_are_close_and_all_that_was_suppressed_has_a_higher_pick_cl
 def test_a_lower_maximum_is_suppressed_only_by_a_pick():
     scores = np.zeros((9, 40))
     scores[4, [5, 10, 15]] = 0.9, 0.8, 0.7  # the middle one is gone before it can suppress the right one
-    assert picks(scores, 6.0).points.tolist() == [[5, 4], [15, 4]]
-    assert picks(scores, 5.0).points.tolist() == [[5, 4], [15, 4]]  # at the radius itself too
-    assert len(picks(scores, 4.9).points) == 3
+    assert pick_maxima(scores, 6.0).points.tolist() == [[5, 4], [15, 4]]
+    assert pick_maxima(scores, 5.0).points.tolist() == [[5, 4], [15, 4]]  # at the radius itself too
+    assert len(pick_maxima(scores, 4.9).points) == 3
 
 
 def test_a_shoulder_is_no_maximum():
     scores = np.zeros((20, 20))
     scores[5:8, 5:15] = 0.5  # a flat shoulder of the peak at its right end
     scores[6, 15] = 0.9
-    found = picks(scores, 1.0)
+    found = pick_maxima(scores, 1.0)
     assert found.scores.tolist() == [0.9]
     assert np.round(found.points).tolist() == [[15, 6]]
 
 
 def test_the_slope_of_a_peak_holds_no_picks():
-    assert len(picks(bump((60, 60), 30, 30, sigma=10), 2.0).points) == 1
+    assert len(pick_maxima(bump((60, 60), 30, 30, sigma=10), 2.0).points) == 1
 
 
 @pytest.mark.parametrize(
@@ -99,75 +99,75 @@ def test_the_slope_of_a_peak_holds_no_picks():
 def test_a_plateau_is_one_pick_at_its_middle(rows, columns):
     scores = np.zeros((20, 30), np.float32)
     scores[slice(*rows), slice(*columns)] = 1.0
-    assert picks(scores, 0.5).points.tolist() == [[(sum(columns) - 1) / 2, (sum(rows) - 1) / 2]]
+    assert pick_maxima(scores, 0.5).points.tolist() == [[(sum(columns) - 1) / 2, (sum(rows) - 1) / 2]]
 
 
 def test_pixels_that_touch_at_a_corner_are_one_plateau():
     scores = np.zeros((10, 10))
     scores[3, 3] = scores[4, 4] = 0.7
-    assert picks(scores, 0.5).points.tolist() == [[3.5, 3.5]]
+    assert pick_maxima(scores, 0.5).points.tolist() == [[3.5, 3.5]]
 
 
 def test_a_saturated_disc_is_one_pick_at_its_centre_also_after_smoothing():
     rows, columns = np.mgrid[:80, :90]
     disc = (np.hypot(columns - 41, rows - 37) <= 20).astype(np.float32)
-    for scores in (disc, smoothed(disc, 1.5), smoothed(disc, 3.3)):
-        found = picks(scores, 1.0)
+    for scores in (disc, smooth(disc, 1.5), smooth(disc, 3.3)):
+        found = pick_maxima(scores, 1.0)
         np.testing.assert_allclose(found.points, [[41, 37]], atol=1e-6)
 
 
 def test_equal_peaks_go_in_reading_order():
     scores = np.zeros((20, 20))
     scores[3, 12] = scores[3, 5] = scores[9, 2] = 0.4
-    assert picks(scores, 2.0).points.tolist() == [[5, 3], [12, 3], [2, 9]]
-    assert picks(scores, 8.0).points.tolist() == [[5, 3]]
+    assert pick_maxima(scores, 2.0).points.tolist() == [[5, 3], [12, 3], [2, 9]]
+    assert pick_maxima(scores, 8.0).points.tolist() == [[5, 3]]
 
 
 def test_what_does_not_exceed_the_floor_is_not_picked():
     scores = np.zeros((20, 20))
     scores[3, 3], scores[9, 9], scores[15, 15] = 0.2, 0.3, 0.4
-    assert picks(scores, 2.0, floor=0.3).points.tolist() == [[15, 15]]
-    assert len(picks(scores, 2.0).points) == 3
+    assert pick_maxima(scores, 2.0, floor=0.3).points.tolist() == [[15, 15]]
+    assert len(pick_maxima(scores, 2.0).points) == 3
 
 
 @pytest.mark.parametrize("shift", [(3, 5), (0, 9)])
 def test_a_moved_map_has_moved_picks(shift):
-    inner = smoothed(noise(4, (30, 30)), 1.0)
+    inner = smooth(noise(4, (30, 30)), 1.0)
     first, second = np.zeros((60, 60), np.float32), np.zeros((60, 60), np.float32)
     first[10:40, 10:40] = inner
     second[10 + shift[0] : 40 + shift[0], 10 + shift[1] : 40 + shift[1]] = inner
-    before, after = picks(first, 4.0), picks(second, 4.0)
+    before, after = pick_maxima(first, 4.0), pick_maxima(second, 4.0)
     np.testing.assert_allclose(after.points, before.points + np.array(shift[::-1]), atol=1e-9)
     np.testing.assert_array_equal(after.scores, before.scores)
 
 
 def test_a_mirrored_map_has_mirrored_picks():
-    scores = smoothed(noise(5), 1.0)
-    before, after = picks(scores, 4.0), picks(scores[:, ::-1], 4.0)
+    scores = smooth(noise(5), 1.0)
+    before, after = pick_maxima(scores, 4.0), pick_maxima(scores[:, ::-1], 4.0)
     np.testing.assert_allclose(after.points, (before.points - [49, 0]) * [-1, 1], atol=1e-9)
 
 
 @pytest.mark.parametrize("centre", [(20.3, 15.0), (20.0, 15.4), (19.75, 14.6)])
 def test_refinement_finds_a_centre_between_pixels(centre):
-    (point,) = picks(bump((30, 40), *centre), 3.0).points
+    (point,) = pick_maxima(bump((30, 40), *centre), 3.0).points
     assert np.hypot(*(point - centre)) < 0.03
     assert np.hypot(*(np.round(point) - centre)) > 0.29  # what the pixel alone gives
 
 
 def test_a_particle_at_the_border_is_picked_at_the_border():
-    assert picks(bump((30, 40), 0, 12), 3.0).points.tolist() == [[0, 12]]
-    assert picks(bump((30, 40), 39, 29), 3.0).points.tolist() == [[39, 29]]
+    assert pick_maxima(bump((30, 40), 0, 12), 3.0).points.tolist() == [[0, 12]]
+    assert pick_maxima(bump((30, 40), 39, 29), 3.0).points.tolist() == [[39, 29]]
 
 
 def test_a_map_without_anything_has_no_picks():
-    found = picks(np.zeros((20, 20), np.float32), 3.0)
+    found = pick_maxima(np.zeros((20, 20), np.float32), 3.0)
     assert found.points.shape == (0, 2)
     assert found.scores.shape == (0,)
     assert isinstance(found, Picks)
 
 
 def test_a_constant_map_has_one_pick_in_its_middle():
-    assert picks(np.full((20, 31), 0.3), 3.0).points.tolist() == [[15, 9.5]]
+    assert pick_maxima(np.full((20, 31), 0.3), 3.0).points.tolist() == [[15, 9.5]]
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -175,18 +175,18 @@ def test_scores_that_are_no_numbers_are_refused(value):
     scores = noise(6)
     scores[3, 3] = value
     with pytest.raises(ValueError, match="NaN or infinite"):
-        picks(scores, 3.0)
+        pick_maxima(scores, 3.0)
 
 
 def test_smoothing_keeps_a_constant_and_the_sum_and_turns_a_point_into_a_gaussian():
-    np.testing.assert_allclose(smoothed(np.full((20, 20), 0.3), 3.0), 0.3, rtol=1e-6)
+    np.testing.assert_allclose(smooth(np.full((20, 20), 0.3), 3.0), 0.3, rtol=1e-6)
     point = np.zeros((41, 41))
     point[20, 20] = 1
-    got = smoothed(point, 3.0)
+    got = smooth(point, 3.0)
     assert got.sum() == pytest.approx(1)
     np.testing.assert_allclose(got, bump((41, 41), 20, 20) / bump((41, 41), 20, 20).sum(), atol=2e-5)
 
 
 def test_smoothing_by_nothing_leaves_the_map():
     scores = noise(7)
-    np.testing.assert_array_equal(smoothed(scores, 0.0), scores)
+    np.testing.assert_array_equal(smooth(scores, 0.0), scores)

@@ -30,9 +30,9 @@ def work(processes: Processes, folder: Path) -> dict:
     variant = build(processes=processes, **SETTINGS)
     training = TrainingFolder(folder / "trial", Loop(variant, OBJECTIVE), {})
     while not training.loop.finished:
-        training.epoch()
+        training.run_epoch()
     training.close()
-    targets = [torch.from_numpy(target) for target in variant._lesson.targets]
+    targets = [torch.from_numpy(target) for target in variant.lesson.targets]
     figures = {key: value for key, value in training.loop.report.items() if key.startswith("val/")}
     return {"weights": training.loop.weights(), "targets": targets, "figures": figures}
 
@@ -61,6 +61,6 @@ def test_one_of_them_writes_and_both_are_close_to_one_process(folder):
     reports = read_lines(folder / "trial" / RESULT)
     assert [report["epoch"] for report in reports] == [1, 2, 3]
     alone = Loop(build(**SETTINGS), OBJECTIVE)
-    first = alone.epoch()
+    first = alone.run_epoch()
     assert reports[0]["raw/focal"] == pytest.approx(first["raw/focal"], rel=0.1)  # normalised by each one's own share
     assert reports[0]["train/positive_share"] == pytest.approx(first["train/positive_share"])

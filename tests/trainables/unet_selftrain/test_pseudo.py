@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.pseudo import Statistics, Thresholds, merge, smallest_patch, thresholds
+from trainables.unet_selftrain.pseudo import Statistics, Thresholds, merge, min_patch_area, relax_thresholds
 from trainables.unet_selftrain.targets import render
 
 CUT = Thresholds(0.9, 0.1, True)
@@ -17,8 +17,8 @@ NOBODY = np.empty((0, 2))
 
 
 def pair(config: Config, iteration: int) -> tuple[float, float]:
-    pos, neg, apart = thresholds(config, iteration)
-    assert apart
+    pos, neg, has_gap = relax_thresholds(config, iteration)
+    assert has_gap
     return pytest.approx(pos), pytest.approx(neg)
 
 
@@ -38,15 +38,15 @@ def test_bounds_never_tighten_a_base_beyond_them():
 
 def test_thresholds_keep_their_distance_and_say_so_when_the_lower_one_had_to_give_way():
     config = Config(base_pos=0.6, base_neg=0.3, pos_floor=0.5, neg_ceiling=0.5, threshold_decay=0.05)
-    assert thresholds(config, 1).apart
-    second = thresholds(config, 2)
+    assert relax_thresholds(config, 1).has_gap
+    second = relax_thresholds(config, 2)
     assert second == (pytest.approx(0.55), pytest.approx(0.35), True)
-    third = thresholds(config, 3)
+    third = relax_thresholds(config, 3)
     assert third == (pytest.approx(0.5), pytest.approx(0.3), False)
 
 
 def test_thresholds_exactly_the_least_distance_apart_have_met_it():
-    assert thresholds(Config(base_pos=0.7, base_neg=0.5), 1) == (0.7, 0.5, True)
+    assert relax_thresholds(Config(base_pos=0.7, base_neg=0.5), 1) == (0.7, 0.5, True)
 
 
 def flood(mask: np.ndarray) -> np.ndarray:
@@ -146,8 +146,8 @@ def test_the_smallest_patch_is_a_share_of_what_a_perfect_network_would_mark():
     for target, scale in (("disc", 0.7), ("gaussian", 1.0)):
         config = Config(target=target, target_scale=scale, min_component=0.4)
         perfect = render((99, 99), np.array([[49, 49]]), 30.0, config) > 90
-        assert smallest_patch(config, 30.0, cut) == pytest.approx(0.4 * perfect.sum(), rel=0.05)
-    assert smallest_patch(Config(), 30.0, CUT) == 0
+        assert min_patch_area(config, 30.0, cut) == pytest.approx(0.4 * perfect.sum(), rel=0.05)
+    assert min_patch_area(Config(), 30.0, CUT) == 0
 
 
 def test_statistics_by_hand():
@@ -162,7 +162,7 @@ def test_statistics_by_hand():
     hidden = np.array([[10.1, 1.9], [15.0, 6.0], [25.0, 5.0]])  # the last one is not in the micrograph
     statistics.add(merged, original, render((10, 20), hidden, 1.2, Config()), np.array([[2, 2]]), hidden, 1.2)
     discs = 2 * 5  # each of the two has its middle and four neighbours
-    assert statistics.values() == {
+    assert statistics.metrics() == {
         "positive_share": (9 + 4) / 200,
         "negative_share": (20 + 1) / 200,
         "ignored_share": (200 - 13 - 21) / 200,
@@ -178,7 +178,7 @@ def test_statistics_of_two_micrographs_are_pooled():
     statistics = Statistics()
     statistics.add(positive, NONE, NONE, NOBODY, NOBODY, 2.0)
     statistics.add(empty, empty, empty, NOBODY, np.array([[4, 4]]), 2.0)
-    values = statistics.values()
+    values = statistics.metrics()
     assert values["positive_share"] == 16 / 80
     assert values["new_components"] == 1
     assert values["new_precision"] == values["hidden_found"] == values["hidden_recall"] == 0
@@ -186,11 +186,11 @@ def test_statistics_of_two_micrographs_are_pooled():
 
 def test_statistics_have_the_same_finite_values_even_of_nothing():
     statistics = Statistics()
-    nothing = statistics.values()
+    nothing = statistics.metrics()
     statistics.add(NONE, NONE, NONE, NOBODY, NOBODY, 2.0)
-    assert list(nothing) == list(statistics.values())
+    assert list(nothing) == list(statistics.metrics())
     assert set(nothing.values()) == {0.0}
-    assert all(math.isfinite(each) for each in statistics.values().values())
+    assert all(math.isfinite(each) for each in statistics.metrics().values())
 
 
 def test_growth_within_a_known_disc_is_no_error_and_hidden_pixels_under_it_do_not_count():
@@ -198,7 +198,7 @@ def test_growth_within_a_known_disc_is_no_error_and_hidden_pixels_under_it_do_no
     merged = render((20, 20), np.array([[10, 10]]), 4.0, Config())
     statistics = Statistics()
     statistics.add(merged, original, np.zeros_like(original), np.array([[10, 10]]), NOBODY, 4.0)
-    assert statistics.values()["new_precision"] == 1
+    assert statistics.metrics()["new_precision"] == 1
     statistics.add(merged, original, original, np.array([[10, 10]]), np.array([[10, 10]]), 4.0)
     assert statistics.hidden_pixels == 0
 
@@ -210,5 +210,5 @@ def test_perfect_labels_recall_every_hidden_particle_whatever_a_target_looks_lik
     nothing, all_known = render((64, 64), NOBODY, 10.0, config), render((64, 64), centres, 10.0, config)
     statistics = Statistics()
     statistics.add(np.where(all_known >= 50, 100, 0).astype(np.int8), nothing, all_known, NOBODY, centres, 10.0)
-    assert statistics.values()["hidden_recall"] == statistics.values()["hidden_found"] == 1
-    assert (statistics + statistics).values() == {**statistics.values(), "new_components": 4.0}
+    assert statistics.metrics()["hidden_recall"] == statistics.metrics()["hidden_found"] == 1
+    assert (statistics + statistics).metrics() == {**statistics.metrics(), "new_components": 4.0}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from trainables.settings import UsageError
-from trainables.unet_selftrain.micrographs import z_score
+from trainables.unet_selftrain.downsampling import z_score
 from trainables.unet_selftrain.reading import read_micrograph
 
 WIDTH, HEIGHT = 60, 40

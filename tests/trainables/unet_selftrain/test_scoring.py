@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.tiny_micrographs import config
 from trainables.unet_selftrain import scoring
-from trainables.unet_selftrain.micrographs import Micrographs
+from trainables.unet_selftrain.judging import Prediction
+from trainables.unet_selftrain.split import Micrographs
 from trainables.unet_selftrain.targets import discs
 
 RADIUS, SIDE = 6.0, 96
@@ -24,25 +25,25 @@ def micrographs(count: int = 4, downsample: int = 1, groups: tuple[str, ...] | N
         images=[np.full((SIDE, SIDE), 128, np.uint8) for _ in range(count)],
         names=[f"{index}.png" for index in range(count)],
         groups=list(groups or [""] * count),
-        known=points,
-        hidden=[np.zeros((0, 2), np.float32) for _ in range(count)],
+        known_particles=points,
+        hidden_particles=[np.zeros((0, 2), np.float32) for _ in range(count)],
         radius=RADIUS * downsample,
         downsample=downsample,
         calibration=np.zeros(count, bool),
     )
 
 
-def found(some: Micrographs, place: int, centres: np.ndarray | None = None, level: float = 0.9) -> scoring.Scored:
+def found(some: Micrographs, place: int, centres: np.ndarray | None = None, level: float = 0.9) -> Prediction:
     """Scored as if the network marked discs around some centres, by default the true ones."""
-    centres = some.truth(place) if centres is None else centres
-    marked = discs((SIDE, SIDE), some.centres(centres), some.radius / some.downsample)
-    return scoring.scored(np.where(marked, level, 0.02).astype(np.float32), some, place, config())
+    centres = some.particles(place) if centres is None else centres
+    marked = discs((SIDE, SIDE), some.downsample_points(centres), some.pixel_radius)
+    return Prediction.from_map(np.where(marked, level, 0.02).astype(np.float32), some, place, config())
 
 
 @pytest.mark.parametrize("downsample", [1, 3])
 def test_a_perfect_map_has_perfect_figures_in_stored_pixels(downsample):
     some = micrographs(downsample=downsample)
-    values = scoring.figures([found(some, place) for place in (0, 1)], [found(some, place) for place in (2, 3)])
+    values = scoring.score([found(some, place) for place in (0, 1)], [found(some, place) for place in (2, 3)])
     for key in ("particle_ap", "particle_ap_half_radius", "particle_f1", "pixel_auroc", "pixel_f1", "pixel_dice"):
         assert values[key] == pytest.approx(1, abs=1e-6), key
     assert values["localisation_error_px"] < 0.6 * downsample  # of a disc drawn in whole pixels
@@ -53,9 +54,9 @@ def test_particles_that_are_missed_and_invented_count():
     some = micrographs()
     judged = []
     for place in (0, 1):
-        centres = some.truth(place)[:6]  # three of nine are missed
+        centres = some.particles(place)[:6]  # three of nine are missed
         judged.append(found(some, place, np.concatenate([centres, [[32, 32], [64, 32]]])))
-    values = scoring.figures(judged, [found(some, 2)])
+    values = scoring.score(judged, [found(some, 2)])
     assert values["particle_precision"] == pytest.approx(6 / 8)
     assert values["particle_recall"] == pytest.approx(6 / 9)
     assert values["particle_f1"] == pytest.approx(2 * 6 / (8 + 9))
@@ -64,7 +65,7 @@ def test_particles_that_are_missed_and_invented_count():
 def test_thresholds_come_from_the_calibration_micrographs_alone():
     some = micrographs()
     judged, weak, strong = found(some, 0, level=0.4), found(some, 1, level=0.3), found(some, 2, level=0.9)
-    low, high = scoring.figures([judged], [weak]), scoring.figures([judged], [strong])
+    low, high = scoring.score([judged], [weak]), scoring.score([judged], [strong])
     assert low["particle_threshold"] < high["particle_threshold"]
     assert low["particle_recall"] == 1
     assert high["particle_recall"] == 0  # nothing reaches the threshold of the others
@@ -73,8 +74,8 @@ def test_thresholds_come_from_the_calibration_micrographs_alone():
 
 def test_a_shift_by_more_than_half_a_radius_shows_at_half_the_radius():
     some = micrographs()
-    shifted = [found(some, place, some.truth(place) + np.array([0.7 * RADIUS, 0])) for place in (0, 1)]
-    values = scoring.figures(shifted, [found(some, 2)])
+    shifted = [found(some, place, some.particles(place) + np.array([0.7 * RADIUS, 0])) for place in (0, 1)]
+    values = scoring.score(shifted, [found(some, 2)])
     assert values["particle_ap"] == pytest.approx(1)
     assert values["particle_ap_half_radius"] == 0
     assert values["localisation_error_px"] == pytest.approx(0.7 * RADIUS, abs=0.6)
@@ -83,8 +84,8 @@ def test_a_shift_by_more_than_half_a_radius_shows_at_half_the_radius():
 def test_folders_count_alike_where_there_are_several():
     some = micrographs(groups=("a", "a", "a", "b"))
     judged = [found(some, place) for place in range(3)] + [found(some, 3, np.array([[32.0, 32.0]]))]
-    values = scoring.figures(judged, [found(some, 0)])
+    values = scoring.score(judged, [found(some, 0)])
     assert values["particle_ap_by_folder"] == pytest.approx(0.5)
     assert values["particle_ap"] > 0.6
     alone = dataclasses.replace(some, groups=["a"] * 4)
-    assert "particle_ap_by_folder" not in scoring.figures([found(alone, 0)], [found(alone, 1)])
+    assert "particle_ap_by_folder" not in scoring.score([found(alone, 0)], [found(alone, 1)])

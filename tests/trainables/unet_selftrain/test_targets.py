@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from trainables.unet_selftrain.config import Config
-from trainables.unet_selftrain.targets import discs, near, render
+from trainables.unet_selftrain.targets import discs, neighbourhood, render
 
 SHAPE = (23, 31)
 CENTRES = np.array([[5.0, 4.0], [8.3, 6.7], [30.5, 22.9], [-2.0, 15.0], [15.0, 40.0], [20.0, 12.25]])
@@ -78,10 +78,10 @@ def test_no_particle_is_too_small_for_a_pixel(target, centre):
 
 def test_no_particles_make_an_empty_target():
     assert not render(SHAPE, np.empty((0, 2)), 5.0, Config()).any()
-    assert not near(SHAPE, np.empty((0, 2)), 5.0).any()
+    assert not neighbourhood(SHAPE, np.empty((0, 2)), 5.0).any()
 
 
 def test_near_and_discs_are_what_is_within_a_distance():
-    np.testing.assert_array_equal(near(SHAPE, CENTRES, 6.1), nearest(SHAPE, CENTRES) <= 6.1)
+    np.testing.assert_array_equal(neighbourhood(SHAPE, CENTRES, 6.1), nearest(SHAPE, CENTRES) <= 6.1)
     np.testing.assert_array_equal(discs(SHAPE, CENTRES, 3.1), nearest(SHAPE, CENTRES) <= 3.1)
     np.testing.assert_array_equal(discs(SHAPE, CENTRES, 3.1), render(SHAPE, CENTRES, 3.1, Config()) == 100)

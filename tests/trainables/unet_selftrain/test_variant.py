@@ -9,77 +9,19 @@ import pytest
 import torch
 
 from tests.support.loops import check_stop_and_resume
-from tests.support.tiny_micrographs import SETTINGS, build, config
-from trainables.files import METRICS, STAGE_PICTURE, WEIGHTS
+from tests.support.tiny_micrographs import build
+from trainables.files import METRICS, STAGE_PANEL, WEIGHTS
 from trainables.images.sheets import HEADER
 from trainables.measuring import calibration
 from trainables.objective import Goal, Objective
 from trainables.processes import Processes
-from trainables.settings import UsageError
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
-from trainables.unet_selftrain import panels, pseudo, teacher
-from trainables.unet_selftrain.config import Config, stage_ends
+from trainables.unet_selftrain import panels, pseudo
+from trainables.unet_selftrain.targets import render_particles
 
 OBJECTIVE = Objective((Goal("val/particle_ap"),))
 LOOSE = {"threshold_scale": "calibrated", "base_pos": 0.5, "base_neg": 0.1, "trust_negatives": "far"}
-
-
-# -- stages ------------------------------------------------------------------------------------------------------
-
-
-def test_the_published_command_has_100_epochs_and_three_times_30():
-    assert Config().epochs == 190
-    assert stage_ends(Config()) == (100, 130, 160, 190)
-
-
-@pytest.mark.parametrize("iterations", range(5))
-@pytest.mark.parametrize("share", [0.01, 0.5, 1.0])
-def test_stages_fill_the_budget_and_none_is_empty(iterations, share):
-    for epochs in range(iterations + 1, 40):
-        ends = stage_ends(config(epochs=epochs, iterations=iterations, supervised_share=share))
-        assert len(ends) == iterations + 1
-        assert ends[-1] == epochs
-        assert (np.diff((0, *ends)) > 0).all()
-
-
-def test_the_control_has_the_same_epochs_and_one_stage():
-    assert stage_ends(config(iterations=0)) == (SETTINGS["epochs"],)
-    assert [stage.name for stage in build(iterations=0).stages] == ["iteration_0_supervised"]
-
-
-def test_every_iteration_begins_as_its_settings_say():
-    variant = build(restart_weights=True, reset_optimizer=False, retrain_lr=0.3)
-    assert [stage.name for stage in variant.stages] == [
-        "iteration_0_supervised",
-        "iteration_1_selftrain",
-        "iteration_2_selftrain",
-    ]
-    supervised, *iterations = variant.stages
-    assert (supervised.lr_factor, supervised.kept) == (1.0, True)
-    for stage in iterations:
-        assert (stage.anew, stage.lr_factor, stage.first_weights, stage.fresh_optimizer) == (True, 0.3, True, False)
-
-
-@pytest.mark.parametrize(
-    ("values", "words"),
-    [
-        ({"epochs": 2}, ["epochs=2", "iterations=2", "3 or more"]),
-        ({"supervised_share": 0}, ["supervised_share=0", "init_from=EXPORT"]),
-        ({"tile": 34}, ["tile=34", "multiple of 4"]),
-        ({"weights": "timm"}, ["network=plain", "weights=timm"]),
-        ({"network": "resnet18", "tile": 48}, ["tile=48", "multiple of 32"]),
-    ],
-)
-def test_settings_that_do_not_fit_are_refused(values, words):
-    with pytest.raises(UsageError) as error:
-        config(**values)
-    assert all(word in str(error.value) for word in words)
-
-
-def test_an_encoder_that_is_none_is_refused():
-    with pytest.raises(UsageError, match="network=resnet19 is no encoder of timm"):
-        build(network="resnet19")
 
 
 # -- reports -----------------------------------------------------------------------------------------------------
@@ -87,7 +29,7 @@ def test_an_encoder_that_is_none_is_refused():
 
 def test_every_stage_reports_the_same_finite_figures():
     loop = Loop(build(**LOOSE), OBJECTIVE)
-    reports = [loop.epoch() for _ in range(6)]
+    reports = [loop.run_epoch() for _ in range(6)]
     assert len({frozenset(report) for report in reports}) == 1
     numbers = [value for report in reports for value in report.values() if isinstance(value, int | float)]
     assert np.isfinite(numbers).all()
@@ -102,24 +44,26 @@ def test_every_stage_reports_the_same_finite_figures():
 def test_validation_is_a_function_of_the_weights():
     variant = build(augment=1.0)
     before = variant.evaluate("val")
-    Loop(build(augment=1.0), OBJECTIVE).epoch()  # draws from other generators in between
+    Loop(build(augment=1.0), OBJECTIVE).run_epoch()  # draws from other generators in between
     torch.rand(5)
-    variant.train_mode(0)
+    variant.begin_epoch(0)
     assert variant.evaluate("val") == before
 
 
 def test_calibration_micrographs_choose_thresholds_and_are_not_scored():
     variant = build()
-    val = variant.micrographs["val"]
+    val = variant.splits["val"]
     assert 0 < val.calibration.sum() < len(val)
-    moved = [points + 1000 if chosen else points for points, chosen in zip(val.known, val.calibration, strict=True)]
+    moved = [
+        points + 1000 if chosen else points for points, chosen in zip(val.known_particles, val.calibration, strict=True)
+    ]
     free = [  # figures that need no threshold
         "particle_ap",
         "particle_ap_half_radius",
         "pixel_auroc",
     ]
     before = variant.evaluate("val")
-    variant.micrographs["val"] = dataclasses.replace(val, known=moved)
+    variant.splits["val"] = dataclasses.replace(val, known_particles=moved)
     after = variant.evaluate("val")
     assert [before[key] for key in free] == [after[key] for key in free]
     assert before["particle_threshold"] != after["particle_threshold"]
@@ -140,19 +84,19 @@ def test_the_test_split_takes_the_thresholds_of_validation():
 def test_pseudo_labels_are_those_of_the_micrographs_as_they_are():
     """The published helper predicted on turned and flipped images, so that four in five maps missed their image."""
     loop = Loop(build(augment=1.0, rotation=180.0, **LOOSE), OBJECTIVE)
-    loop.epoch()
-    loop.epoch()
+    loop.run_epoch()
+    loop.run_epoch()
     variant = loop.variant
     variant.net.eval()
     with torch.no_grad():  # not by the variant's own way of predicting, and as the micrograph is
-        images = [torch.from_numpy(variant.micrographs["train"].image(place))[None, None] for place in range(4)]
+        images = [torch.from_numpy(variant.splits["train"].image(place))[None, None] for place in range(4)]
         expected = [variant.net(image).sigmoid()[0, 0].numpy() for image in images]
-    variant.train_mode(2)
-    cut = pseudo.thresholds(variant.config, 1)
-    for probabilities, target in zip(expected, variant._lesson.targets, strict=True):
-        scaled = calibration.scaled(probabilities, variant.teacher.platt)
-        assert (target[scaled < cut.neg - 1e-5] != -1).all()
-        assert (target[scaled > cut.pos + 1e-5] == 100).all()
+    variant.begin_epoch(2)
+    thresholds = pseudo.relax_thresholds(variant.config, 1)
+    for probabilities, target in zip(expected, variant.lesson.targets, strict=True):
+        scaled = calibration.apply_platt(probabilities, variant.teacher.platt)
+        assert (target[scaled < thresholds.neg - 1e-5] != -1).all()
+        assert (target[scaled > thresholds.pos + 1e-5] == 100).all()
         assert (target == 100).any()
 
 
@@ -164,18 +108,18 @@ def test_pseudo_labels_turn_with_the_micrograph():
             parameter.data = sum(torch.rot90(parameter.data, turn, (2, 3)) for turn in range(4)) / 4
         if parameter.ndim == 4 and parameter.shape[-1] == 2:
             parameter.data = parameter.data.mean((2, 3), keepdim=True).expand_as(parameter.data).contiguous()
-    train = variant.micrographs["train"]
+    train = variant.splits["train"]
     turned = dataclasses.replace(train, images=[np.rot90(image).copy() for image in train.images])
-    straight, other = variant._predict(train, 1), variant._predict(turned, 1)
+    straight, other = variant.judge.predict_map(train, 1), variant.judge.predict_map(turned, 1)
     np.testing.assert_allclose(np.rot90(straight), other, atol=1e-5)
 
 
 def test_an_iteration_trains_on_what_its_teacher_says():
     loop = Loop(build(**LOOSE), OBJECTIVE)
-    supervised = [target.copy() for target in loop.variant._lesson.targets]
+    supervised = [target.copy() for target in loop.variant.lesson.targets]
     for _ in range(3):
-        loop.epoch()
-    targets = loop.variant._lesson.targets
+        loop.run_epoch()
+    targets = loop.variant.lesson.targets
     assert any((target == -1).any() for target in targets)
     for before, after in zip(supervised, targets, strict=True):
         assert (after[before > 0] == before[before > 0]).all()  # known particles stay
@@ -184,10 +128,10 @@ def test_an_iteration_trains_on_what_its_teacher_says():
 
 def test_hidden_particles_never_reach_the_targets_of_the_first_stage():
     variant = build(data={"label_share": 0.5})
-    train = variant.micrographs["train"]
-    for place, target in enumerate(variant._lesson.targets):
-        own = np.round(train.centres(train.hidden[place])).astype(int)
-        known = train.centres(train.known[place])
+    train = variant.splits["train"]
+    for place, target in enumerate(variant.lesson.targets):
+        own = np.round(train.downsample_points(train.hidden_particles[place])).astype(int)
+        known = train.downsample_points(train.known_particles[place])
         for x, y in own[((own >= 0) & (own < 64)).all(axis=1)]:
             if (np.hypot(*(known - [x, y]).T) > 7).all():
                 assert target[y, x] == 0
@@ -197,16 +141,16 @@ def test_hidden_particles_never_reach_the_targets_of_the_first_stage():
 def test_calibration_is_of_what_the_network_is_trained_for(values):
     """A network that is as sure as its targets would have it needs none, whatever these look like."""
     variant = build(data={"size": 128, "radius": 10}, **values)
-    val = variant.micrographs["val"]
+    val = variant.splits["val"]
 
     def nearly_perfect(micrographs, place: int) -> np.ndarray:
-        wanted = teacher.rendered(micrographs, place, micrographs.truth(place), variant.config)
+        wanted = render_particles(micrographs, place, micrographs.particles(place), variant.config)
         noise = np.random.default_rng(place).random(wanted.shape)
         return np.where((wanted >= 50) == (noise < 0.8), 0.8, 0.2)  # right in four of five pixels, and says so
 
-    variant._predict = nearly_perfect
-    platt = calibration.fit_platt(variant._calibration_maps(val.select(val.calibration)))
-    share = np.mean([found >= 0.5 for found, _ in variant._calibration_maps(val)])
+    variant.judge.predict_map = nearly_perfect
+    platt = calibration.fit_platt(variant.judge.calibration_maps(val.select(val.calibration)))
+    share = np.mean([found >= 0.5 for found, _ in variant.judge.calibration_maps(val)])
     assert platt.slope == pytest.approx(1, abs=0.1)
     assert 0 < share < 0.5
 
@@ -214,7 +158,7 @@ def test_calibration_is_of_what_the_network_is_trained_for(values):
 def test_calibrated_thresholds_find_pseudo_labels_where_the_published_ones_find_none():
     def new_components(**values) -> float:
         loop = Loop(build(iterations=1, supervised_share=0.7, **values), OBJECTIVE)
-        return [loop.epoch() for _ in range(6)][-1]["train/new_components"]
+        return [loop.run_epoch() for _ in range(6)][-1]["train/new_components"]
 
     assert new_components(base_pos=0.95, pos_floor=0.8, base_neg=0.05) == 0
     assert new_components(**LOOSE) > 0
@@ -241,17 +185,17 @@ def test_stop_and_resume_equals_straight_through_inside_and_across_iterations(va
 def test_every_stage_leaves_its_model_figures_and_picture(tmp_path):
     training = TrainingFolder(tmp_path / "trial", Loop(build(**LOOSE), OBJECTIVE), {})
     while not training.loop.finished:
-        training.epoch()
+        training.run_epoch()
     training.close()
     for name in ("iteration_0_supervised", "iteration_1_selftrain", "iteration_2_selftrain"):
-        assert {each.name for each in (tmp_path / "trial" / name).iterdir()} == {WEIGHTS, METRICS, STAGE_PICTURE}
+        assert {each.name for each in (tmp_path / "trial" / name).iterdir()} == {WEIGHTS, METRICS, STAGE_PANEL}
 
 
 def test_a_picture_has_three_parts_and_four_with_pseudo_labels():
     variant = build(**LOOSE)
-    before = variant.stage_picture()
-    variant.train_mode(2)
-    after = variant.stage_picture()
+    before = variant.stage_panel()
+    variant.begin_epoch(2)
+    after = variant.stage_panel()
     (height, width), (taller, narrower) = before.shape[:2], after.shape[:2]
     assert width == 3 * panels.SIDE  # one row of three
     assert narrower == 2 * panels.SIDE  # two of two

@@ -13,8 +13,9 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from trainables.contract import Split
-from trainables.unet_selftrain.config import Data
-from trainables.unet_selftrain.micrographs import Micrographs, standardised
+from trainables.unet_selftrain.config import Config, Data
+from trainables.unet_selftrain.downsampling import standardise
+from trainables.unet_selftrain.split import Micrographs
 
 PARTICLES = (10, 40)
 """Fewest and most particles of a micrograph; fewer where it has no room."""
@@ -22,13 +23,13 @@ PARTICLES = (10, 40)
 SNR = (0.05, 0.2)
 """Lowest and highest signal-to-noise ratio of a micrograph."""
 
-_COLOURED = 0.25  # share of the noise's variance whose power falls with the frequency
+_COLOURED_SHARE = 0.25  # of the noise's variance: its power falls with the frequency
 _GAP = 1.6  # least distance between centres, in radii: neighbours may overlap a little
-_TRIES = 400  # places tried for particles, and for ice
+_TRIES = 400  # positions tried for particles
 _EDGE = 0.08  # deviation of the soft edge, in radii
 _RING, _RING_WIDTH = 0.7, 0.18  # a ring's radius and deviation, in radii
 _HALO, _HALO_RADIUS, _HALO_WIDTH = 0.35, 1.3, 0.2  # its height; radius and deviation, in radii
-_REACH = 2.0  # a particle is drawn to this distance, in radii
+_REACH = 2.0  # beyond this distance, in radii, a particle contributes nothing
 _ICE_RADIUS = (1.5, 3.0)  # of an ice blob, in particle radii
 _ICE_CONTRAST = (1.5, 4.0)  # in standard deviations of the noise
 _ICE_BLOBS = 3  # at most
@@ -36,7 +37,15 @@ _ICE_AREA = 0.3  # share of the micrograph that ice may close to particles
 
 
 class Layers(NamedTuple):
-    """What a synthetic micrograph is the sum of, float32 `[size, size]` each; and where its particles are, `[n, 2]`."""
+    """The parts of a synthetic micrograph, which is their sum.
+
+    Attributes:
+        noise: float32 `[size, size]`, of standard deviation 1.
+        particles: float32 `[size, size]`.
+        ice: float32 `[size, size]`.
+        centres: float32 `[n, 2]`, x and y of the particles.
+        snr: signal-to-noise ratio.
+    """
 
     noise: np.ndarray
     particles: np.ndarray
@@ -45,85 +54,86 @@ class Layers(NamedTuple):
     snr: float
 
 
-def load(downsample: int, data: Data, split: Split) -> Micrographs:
-    """One split, all particles known; a function of seed and split, of which the first ones stay at any size."""
+def load(config: Config, data: Data, split: Split) -> Micrographs:
+    """Generate one split, all particles known; a larger split begins with the micrographs of a smaller one."""
     count = data.train_size if split == "train" else data.val_size
-    drawn = [_drawn(data, split, place) for place in range(count)]
+    samples = [_generate(data, split, index) for index in range(count)]
     return Micrographs(
-        images=[standardised(each.noise + each.particles + each.ice, downsample) for each in drawn],
-        names=[f"{split}_{place:03d}" for place in range(count)],
+        images=[standardise(layers.noise + layers.particles + layers.ice, config.downsample) for layers in samples],
+        names=[f"{split}_{index:03d}" for index in range(count)],
         groups=[""] * count,
-        known=[each.centres for each in drawn],
-        hidden=[np.empty((0, 2), np.float32)] * count,
+        known_particles=[layers.centres for layers in samples],
+        hidden_particles=[np.empty((0, 2), np.float32)] * count,
         radius=data.particle_radius,
-        downsample=downsample,
+        downsample=config.downsample,
         calibration=np.zeros(count, dtype=bool),
     )
 
 
-def draw(rng: np.random.Generator, size: int, radius: float) -> Layers:
-    """One micrograph of `size` × `size` pixels with particles of a radius in pixels.
+def generate(rng: np.random.Generator, size: int, radius: float) -> Layers:
+    """Generate one micrograph of `size` × `size` pixels with particles of a radius in pixels.
 
     Centres are no closer than 1.6 radii, lie in the micrograph, and keep off the ice.
     """
     noise = _noise(rng, size)
     blobs = _blobs(rng, size, radius)
-    centres = _places(rng, size, radius, blobs)
+    centres = _centres(rng, size, radius, blobs)
     particles = _particles(rng, centres, size, radius)
     snr = float(np.exp(rng.uniform(*np.log(SNR))))
-    power = np.square(particles[_near(centres, size, radius)]).mean()
+    power = np.square(particles[_discs(centres, size, radius)]).mean()
     particles *= np.float32(-np.sqrt(snr / power))  # dark on bright, as without phase plate and inversion
     return Layers(noise, particles, _ice(rng, blobs, size), centres, snr)
 
 
-def _drawn(data: Data, split: Split, place: int) -> Layers:
-    rng = np.random.default_rng([data.split_seed, get_args(Split).index(split), place])
-    return draw(rng, data.size, data.particle_radius)
+def _generate(data: Data, split: Split, index: int) -> Layers:
+    rng = np.random.default_rng([data.split_seed, get_args(Split).index(split), index])
+    return generate(rng, data.size, data.particle_radius)
 
 
 def _noise(rng: np.random.Generator, size: int) -> np.ndarray:
-    """float32 `[size, size]` of mean 0 and standard deviation 1."""
+    """Generate noise float32 `[size, size]` of mean 0 and standard deviation 1."""
     white = rng.standard_normal((size, size), dtype=np.float32)
     frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size))
     frequency[0, 0] = np.inf  # no constant part
-    coloured = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) / np.sqrt(frequency), s=(size, size))
-    noise = np.sqrt(_COLOURED) * coloured / coloured.std() + np.sqrt(1 - _COLOURED) * white
-    scaled: np.ndarray = ((noise - noise.mean()) / noise.std()).astype(np.float32)
-    return scaled
+    # dividing amplitudes by √f makes the power fall like 1/f
+    pink = np.fft.irfft2(np.fft.rfft2(rng.standard_normal((size, size))) / np.sqrt(frequency), s=(size, size))
+    noise = np.sqrt(_COLOURED_SHARE) * pink / pink.std() + np.sqrt(1 - _COLOURED_SHARE) * white
+    standard: np.ndarray = ((noise - noise.mean()) / noise.std()).astype(np.float32)
+    return standard
 
 
 def _blobs(rng: np.random.Generator, size: int, radius: float) -> np.ndarray:
-    """Ice as `[n, 3]`: x, y and radius; none where it would leave too little room."""
+    """Choose ice blobs `[n, 3]`, x, y and radius, as many as leave enough room for particles."""
     count = rng.integers(0, _ICE_BLOBS + 1)
     blobs = np.column_stack([rng.uniform(0, size, (count, 2)), radius * rng.uniform(*_ICE_RADIUS, count)])
-    closed = np.pi * (blobs[:, 2] + radius) ** 2
-    return blobs[closed.cumsum() <= _ICE_AREA * size**2]
+    areas = np.pi * (blobs[:, 2] + radius) ** 2  # in which no particle may have its centre
+    return blobs[areas.cumsum() <= _ICE_AREA * size**2]
 
 
-def _places(rng: np.random.Generator, size: int, radius: float, blobs: np.ndarray) -> np.ndarray:
-    """Centres float32 `[n, 2]`, tried in turn and kept where no earlier one and no ice is too near."""
-    wanted = rng.integers(PARTICLES[0], PARTICLES[1] + 1)
-    tried = rng.uniform(0, size - 1, (_TRIES, 2))
-    free = (_distances(tried, blobs[:, :2]) > blobs[:, 2] + radius).all(axis=1)
-    tried = tried[free]
-    near = _distances(tried, tried) < _GAP * radius
-    kept: list[int] = []
-    for place in range(len(tried)):
-        if len(kept) < wanted and not near[place, kept].any():
-            kept.append(place)
-    return tried[kept].astype(np.float32)
+def _centres(rng: np.random.Generator, size: int, radius: float, blobs: np.ndarray) -> np.ndarray:
+    """Choose centres float32 `[n, 2]`: candidates in turn, where no earlier centre and no ice is too near."""
+    count = rng.integers(PARTICLES[0], PARTICLES[1] + 1)
+    candidates = rng.uniform(0, size - 1, (_TRIES, 2))
+    free = (_distances(candidates, blobs[:, :2]) > blobs[:, 2] + radius).all(axis=1)
+    candidates = candidates[free]
+    is_near = _distances(candidates, candidates) < _GAP * radius
+    indices: list[int] = []
+    for index in range(len(candidates)):
+        if len(indices) < count and not is_near[index, indices].any():
+            indices.append(index)
+    return candidates[indices].astype(np.float32)
 
 
-def _distances(points: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """`[n, m]` distances of `[n, 2]` from `[m, 2]`."""
-    between: np.ndarray = np.hypot(*(points[:, None] - others).transpose(2, 0, 1))
-    return between
+def _distances(points: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Measure the distances `[n, m]` of points `[n, 2]` from points `[m, 2]`."""
+    distances: np.ndarray = np.hypot(*(points[:, None] - targets).transpose(2, 0, 1))
+    return distances
 
 
 def _particles(rng: np.random.Generator, centres: np.ndarray, size: int, radius: float) -> np.ndarray:
-    """float32 `[size, size]`: discs and rings, half of each on average, of uneven strength."""
+    """Draw discs and rings, half of each on average, of uneven strength: float32 `[size, size]`."""
     canvas = np.zeros((size, size), np.float32)
-    x, y, distance = _around(centres, _REACH * radius)
+    x, y, distance = _windows(centres, _REACH * radius)
     distance /= radius
     rings = rng.random(len(centres)) < 0.5
     disc = 1 / (1 + np.exp((distance - 1) / _EDGE))
@@ -140,17 +150,17 @@ def _bell(distance: np.ndarray, centre: float, deviation: float) -> np.ndarray:
     return bell
 
 
-def _near(centres: np.ndarray, size: int, radius: float) -> np.ndarray:
-    """bool `[size, size]`, pixels within the radius of a centre."""
-    x, y, distance = _around(centres, radius)
+def _discs(centres: np.ndarray, size: int, radius: float) -> np.ndarray:
+    """Mark the pixels within the radius of a centre: bool `[size, size]`."""
+    x, y, distance = _windows(centres, radius)
     inside = (x >= 0) & (x < size) & (y >= 0) & (y < size) & (distance <= radius)
-    near = np.zeros((size, size), dtype=bool)
-    near[y[inside], x[inside]] = True
-    return near
+    discs = np.zeros((size, size), dtype=bool)
+    discs[y[inside], x[inside]] = True
+    return discs
 
 
-def _around(centres: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Columns, rows and distances of the pixels around each centre, `[n, side, side]` each."""
+def _windows(centres: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return columns, rows and distances of the pixels around the centres, `[n, side, side]` each."""
     steps = np.arange(-np.ceil(reach) - 1, np.ceil(reach) + 2).astype(int)
     corner = np.rint(centres).astype(int)
     x = corner[:, :1, None] + steps[None, None, :] + 0 * steps[None, :, None]
@@ -159,15 +169,15 @@ def _around(centres: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray, 
 
 
 def _ice(rng: np.random.Generator, blobs: np.ndarray, size: int) -> np.ndarray:
-    """float32 `[size, size]`: soft ellipses, dark or bright."""
+    """Draw soft ellipses, dark or bright: float32 `[size, size]`."""
     pixel = np.arange(size, dtype=np.float32)
     canvas = np.zeros((size, size), np.float32)
     for x, y, radius in blobs:
         angle, flatness = rng.uniform(0, np.pi), rng.uniform(1, 1.4)
         contrast = rng.choice([-1, 1]) * rng.uniform(*_ICE_CONTRAST)
         right, down = pixel - np.float32(x), (pixel - np.float32(y))[:, None]
-        along = right * np.cos(angle) + down * np.sin(angle)
-        across = down * np.cos(angle) - right * np.sin(angle)
-        distance = np.hypot(along, across * flatness) / radius
+        major = right * np.cos(angle) + down * np.sin(angle)
+        minor = down * np.cos(angle) - right * np.sin(angle)
+        distance = np.hypot(major, minor * flatness) / radius
         canvas += (contrast / (1 + np.exp((distance.clip(0, 3) - 0.9) / _EDGE))).astype(np.float32)
     return canvas

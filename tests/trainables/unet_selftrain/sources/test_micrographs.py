@@ -11,8 +11,9 @@ from PIL import Image
 from trainables.settings import UsageError
 from trainables.unet_selftrain import reading
 from trainables.unet_selftrain.config import Config, Data
-from trainables.unet_selftrain.data import load, prepare
-from trainables.unet_selftrain.micrographs import Micrographs, standardised
+from trainables.unet_selftrain.data import load_split, prepare
+from trainables.unet_selftrain.downsampling import standardise
+from trainables.unet_selftrain.split import Micrographs
 
 WIDTH, HEIGHT = 60, 40
 
@@ -42,7 +43,7 @@ class Folder:
     def load(self, split="train", downsample=1, **settings) -> Micrographs:
         cache = str(self.root / "cache")
         data = Data(source="micrographs", root=str(self.root), cache=cache, **{"radius": 4.0, **settings})
-        return load(Config(downsample=downsample), data, split)
+        return load_split(Config(downsample=downsample), data, split)
 
     def splits(self, **settings) -> list[Micrographs]:
         return [self.load(split, **settings) for split in ("train", "val", "test")]
@@ -68,7 +69,7 @@ def test_bad_micrographs_are_fatal_or_left_out_with_their_particles(folder):
     for split in splits:
         assert name not in split.names
         for place, each in enumerate(split.names):
-            np.testing.assert_array_equal(split.known[place], np.array(folder.entries[each], np.float32))
+            np.testing.assert_array_equal(split.known_particles[place], np.array(folder.entries[each], np.float32))
 
 
 # names and coordinates
@@ -78,15 +79,19 @@ def test_every_micrograph_has_its_own_pixels_and_particles(folder):
     for split in folder.splits():
         for place, name in enumerate(split.names):
             pixels = np.asarray(Image.open(folder.root / "images" / name))
-            np.testing.assert_array_equal(split.images[place], standardised(pixels, 1))
-            np.testing.assert_array_equal(split.known[place], np.array(folder.entries[name], np.float32))
+            np.testing.assert_array_equal(split.images[place], standardise(pixels, 1))
+            np.testing.assert_array_equal(split.known_particles[place], np.array(folder.entries[name], np.float32))
 
 
 def test_an_empty_list_is_a_micrograph_without_particles(folder):
     name = next(each for each in folder.names if each in Folder(folder.root / "twin").load("train").names)
     folder.entries[name] = []
     folder.write()
-    found = {name: points for split in folder.splits() for name, points in zip(split.names, split.known, strict=True)}
+    found = {
+        name: points
+        for split in folder.splits()
+        for name, points in zip(split.names, split.known_particles, strict=True)
+    }
     assert found[name].shape == (0, 2)
     assert found[name].dtype == np.float32
 
@@ -134,10 +139,10 @@ def test_one_name_in_two_subfolders_asks_for_paths_and_takes_them(tmp_path):
 
 def test_a_name_may_stand_for_a_path_where_only_one_file_has_it(tmp_path):
     folder = Folder(tmp_path, 4, ("a",))
-    by_path = folder.load().known
+    by_path = folder.load().known_particles
     folder.entries = {name.rpartition("/")[2]: points for name, points in folder.entries.items()}
     folder.write()
-    for one, other in zip(folder.load(radius=3.0).known, by_path, strict=True):
+    for one, other in zip(folder.load(radius=3.0).known_particles, by_path, strict=True):
         np.testing.assert_array_equal(one, other)
     folder.entries["a/1.png"] = []
     folder.write()
@@ -165,7 +170,7 @@ def test_a_particle_on_the_border_is_inside(folder):
     name = folder.load().names[0]
     folder.entries[name] = [[0, 0], [59.5, 39.5], [60, 40]]
     folder.write()
-    assert len(folder.load(radius=3.0).known[0]) == 3
+    assert len(folder.load(radius=3.0).known_particles[0]) == 3
 
 
 @pytest.mark.parametrize(
@@ -260,8 +265,8 @@ def test_too_few_micrographs_or_folders_say_how_many_are_needed(tmp_path):
 def test_the_test_splits_micrographs_are_not_decoded_in_a_search(folder, monkeypatch):
     held_out = set(folder.load("test").names)
     opened: list[str] = []
-    real = reading._picture
-    monkeypatch.setattr(reading, "_picture", lambda file: opened.append(file.name) or real(file))
+    real = reading._read_image
+    monkeypatch.setattr(reading, "_read_image", lambda file: opened.append(file.name) or real(file))
     data = Data(source="micrographs", root=str(folder.root), cache=str(folder.root / "second"), radius=4.0)
     prepare(Config(), data, ("train", "val"))
     assert sorted(opened) == sorted(set(folder.names) - held_out)
@@ -271,7 +276,7 @@ def test_the_test_splits_micrographs_are_not_decoded_in_a_search(folder, monkeyp
 
 def test_another_radius_or_share_of_labels_decodes_nothing_again(folder, monkeypatch):
     folder.load()
-    monkeypatch.setattr(reading, "_picture", lambda _: pytest.fail("decoded again"))
+    monkeypatch.setattr(reading, "_read_image", lambda _: pytest.fail("decoded again"))
     assert folder.load(radius=2.0, label_share=0.5).radius == 2.0
 
 
@@ -293,8 +298,8 @@ def test_a_change_in_the_middle_of_an_uncompressed_file_is_noticed(tmp_path):
 def test_downsampling_changes_pixels_and_not_points(folder):
     whole, half = folder.load(), folder.load(downsample=2)
     assert half.images[0].shape == (HEIGHT // 2, WIDTH // 2)
-    np.testing.assert_array_equal(half.known[0], whole.known[0])
-    np.testing.assert_allclose(half.centres(half.known[0]), (whole.known[0] - 0.5) / 2)
+    np.testing.assert_array_equal(half.known_particles[0], whole.known_particles[0])
+    np.testing.assert_allclose(half.downsample_points(half.known_particles[0]), (whole.known_particles[0] - 0.5) / 2)
 
 
 # real data
@@ -303,7 +308,7 @@ def test_downsampling_changes_pixels_and_not_points(folder):
 def test_real_micrographs_load_split_and_lie_under_their_particles(real_data, tmp_path):
     root = real_data("cryoem")
     data = Data(source="micrographs", root=str(root), cache=str(tmp_path), radius=13.5, label_share=0.3)
-    splits = [load(Config(downsample=2), data, split) for split in ("train", "val", "test")]
+    splits = [load_split(Config(downsample=2), data, split) for split in ("train", "val", "test")]
     facts = [split.describe() for split in splits]
     assert [len(split) for split in splits] == [12, 4, 4]
     assert sum(each["known_particles"] + each["hidden_particles"] for each in facts) == 12_923
@@ -313,6 +318,6 @@ def test_real_micrographs_load_split_and_lie_under_their_particles(real_data, tm
         for place in range(len(split)):
             image = split.image(place)
             assert image.shape == (488, 488)
-            columns, rows = np.rint(split.centres(split.truth(place))).astype(int).T
+            columns, rows = np.rint(split.downsample_points(split.particles(place))).astype(int).T
             assert image[rows, columns].mean() < -0.4  # particles are dark
             assert abs(image[columns, rows].mean()) < 0.2  # and not where x and y are swapped

@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from trainables.unet_selftrain.config import Data
-from trainables.unet_selftrain.micrographs import standardised
-from trainables.unet_selftrain.synthetic import PARTICLES, SNR, draw, load
+from trainables.unet_selftrain.config import Config, Data
+from trainables.unet_selftrain.downsampling import standardise
+from trainables.unet_selftrain.sources.synthetic import PARTICLES, SNR, generate, load
 
 
 @pytest.fixture(scope="module")
 def drawn():
-    return [draw(np.random.default_rng(seed), 256, 10.0) for seed in range(20)]
+    return [generate(np.random.default_rng(seed), 256, 10.0) for seed in range(20)]
 
 
 def near(centres: np.ndarray, size: int, radius: float) -> np.ndarray:
@@ -31,7 +31,7 @@ def test_particles_are_dark_spots_of_the_given_radius_at_their_centres(drawn):
     for radius in (6.0, 10.0):
         profiles = []
         for seed in range(30):
-            layers = draw(np.random.default_rng(seed), 256, radius)
+            layers = generate(np.random.default_rng(seed), 256, radius)
             y, x = np.mgrid[:256, :256]
             for centre in layers.centres:
                 alone = np.hypot(*(layers.centres - centre).T)
@@ -93,33 +93,33 @@ def test_noise_has_more_power_at_low_frequencies_and_a_white_floor(drawn):
 def test_splits_and_seeds_differ_and_repeat():
     data = Data(train_size=3, val_size=3, size=64, radius=5.0)
     for name, split in [("train", "train"), ("val", "val"), ("test", "test")]:
-        one, two = load(1, data, split), load(1, data, split)
+        one, two = load(Config(downsample=1), data, split), load(Config(downsample=1), data, split)
         np.testing.assert_array_equal(one.images, two.images)
         assert one.names[0] == f"{name}_000"
-    first = [load(1, data, split).images[0] for split in ("train", "val", "test")]
-    first.append(load(1, Data(train_size=3, size=64, radius=5.0, split_seed=1), "train").images[0])
+    first = [load(Config(downsample=1), data, split).images[0] for split in ("train", "val", "test")]
+    first.append(load(Config(downsample=1), Data(train_size=3, size=64, radius=5.0, split_seed=1), "train").images[0])
     for place, image in enumerate(first):
         assert all((image != other).mean() > 0.5 for other in first[:place])
 
 
 def test_more_micrographs_leave_the_first_ones_as_they_are():
-    few, many = (load(1, Data(train_size=count, size=64, radius=5.0), "train") for count in (2, 5))
+    few, many = (load(Config(downsample=1), Data(train_size=count, size=64, radius=5.0), "train") for count in (2, 5))
     np.testing.assert_array_equal(few.images, many.images[:2])
-    np.testing.assert_array_equal(few.known[1], many.known[1])
+    np.testing.assert_array_equal(few.known_particles[1], many.known_particles[1])
 
 
 def test_downsampling_averages_the_same_micrograph_and_keeps_its_points():
     data = Data(train_size=2, size=100, radius=8.0)
-    layers = draw(np.random.default_rng([0, 0, 1]), 100, 8.0)
-    half = load(3, data, "train")
+    layers = generate(np.random.default_rng([0, 0, 1]), 100, 8.0)
+    half = load(Config(downsample=3), data, "train")
     assert half.images[1].shape == (33, 33)
-    np.testing.assert_array_equal(half.images[1], standardised(layers.noise + layers.particles + layers.ice, 3))
-    np.testing.assert_array_equal(half.known[1], layers.centres)
+    np.testing.assert_array_equal(half.images[1], standardise(layers.noise + layers.particles + layers.ice, 3))
+    np.testing.assert_array_equal(half.known_particles[1], layers.centres)
 
 
 @pytest.mark.parametrize(("size", "radius"), [(64, 10.0), (64, 60.0), (256, 1.0)])
 def test_a_micrograph_too_small_for_all_its_particles_has_fewer(size, radius):
     for seed in range(10):
-        layers = draw(np.random.default_rng(seed), size, radius)
+        layers = generate(np.random.default_rng(seed), size, radius)
         assert 1 <= len(layers.centres) <= PARTICLES[1]
         assert np.isfinite(layers.particles).all()

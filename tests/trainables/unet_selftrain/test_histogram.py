@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as oracle
 
-from trainables.unet_selftrain.pixels import PixelScore, ScoreHistogram, pixel_dice
+from trainables.unet_selftrain.histogram import PixelScore, ScoreHistogram, mean_dice
 
 
 def draw(seed: int, shape: tuple[int, ...] = (40, 50), *, quantised: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -66,7 +66,7 @@ def test_area_of_a_thresholded_map_is_the_balanced_accuracy_and_not_the_area_of_
 @pytest.mark.parametrize("threshold", [0.0, 0.25, 0.3, 0.5, 511 / 1024, 0.97])
 def test_score_at_a_threshold_agrees_with_counting_pixels(threshold):
     probabilities, truth = draw(2)
-    score = filled(probabilities, truth).at(threshold)
+    score = filled(probabilities, truth).score(threshold)
     arguments = truth.ravel(), (probabilities >= threshold).ravel()
     measures = oracle.precision_score, oracle.recall_score, oracle.f1_score, oracle.jaccard_score
     assert score == pytest.approx([measure(*arguments) for measure in measures])
@@ -76,8 +76,8 @@ def test_score_at_a_threshold_agrees_with_counting_pixels(threshold):
 def test_a_probability_on_an_edge_is_said_yes_to_from_that_edge_on(dtype):
     for edge in range(1024):
         histogram = filled(np.array([edge / 1024], dtype), np.array([True]))
-        assert histogram.at(edge / 1024).recall == 1
-        assert histogram.at(np.nextafter(edge / 1024, 1)).recall == 0
+        assert histogram.score(edge / 1024).recall == 1
+        assert histogram.score(np.nextafter(edge / 1024, 1)).recall == 0
 
 
 def test_probability_of_one_belongs_to_the_last_bin():
@@ -92,7 +92,7 @@ def test_chosen_threshold_has_the_largest_f1_of_all_edges(seed):
     histogram = filled(probabilities, truth, bins=64)
     threshold = histogram.choose_threshold()
     every = [oracle.f1_score(truth.ravel(), (probabilities >= edge / 64).ravel()) for edge in range(64)]
-    assert histogram.at(threshold).f1 == pytest.approx(max(every))
+    assert histogram.score(threshold).f1 == pytest.approx(max(every))
     assert threshold == int(np.argmax(every)) / 64
 
 
@@ -119,9 +119,9 @@ def test_a_sum_does_not_change_what_was_added():
 def test_area_does_not_overflow_with_the_pixels_of_a_large_test_split():
     probabilities, truth = draw(5)
     histogram = filled(probabilities, truth)
-    expected = histogram.auroc(), histogram.average_precision(), *histogram.at(0.5)
+    expected = histogram.auroc(), histogram.average_precision(), *histogram.score(0.5)
     histogram.counts *= 10**9  # more than 10¹² pixels
-    assert (histogram.auroc(), histogram.average_precision(), *histogram.at(0.5)) == pytest.approx(expected)
+    assert (histogram.auroc(), histogram.average_precision(), *histogram.score(0.5)) == pytest.approx(expected)
 
 
 def test_memory_does_not_grow_with_the_number_of_tiles():
@@ -150,22 +150,22 @@ def test_pixels_of_one_kind_give_no_nan():
     empty, none, every = ScoreHistogram(), filled(np.full(9, 0.4), np.zeros(9)), filled(np.full(9, 0.4), np.ones(9))
     assert [each.auroc() for each in (empty, none, every)] == [0.5, 0.5, 0.5]
     assert [each.average_precision() for each in (empty, none, every)] == [0, 0, 1]
-    assert empty.at(0.2) == none.at(0.2) == every.at(0.6) == PixelScore(0, 0, 0, 0)
-    assert every.at(every.choose_threshold()) == PixelScore(1, 1, 1, 1)
+    assert empty.score(0.2) == none.score(0.2) == every.score(0.6) == PixelScore(0, 0, 0, 0)
+    assert every.score(every.choose_threshold()) == PixelScore(1, 1, 1, 1)
 
 
 def test_without_positives_the_threshold_says_no_to_everything():
     threshold = filled(np.ones(5), np.zeros(5)).choose_threshold()
     assert not np.float64(1.0) >= threshold
-    assert filled(np.ones(5), np.ones(5)).at(threshold).recall == 0
+    assert filled(np.ones(5), np.ones(5)).score(threshold).recall == 0
 
 
 def test_dice_is_the_mean_over_micrographs_with_particles():
     first, second = draw(7), draw(8)
     micrographs = [filled(*first), filled(np.ones(9), np.zeros(9)), filled(*second)]
     dice = [oracle.f1_score(truth.ravel(), (values >= 0.4).ravel()) for values, truth in (first, second)]
-    assert pixel_dice(micrographs, 0.4) == pytest.approx(np.mean(dice))
-    assert pixel_dice(micrographs[1:2], 0.4) == pixel_dice([], 0.4) == 0
+    assert mean_dice(micrographs, 0.4) == pytest.approx(np.mean(dice))
+    assert mean_dice(micrographs[1:2], 0.4) == mean_dice([], 0.4) == 0
 
 
 @pytest.mark.parametrize("value", [np.nan, -0.1, 1.1])
