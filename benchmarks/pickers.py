@@ -1,7 +1,7 @@
 """Pickers that learn nothing but a few numbers: Laplacian of Gaussian, and Otsu's threshold with connected components.
 
-Their numbers are tuned on the training micrographs, by the average precision of what is known there, and the score from
-which to pick on validation's calibration micrographs: just what a network is given.
+Their numbers are tuned on the training micrographs, by the average precision of the known particles, and the score from
+which to pick on validation's calibration micrographs: the data that a network has.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 from scipy import ndimage
 
 from trainables.unet_selftrain import matching, picking
-from trainables.unet_selftrain.micrographs import Micrographs
 from trainables.unet_selftrain.picking import Picks
+from trainables.unet_selftrain.split import Micrographs
 
 SIGMAS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # of particle radii; a disc's best is 1/√2 (Lindeberg 1998)
 SPACINGS = (0.7, 1.0, 1.3)
@@ -26,8 +26,8 @@ Picker = Callable[..., Picks]
 """From a micrograph's z-score `[H, W]`, the radius in its pixels, and numbers to tune: picks in its pixels."""
 
 
-class Judged(NamedTuple):
-    """How well some micrographs are picked; the threshold is the calibration micrographs'."""
+class PickerScore(NamedTuple):
+    """Metrics of a picker on some micrographs, at the threshold of the calibration micrographs."""
 
     average_precision: float
     f1: float
@@ -37,16 +37,16 @@ class Judged(NamedTuple):
 
 
 def laplacian_of_gaussian(image: np.ndarray, radius: float, *, sigma: float, spacing: float, sign: float) -> Picks:
-    """Maxima of the Laplacian at one scale.
+    """Pick the maxima of the Laplacian at one scale.
 
     Source: Lindeberg 1998, feature detection with automatic scale selection; here the scale is tuned.
     """
     response = sign * ndimage.gaussian_laplace(image, sigma * radius)
-    return picking.picks(response, spacing * radius, floor=0.0)
+    return picking.pick_maxima(response, spacing * radius, floor=0.0)
 
 
 def otsu(image: np.ndarray, radius: float, *, sigma: float, area: float, sign: float) -> Picks:
-    """Centres of the connected components beyond Otsu's threshold, scored by their mean distance from it.
+    """Pick the centres of the connected components beyond Otsu's threshold, scored by their mean distance from it.
 
     The threshold is the method, so all of them are picked; a second one on the scores would prefer ice.
 
@@ -55,14 +55,14 @@ def otsu(image: np.ndarray, radius: float, *, sigma: float, area: float, sign: f
     from skimage.filters import threshold_otsu  # noqa: PLC0415  (of the benchmarks' own requirements)
 
     smooth = -sign * ndimage.gaussian_filter(image, sigma * radius)
-    beyond = smooth - threshold_otsu(smooth)
-    labels, count = ndimage.label(beyond > 0)
-    index = np.arange(1, count + 1)
-    large = index[ndimage.sum_labels(beyond > 0, labels, index) >= area * np.pi * radius**2]
+    excess = smooth - threshold_otsu(smooth)
+    labels, count = ndimage.label(excess > 0)
+    components = np.arange(1, count + 1)
+    large = components[ndimage.sum_labels(excess > 0, labels, components) >= area * np.pi * radius**2]
     if not len(large):
         return Picks(np.zeros((0, 2)), np.zeros(0))
-    centres = np.array(ndimage.center_of_mass(beyond > 0, labels, large))[:, ::-1]
-    scores = ndimage.mean(beyond, labels, large)
+    centres = np.array(ndimage.center_of_mass(excess > 0, labels, large))[:, ::-1]
+    scores = ndimage.mean(excess, labels, large)
     order = np.argsort(-scores, kind="stable")
     return Picks(centres[order], scores[order])
 
@@ -73,38 +73,44 @@ GRIDS: Mapping[str, tuple[Picker, Mapping[str, Sequence[float]]]] = {
 }
 
 
-def tuned(name: str, train: Micrographs) -> tuple[Mapping[str, float], float]:
-    """The numbers of a grid with the highest average precision on the known particles, and that figure."""
+def tune(name: str, train: Micrographs) -> tuple[Mapping[str, float], float]:
+    """Choose the numbers of a grid with the highest average precision on the known particles; return that, too."""
     picker, grid = GRIDS[name]
     choices = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    figures = [_average_precision(_picked(picker, train, choice), train.known, train.radius) for choice in choices]
-    best = int(np.argmax(figures))
-    return choices[best], figures[best]
+    precisions = [
+        _average_precision(_pick(picker, train, choice), train.known_particles, train.radius) for choice in choices
+    ]
+    best = int(np.argmax(precisions))
+    return choices[best], precisions[best]
 
 
-def judged(name: str, numbers: Mapping[str, float], calibration: Micrographs, held_back: Micrographs) -> Judged:
-    """A tuned picker on held-back micrographs."""
+def score(name: str, numbers: Mapping[str, float], calibration: Micrographs, test: Micrographs) -> PickerScore:
+    """Score a picker on test micrographs, from the threshold that the calibration micrographs choose."""
     picker, _ = GRIDS[name]
-    chosen, found = (_picked(picker, each, numbers) for each in (calibration, held_back))
-    truths = [[each.truth(place) for place in range(len(each))] for each in (calibration, held_back)]
-    radius = held_back.radius
-    hits = [matching.hits(picks, truth, radius) for picks, truth in zip(chosen, truths[0], strict=True)]
-    threshold = matching.choose_threshold(hits, [each.scores for each in chosen], sum(map(len, truths[0])))
-    if picker is otsu:
-        threshold = 0.0
-    score = matching.score(found, truths[1], radius, threshold)
-    return Judged(
-        _average_precision(found, truths[1], radius), score.f1, score.precision, score.recall, score.localisation_error
-    )
+    radius, truth = test.radius, _truth(test)
+    threshold = 0.0 if picker is otsu else _choose_threshold(_pick(picker, calibration, numbers), calibration)
+    picks = _pick(picker, test, numbers)
+    at = matching.score_picks(picks, truth, radius, threshold)
+    return PickerScore(_average_precision(picks, truth, radius), at.f1, at.precision, at.recall, at.localisation_error)
 
 
-def _picked(picker: Picker, micrographs: Micrographs, numbers: Mapping[str, float]) -> list[Picks]:
-    """In pixels of the stored micrographs."""
-    radius = micrographs.radius / micrographs.downsample
-    found = [picker(micrographs.image(place), radius, **numbers) for place in range(len(micrographs))]
-    return [Picks(micrographs.stored(each.points), each.scores) for each in found]
+def _choose_threshold(picks: Sequence[Picks], calibration: Micrographs) -> float:
+    truth = _truth(calibration)
+    hits = [matching.hits(*pair, calibration.radius) for pair in zip(picks, truth, strict=True)]
+    return matching.choose_threshold(hits, [micrograph.scores for micrograph in picks], sum(map(len, truth)))
 
 
-def _average_precision(found: Sequence[Picks], truth: Sequence[np.ndarray], radius: float) -> float:
-    hits = [matching.hits(picks, centres, radius) for picks, centres in zip(found, truth, strict=True)]
-    return matching.average_precision(hits, [each.scores for each in found], sum(map(len, truth)))
+def _pick(picker: Picker, micrographs: Micrographs, numbers: Mapping[str, float]) -> list[Picks]:
+    """Pick the particles of all micrographs, in pixels of the stored ones."""
+    images = (micrographs.image(index) for index in range(len(micrographs)))
+    picks = [picker(image, micrographs.pixel_radius, **numbers) for image in images]
+    return [Picks(micrographs.restore_points(micrograph.points), micrograph.scores) for micrograph in picks]
+
+
+def _truth(micrographs: Micrographs) -> list[np.ndarray]:
+    return [micrographs.particles(index) for index in range(len(micrographs))]
+
+
+def _average_precision(picks: Sequence[Picks], truth: Sequence[np.ndarray], radius: float) -> float:
+    hits = [matching.hits(*pair, radius) for pair in zip(picks, truth, strict=True)]
+    return matching.average_precision(hits, [micrograph.scores for micrograph in picks], sum(map(len, truth)))

@@ -1,4 +1,4 @@
-"""Does self-training help, and is the network better than pickers that learn nothing? Held-back micrographs say.
+"""Measure on test micrographs whether self-training helps, and whether the network beats pickers that learn nothing.
 
     python -m benchmarks.unet_selftrain
     python -m benchmarks.unet_selftrain data.source=micrographs data.root=FOLDER data.radius=13.5 \\
@@ -9,12 +9,12 @@ others spend on pseudo-labels. The arms are the control; the control with the re
 pseudo-labels; and one to three iterations with
 
   * the published thresholds: 0.95 and 0.05, relaxed by 0.02; no negatives trusted;
-  * thresholds that a search on synthetic micrographs found, where the settings of all arms are from, too;
+  * thresholds of a search on synthetic micrographs, which also gave the settings of all arms;
   * calibrated thresholds, chosen by hand. Calibration sees all labels of validation's calibration micrographs, of
-    which it keeps two numbers; the control is told nothing of them.
+    which it keeps two numbers; the control sees none of them.
 
-Every training counts with its last epoch, so nothing is chosen by what is reported. Figures are those of the test
-split, with a threshold from the calibration micrographs; the pickers of `benchmarks.pickers` are judged likewise.
+Every training counts with its last epoch, so nothing is chosen by the reported metrics. These are of the test split,
+with a threshold from the calibration micrographs; the pickers of `benchmarks.pickers` are scored likewise.
 
 A row is the mean over the seeds with a 95 % interval (Student), and the mean of the paired differences to the control.
 Seeds are of the training; all share one split and one draw of hidden labels (`data.split_seed`), so the interval is not
@@ -32,17 +32,17 @@ import torch
 
 from benchmarks import pickers
 from benchmarks.seeds import gains, interval, over_seeds
-from trainables.commands import command, parse
+from trainables.commands import parse_parts, run_command
+from trainables.images.split import calibration_part
 from trainables.objective import Goal, Objective
 from trainables.registry import load
-from trainables.settings import Settings, UsageError, setting, unknown
+from trainables.settings import Settings, UsageError, describe_unknown, setting
 from trainables.training.loop import Loop
 from trainables.unet_selftrain.config import Config, Data
-from trainables.unet_selftrain.data import load as micrographs
-from trainables.unet_selftrain.data import prepare
+from trainables.unet_selftrain.data import load_split, prepare
 
 OBJECTIVE = Objective((Goal("val/particle_ap"),))
-SHOWN = ("particle_ap", "particle_f1", "particle_precision", "particle_recall", "localisation_error_px")
+METRICS = ("particle_ap", "particle_f1", "particle_precision", "particle_recall", "localisation_error_px")
 HEADS = ("AP", "F1", "precision", "recall", "error, px")
 SMALL = {"base_features": 8, "levels": 3, "batch_size": 8}
 COMMON = {  # of all arms, rounded from the best trials of a search of the space unet_selftrain
@@ -66,9 +66,9 @@ CALIBRATED = {
     "trust_negatives": "none",
     "min_component": 0.3,
 }
-RESTARTED = {"base_pos": 1.0, "pos_floor": 1.0, "trust_negatives": "all"}
-SEARCHED = {"base_pos": 0.75, "base_neg": 0.03, "threshold_decay": 0.02, "trust_negatives": "all", "min_component": 0.3}
-THRESHOLDS: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "searched": SEARCHED, "calibrated": CALIBRATED}
+RESTART = {"base_pos": 1.0, "pos_floor": 1.0, "trust_negatives": "all"}
+SEARCH = {"base_pos": 0.75, "base_neg": 0.03, "threshold_decay": 0.02, "trust_negatives": "all", "min_component": 0.3}
+THRESHOLDS: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "searched": SEARCH, "calibrated": CALIBRATED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +83,14 @@ class Measurement(Settings):
 
 
 def main(arguments: list[str]) -> int:
-    """Measure and print a table; returns the exit code."""
-    measurement, parts = parse(arguments, Measurement, ("data", "fixed"))
-    data = Data.of(parts["data"], where="data.")
+    """Measure, print a table, and return the exit code."""
+    measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
+    data = Data.from_dict(parts["data"], prefix="data.")
     fixed = {**SMALL, **COMMON, **parts["fixed"], "epochs": measurement.epochs}
-    control = Config.of({**fixed, "iterations": 0}, where="fixed.")
+    control = Config.from_dict({**fixed, "iterations": 0}, prefix="fixed.")
     prepare(control, data, ("train", "val", "test"))
-    held_back = micrographs(control, data, "test")
-    print(f"{len(held_back)} held-back micrographs, {sum(map(len, held_back.known))} particles", flush=True)
+    test = load_split(control, data, "test")
+    print(f"{len(test)} held-back micrographs, {sum(map(len, test.known_particles))} particles", flush=True)
     print(f"{'':<44}" + "".join(f"{head:>12}" for head in HEADS), flush=True)
     for name in pickers.GRIDS:
         _print_picker(name, control, data)
@@ -99,56 +99,56 @@ def main(arguments: list[str]) -> int:
 
 
 def train(arm: tuple[Config, Data], seed: int) -> dict[str, Any]:
-    """A training's figures on the test split, and what its last stage trained on, `train/…`."""
+    """Train; return the metrics of the test split, and the facts of the last stage's targets, `train/…`."""
     torch.set_num_threads(1)
     config, data = arm
     loop = Loop(load("unet_selftrain").build(config, data, seed=seed, splits=("train", "val", "test")), OBJECTIVE)
     while not loop.finished:
-        loop.epoch()
-    taught = {key: value for key, value in (loop.report or {}).items() if key.startswith("train/")}
-    return {**loop.variant.evaluate("test"), **taught}
+        loop.run_epoch()
+    facts = {key: value for key, value in (loop.report or {}).items() if key.startswith("train/")}
+    return {**loop.variant.evaluate("test"), **facts}
 
 
 def _arms(fixed: Mapping[str, Any], measurement: Measurement) -> Iterator[tuple[str, Config]]:
-    yield "U-Net, supervised alone (control)", Config.of({**fixed, "iterations": 0})
-    yield "the same with one restart", Config.of({**fixed, **RESTARTED, "iterations": 1})
+    yield "U-Net, supervised alone (control)", Config.from_dict({**fixed, "iterations": 0})
+    yield "the same with one restart", Config.from_dict({**fixed, **RESTART, "iterations": 1})
     for words in measurement.thresholds.split(","):
         if words not in THRESHOLDS:
-            raise UsageError(unknown(words, THRESHOLDS, what="thresholds"))
+            raise UsageError(describe_unknown(words, THRESHOLDS, kind="thresholds"))
         for iterations in range(1, measurement.iterations + 1):
-            config = Config.of({**fixed, **THRESHOLDS[words], "iterations": iterations})
+            config = Config.from_dict({**fixed, **THRESHOLDS[words], "iterations": iterations})
             yield f"{iterations} × self-training, {words} thresholds", config
 
 
 def _print_picker(name: str, config: Config, data: Data) -> None:
-    numbers, _ = pickers.tuned(name, micrographs(config, data, "train"))
-    val = micrographs(config, data, "val")
-    judged = pickers.judged(name, numbers, val.select(val.calibration), micrographs(config, data, "test"))
+    numbers, _ = pickers.tune(name, load_split(config, data, "train"))
+    calibration = calibration_part(load_split(config, data, "val"))
+    score = pickers.score(name, numbers, calibration, load_split(config, data, "test"))
     words = " ".join(f"{key} {value:g}" for key, value in numbers.items())
-    print(f"{name:<44}" + "".join(f"{value:>12.4f}" for value in judged) + f"   ({words})", flush=True)
+    print(f"{name:<44}" + "".join(f"{value:>12.4f}" for value in score) + f"   ({words})", flush=True)
 
 
 def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement) -> None:
-    """A row for each arm as soon as its trainings are over."""
+    """Print a row for each arm as soon as its trainings are over."""
     control: list[float] | None = None
     trainings = {name: (config, data) for name, config in arms.items()}
-    for name, found in over_seeds(trainings, train, measurement.seeds, measurement.workers):
-        control = control or [each["particle_ap"] for each in found]
-        _print_arm(name, found, control)
+    for name, results in over_seeds(trainings, train, measurement.seeds, measurement.workers):
+        control = control or [result["particle_ap"] for result in results]
+        _print_arm(name, results, control)
 
 
-def _print_arm(name: str, found: Sequence[Mapping[str, Any]], control: Sequence[float]) -> None:
-    figures = "".join(f"{np.mean([each[key] for each in found]):>12.4f}" for key in SHOWN)
-    precisions = [each["particle_ap"] for each in found]
-    print(f"{name:<44}{figures}   AP {interval(precisions)}", flush=True)
-    if found[0]["train/iteration"]:
-        taught = {key: np.mean([each[f"train/{key}"] for each in found]) for key in _TAUGHT}
-        words = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in taught.items())
+def _print_arm(name: str, results: Sequence[Mapping[str, Any]], control: Sequence[float]) -> None:
+    means = "".join(f"{np.mean([result[key] for result in results]):>12.4f}" for key in METRICS)
+    precisions = [result["particle_ap"] for result in results]
+    print(f"{name:<44}{means}   AP {interval(precisions)}", flush=True)
+    if results[0]["train/iteration"]:
+        facts = {key: np.mean([result[f"train/{key}"] for result in results]) for key in _FACTS}
+        words = ", ".join(f"{key.replace('_', ' ')} {value:.3g}" for key, value in facts.items())
         print(f"{'':<44}against the control {gains(precisions, control)}; its last targets: {words}", flush=True)
 
 
-_TAUGHT = ("new_components", "new_precision", "hidden_found", "ignored_share")
+_FACTS = ("new_components", "new_precision", "hidden_found", "ignored_share")
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)
