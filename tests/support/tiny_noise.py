@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.variant import NoiseMask
+from trainables.objective import Goal, Objective
 from trainables.processes import Processes
 from trainables.registry import load
+from trainables.training.loop import Loop
+
+OBJECTIVE = Objective((Goal("val/accuracy_balanced_maskfree"),))
 
 SETTINGS = {
     "epochs": 4,
@@ -26,6 +30,18 @@ SETTINGS = {
     "probe_steps": 2,
 }
 
+FORMS = {
+    "reinforce": {"objective": "reinforce"},
+    "samples": {"objective": "reinforce", "sign": "adversarial", "samples": 3},
+    "batch": {"objective": "reinforce", "baseline": "batch", "mean_preserving": True},
+    "literal": {"objective": "literal"},
+    "rsample": {"objective": "rsample", "amplitude": 0.5},
+    "random": {"objective": "random"},
+    "random-2": {"objective": "random", "samples": 2, "erase": 0.5},
+    "none": {"objective": "none"},
+}
+"""All that a training may be, by a short name."""
+
 
 def config(**values) -> Config:
     return Config(**{**SETTINGS, **values})
@@ -35,3 +51,7 @@ def build(seed: int = 0, processes: Processes | None = None, splits=("train", "v
     """Build it on 24 synthetic training images and 12 validation ones."""
     data = Data(train_size=24, val_size=12)
     return load("noise_mask").build(config(**values), data, seed=seed, splits=splits, processes=processes)
+
+
+def build_loop(**values) -> Loop:
+    return Loop(build(**values), OBJECTIVE)

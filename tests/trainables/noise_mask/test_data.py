@@ -35,14 +35,14 @@ def test_batches_are_copies_in_the_order_asked_for_and_everything_shared_is_read
 
 def test_only_keeps_what_belongs_together():
     train = load_split(SMALL, FEW, "train")
-    kept = np.arange(60) % 7 == 2
-    chosen = train.select(kept).select(np.array([False] + [True] * 8))
-    places = np.flatnonzero(kept)[1:]
+    selection = np.arange(60) % 7 == 2
+    chosen = train.select(selection).select(np.array([False] + [True] * 8))
+    indices = np.flatnonzero(selection)[1:]
     assert len(chosen) == 8
-    assert chosen.names == [train.names[place] for place in places]
-    np.testing.assert_array_equal(chosen.batch([0, 7])[0], train.images[places[[0, 7]]])
+    assert chosen.names == [train.names[index] for index in indices]
+    np.testing.assert_array_equal(chosen.batch([0, 7])[0], train.images[indices[[0, 7]]])
     for one, other in [(chosen.labels, train.labels), (chosen.cue, train.cue), (chosen.modality, train.modality)]:
-        np.testing.assert_array_equal(one, other[places])
+        np.testing.assert_array_equal(one, other[indices])
     assert (chosen.mean, chosen.std) == (train.mean, train.std)
 
 
@@ -85,7 +85,7 @@ def test_the_fingerprint_changes_with_pixels_labels_names_and_rows():
     pixels, labels = train.images.copy(), train.labels.copy()
     pixels[2, 5, 5] ^= 1
     labels[[0, 1]] = labels[[1, 0]] if labels[0] != labels[1] else labels[[2, 2]]
-    kept = np.arange(60) != 4
+    selection = np.arange(60) != 4
     prints = [
         each.describe()["fingerprint"]
         for each in (
@@ -94,7 +94,7 @@ def test_the_fingerprint_changes_with_pixels_labels_names_and_rows():
             replace(train, labels=labels),
             replace(train, names=[f"{name}x" for name in train.names]),
             replace(train, classes=("a", "b", "c")),
-            train.select(kept),
+            train.select(selection),
         )
     ]
     assert len(set(prints)) == len(prints)

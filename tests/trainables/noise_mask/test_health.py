@@ -54,7 +54,7 @@ CASES = {  # check → a report that has it, one just beside it, what the senten
 }
 
 
-def found(settings: Config | None = None, **changes: float) -> dict[str, str]:
+def find_messages(settings: Config | None = None, **changes: float) -> dict[str, str]:
     report = {**HEALTHY, **{key.replace("__", "/"): value for key, value in changes.items()}}
     return {each.check: each.message for each in findings(report, settings or Config())}
 
@@ -75,13 +75,15 @@ def test_a_finding_comes_alone_with_the_figure_and_the_settings_to_change(check)
 
 
 def test_cells_at_the_ends_are_a_collapse_whatever_the_entropy():
-    assert "blobs of 0 and 1" in found(health__cells_at_ends=0.81)["policy collapsed"]
-    assert found(health__cells_at_ends=0.79) == {}
-    assert "hardly varies" in found(health__policy_entropy=-4.0)["policy collapsed"]
+    assert "blobs of 0 and 1" in find_messages(health__cells_at_ends=0.81)["policy collapsed"]
+    assert find_messages(health__cells_at_ends=0.79) == {}
+    assert "hardly varies" in find_messages(health__policy_entropy=-4.0)["policy collapsed"]
 
 
 def test_remedies_of_a_collapse_are_those_that_the_settings_leave():
-    literal = found(Config(objective="literal", beta_low=1.0), **{k.replace("/", "__"): v for k, v in COLLAPSE.items()})
+    literal = find_messages(
+        Config(objective="literal", beta_low=1.0), **{k.replace("/", "__"): v for k, v in COLLAPSE.items()}
+    )
     message = literal["policy collapsed"]
     assert "raise entropy" not in message
     assert "objective=reinforce" in message
@@ -91,12 +93,12 @@ def test_remedies_of_a_collapse_are_those_that_the_settings_leave():
 
 @pytest.mark.parametrize(("epoch", "told"), [(44, False), (45, True)])
 def test_a_policy_is_inert_from_half_of_the_heat_stage_on(epoch, told):
-    assert ("policy inert" in found(epoch=epoch, health__policy_shift=0.0)) is told
+    assert ("policy inert" in find_messages(epoch=epoch, health__policy_shift=0.0)) is told
 
 
 @pytest.mark.parametrize(("epoch", "told"), [(49, False), (50, True)])
 def test_chance_is_told_from_half_of_all_epochs_on(epoch, told):
-    assert ("no better than chance" in found(epoch=epoch, val__accuracy_balanced_maskfree=0.2)) is told
+    assert ("no better than chance" in find_messages(epoch=epoch, val__accuracy_balanced_maskfree=0.2)) is told
 
 
 def test_nothing_is_said_of_masks_when_training_is_without_them():
@@ -123,14 +125,14 @@ def test_random_masks_have_no_policy_to_be_judged():
 
 
 def test_a_mean_that_is_kept_is_not_judged():
-    assert found(Config(mean_preserving=True), health__mask_mean=0.5) == {}
+    assert find_messages(Config(mean_preserving=True), health__mask_mean=0.5) == {}
 
 
 def test_one_cell_makes_no_noise_and_is_no_finding():
-    assert found(Config(grid=1), health__mask_std=0.0) == {}
-    assert list(found(Config(grid=2), health__mask_std=0.0)) == ["mask without effect"]
+    assert find_messages(Config(grid=1), health__mask_std=0.0) == {}
+    assert list(find_messages(Config(grid=2), health__mask_std=0.0)) == ["mask without effect"]
 
 
 def test_a_small_amplitude_is_named_where_it_may_be_the_reason():
-    assert "raise amplitude (0.1)" in found(Config(amplitude=0.1), health__mask_std=0.0)["mask without effect"]
-    assert "amplitude" not in found(health__mask_std=0.0)["mask without effect"]
+    assert "raise amplitude (0.1)" in find_messages(Config(amplitude=0.1), health__mask_std=0.0)["mask without effect"]
+    assert "amplitude" not in find_messages(health__mask_std=0.0)["mask without effect"]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from tests.support.repository import ROOT
-from tests.support.tiny_noise import build
+from tests.support.tiny_noise import OBJECTIVE, build
 from trainables.export.folder import CARD, write_export
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS
@@ -20,13 +20,10 @@ from trainables.images.augment import to_device
 from trainables.noise_mask import card
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.inference import Predictor
-from trainables.objective import Goal, Objective
 from trainables.registry import load
 from trainables.settings import UsageError
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
-
-OBJECTIVE = Objective((Goal("val/accuracy_balanced_maskfree"),))
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +44,19 @@ def export(variant, tmp_path_factory) -> Path:
 
 
 def test_it_says_what_the_variant_says_of_files_and_arrays_alike(export, tmp_path):
-    judged = build(objective="reinforce", seed=9)
-    model, pictures = Predictor.load(export), judged.splits["val"]
-    judged.classifier.load_state_dict(model.network.state_dict())
-    for place in range(3):
-        pixels = pictures.batch([place])[0][0]
+    twin = build(objective="reinforce", seed=9)
+    model, pictures = Predictor.load(export), twin.splits["val"]
+    twin.classifier.load_state_dict(model.network.state_dict())
+    for index in range(3):
+        pixels = pictures.batch([index])[0][0]
         Image.fromarray(pixels[..., 0]).save(tmp_path / "image.png")
-        images, _ = to_device(pictures, torch.tensor([place]), torch.device("cpu"))
+        images, _ = to_device(pictures, torch.tensor([index]), torch.device("cpu"))
         with torch.no_grad():
-            expected = judged.classifier.eval()(images).softmax(dim=1)[0].numpy()
-        found = model(pixels)
-        assert list(found.values()) == sorted(found.values(), reverse=True)
-        np.testing.assert_allclose([found[name] for name in pictures.classes], expected, atol=1e-5)
-        assert model(tmp_path / "image.png") == found
+            expected = twin.classifier.eval()(images).softmax(dim=1)[0].numpy()
+        probabilities = model(pixels)
+        assert list(probabilities.values()) == sorted(probabilities.values(), reverse=True)
+        np.testing.assert_allclose([probabilities[name] for name in pictures.classes], expected, atol=1e-5)
+        assert model(tmp_path / "image.png") == probabilities
 
 
 def test_what_is_no_image_is_refused(export, tmp_path):
@@ -76,12 +73,12 @@ def test_the_card_s_lines_run_where_the_export_lies(export):
     code = next(each.split("```")[0] for each in text.split("```python\n")[1:] if "inference" in each)
     image = export.parent / "image.png"
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(image)
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", code, str(image)], cwd=export.parent, capture_output=True, text=True, check=False,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith(f"{image} {next(iter(Predictor.load(export)(image)))} ")
+    assert process.returncode == 0, process.stderr
+    assert process.stdout.startswith(f"{image} {next(iter(Predictor.load(export)(image)))} ")
 
 
 def test_the_card_spells_the_published_commands_with_their_epochs_of_each_stage():
@@ -97,13 +94,13 @@ def test_the_card_spells_the_published_commands_with_their_epochs_of_each_stage(
 
 def test_the_card_says_what_the_published_commands_cannot_say():
     published = {"channels": 3, "clip_norm": 0.0, "warmup_epochs": 0.0}
-    said = card.published_commands(Config(objective="literal", entropy=0.0, **published), Data(), 3)
-    assert "no flag" not in said
-    assert "these had 0.2 to 20" in said
-    said = card.published_commands(Config(sign="adversarial", erase=0.5, sigma=1.5, **published), Data(), 3)
+    commands = card.published_commands(Config(objective="literal", entropy=0.0, **published), Data(), 3)
+    assert "no flag" not in commands
+    assert "these had 0.2 to 20" in commands
+    commands = card.published_commands(Config(sign="adversarial", erase=0.5, sigma=1.5, **published), Data(), 3)
     for change in ("`sign=adversarial` (there: cooperative)", "`erase=0.5` (there: 0)", "`sigma=1.5` (there: 2)"):
-        assert change in said
-    said = card.published_commands(Config(objective="none", **published), Data(), 3)
-    assert "_policy_gradient" not in said
-    assert "Beta" not in said
-    assert "--epochs 100 " in said
+        assert change in commands
+    commands = card.published_commands(Config(objective="none", **published), Data(), 3)
+    assert "_policy_gradient" not in commands
+    assert "Beta" not in commands
+    assert "--epochs 100 " in commands

@@ -1,4 +1,4 @@
-"""What trains the policy: gradients in expectation, by hand, and by several processes; and what `literal` does."""
+"""Losses of the policy: gradients in expectation, by hand, and by several processes; and the effect of `literal`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Together(Processes):
 
 
 def together(world: int, work) -> list:
-    """What `work(processes)` gives in each of them."""
+    """Run `work(processes)` in each of several processes."""
     said, meeting = {}, threading.Barrier(world)
     with ThreadPoolExecutor(world) as pool:
         return list(pool.map(lambda rank: work(Together(rank, world, said, meeting)), range(world)))
@@ -52,7 +52,7 @@ def draws(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def parts(loss, world: int, *whole: torch.Tensor) -> tuple[float, list[torch.Tensor]]:
-    """Value and gradients `[B, …]` of a loss that `world` processes compute, as the loop averages them."""
+    """Compute value and gradients `[B, …]` of a loss with `world` processes, as the loop averages them."""
 
     def work(processes):
         own = [processes.rows(each.detach()).clone().requires_grad_() for each in whole]
@@ -72,10 +72,12 @@ def parts(loss, world: int, *whole: torch.Tensor) -> tuple[float, list[torch.Ten
 
 def test_literal_is_the_published_product_with_its_gradient():
     log_probs, errors = draws(5, 9).requires_grad_(), draws(5, seed=1).exp().requires_grad_()
-    wanted = (log_probs.exp().sum(dim=1).log() * errors.mean()).mean()
-    got = losses.literal_product(log_probs, errors, ONE)
-    assert got.item() == pytest.approx(wanted.item(), rel=1e-5)
-    for one, other in zip(*(torch.autograd.grad(each, [log_probs, errors]) for each in (got, wanted)), strict=True):
+    expectation = (log_probs.exp().sum(dim=1).log() * errors.mean()).mean()
+    result = losses.literal_product(log_probs, errors, ONE)
+    assert result.item() == pytest.approx(expectation.item(), rel=1e-5)
+    for one, other in zip(
+        *(torch.autograd.grad(each, [log_probs, errors]) for each in (result, expectation)), strict=True
+    ):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
 
 
@@ -87,9 +89,11 @@ def test_literal_is_finite_where_a_sum_of_exponentials_is_not():
 @pytest.mark.parametrize(("world", "images"), [(2, 6), (2, 5), (3, 7)])
 def test_literal_of_several_processes_is_that_of_one(world, images):
     log_probs, errors = draws(images, 4), draws(images, seed=1).exp()
-    (value, wanted), (got, gradients) = (parts(losses.literal_product, each, log_probs, errors) for each in (1, world))
-    assert got == pytest.approx(value, rel=1e-5)
-    for one, other in zip(gradients, wanted, strict=True):
+    (value, expectation), (result, gradients) = (
+        parts(losses.literal_product, each, log_probs, errors) for each in (1, world)
+    )
+    assert result == pytest.approx(value, rel=1e-5)
+    for one, other in zip(gradients, expectation, strict=True):
         assert other.abs().max() > 0.01
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
 
@@ -97,23 +101,23 @@ def test_literal_of_several_processes_is_that_of_one(world, images):
 @pytest.mark.parametrize(("world", "images"), [(2, 5), (3, 7)])
 def test_policy_gradient_of_several_processes_is_that_of_one(world, images):
     log_probs, advantages = draws(images, 4), draws(images, seed=1)
-    (value, wanted), (got, gradients) = (
+    (value, expectation), (result, gradients) = (
         parts(losses.policy_gradient, each, log_probs, advantages) for each in (1, world)
     )
-    assert got == pytest.approx(value, rel=1e-5)
-    np.testing.assert_allclose(gradients[0], wanted[0], rtol=1e-5)
+    assert result == pytest.approx(value, rel=1e-5)
+    np.testing.assert_allclose(gradients[0], expectation[0], rtol=1e-5)
 
 
 def test_policy_gradient_by_hand():
     log_probs = torch.tensor([[1.0, 3.0], [0.0, -4.0]], requires_grad=True)
-    got = losses.policy_gradient(log_probs, torch.tensor([2.0, -1.0]))
-    assert got.item() == pytest.approx((2 * 2.0 + -1 * -2.0) / 2)
-    got.backward()
+    result = losses.policy_gradient(log_probs, torch.tensor([2.0, -1.0]))
+    assert result.item() == pytest.approx((2 * 2.0 + -1 * -2.0) / 2)
+    result.backward()
     assert log_probs.grad.tolist() == [[0.5, 0.5], [-0.25, -0.25]]
 
 
 def expected(alpha: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-    """E[2·x₀ − x₁ + x₀·x₂] of independent Beta variables."""
+    """Compute E[2·x₀ − x₁ + x₀·x₂] of independent Beta variables."""
     mean = alpha / (alpha + other)
     return 2 * mean[0] - mean[1] + mean[0] * mean[2]
 
@@ -123,7 +127,7 @@ def test_policy_gradient_is_that_of_the_expected_error(world):
     """In expectation, as the score function's identity says; each cell's tolerance is its standard error."""
     alpha, other = torch.tensor([1.5, 0.6, 4.0]), torch.tensor([2.0, 1.2, 1.0])
     leaves = [each.clone().requires_grad_() for each in (alpha, other)]
-    wanted = torch.autograd.grad(expected(*leaves), leaves)
+    expectation = torch.autograd.grad(expected(*leaves), leaves)
     images = 40_000
     with fork_generators(torch.device("cpu"), 3):
         x = sample_cells(Beta(alpha.expand(images, 3), other.expand(images, 3)), 1, False)[0]
@@ -134,8 +138,8 @@ def test_policy_gradient_is_that_of_the_expected_error(world):
         return losses.policy_gradient(Beta(alphas, others).log_prob(x.detach()), advantages, processes)
 
     _, gradients = parts(loss, world, alpha.expand(images, 3), other.expand(images, 3), x, errors)
-    for got, exact in zip(gradients[:2], wanted, strict=True):
-        each = (got * images * 3).double().numpy()  # the loss is a mean over images and over three cells
+    for result, exact in zip(gradients[:2], expectation, strict=True):
+        each = (result * images * 3).double().numpy()  # the loss is a mean over images and over three cells
         error = each.std(axis=0) / math.sqrt(images)
         assert (np.abs(each.mean(axis=0) - exact.numpy()) < 4 * error).all()
         assert (error < 0.1 * np.abs(exact.numpy())).sum() >= 2  # it could fail
@@ -145,20 +149,20 @@ def test_pathwise_keeps_values_and_turns_the_gradient():
     mask = torch.rand(2, 1, 3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
     weights = draws(2, 1, 3, 3)
     for sign in (1, -1):
-        got = losses.scale_gradient(mask, sign)
-        assert torch.equal(got, mask)
-        (gradient,) = torch.autograd.grad((weights * got.square()).sum(), mask)
+        result = losses.scale_gradient(mask, sign)
+        assert torch.equal(result, mask)
+        (gradient,) = torch.autograd.grad((weights * result.square()).sum(), mask)
         np.testing.assert_allclose(gradient, sign * 2 * weights * mask.detach(), rtol=1e-6)
 
 
 def test_samples_are_compared_with_the_images_other_samples():
     errors = draws(3, 5)
     known = errors.double().numpy()
-    wanted = np.stack([known[k] - np.delete(known, k, axis=0).mean(axis=0) for k in range(3)])
-    got = losses.sample_advantages(errors, ONE)
-    np.testing.assert_allclose(got, wanted / wanted.std(), rtol=1e-4)
+    expectation = np.stack([known[k] - np.delete(known, k, axis=0).mean(axis=0) for k in range(3)])
+    result = losses.sample_advantages(errors, ONE)
+    np.testing.assert_allclose(result, expectation / expectation.std(), rtol=1e-4)
     hard = errors + torch.tensor([0.0, 50.0, 0.0, -3.0, 0.0])  # of images, and not of masks
-    np.testing.assert_allclose(losses.sample_advantages(hard, ONE), got, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(losses.sample_advantages(hard, ONE), result, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("errors", [torch.full((7, 7), 5.106_123), torch.tensor([[1.1], [1.1]])])
@@ -177,12 +181,12 @@ def test_scaled_advantages_have_a_deviation_of_1_in_the_whole_batch():
     whole = losses.scale_advantages(errors - leave_one_out_mean(errors, ONE), ONE)
     assert whole.double().std(correction=0).item() == pytest.approx(1, abs=1e-3)
     found = together(2, lambda p: losses.scale_advantages(p.rows(errors) - leave_one_out_mean(p.rows(errors), p), p))
-    for rank, got in enumerate(found):
-        np.testing.assert_allclose(got, whole[rank::2], rtol=1e-4)
+    for rank, result in enumerate(found):
+        np.testing.assert_allclose(result, whole[rank::2], rtol=1e-4)
 
 
 def gradients_of_a_classifier(grid: int) -> dict[str, torch.Tensor]:
-    """A classifier's gradient by cross-entropy alone, by `literal` and by the policy gradient, on the same masks."""
+    """Compute a classifier's gradient by cross-entropy, by `literal` and by policy gradient, on the same masks."""
     config = Config(image_size=64, policy_backbone="test_resnet", policy_width=16, grid=grid, sigma=1.0)
     images, labels = draws(6, 1, 64, 64), torch.arange(6) % 3
     with fork_generators(torch.device("cpu"), 4):

@@ -19,7 +19,7 @@ def cells(grid: int = 8, count: int = 2) -> torch.Tensor:
     return torch.rand(count, 1, grid, grid, generator=torch.Generator().manual_seed(0))
 
 
-def blurred(field: np.ndarray, settings: Config, mode: str = "mirror") -> np.ndarray:
+def blur(field: np.ndarray, settings: Config, mode: str = "mirror") -> np.ndarray:
     """SciPy's Gaussian of the cells `[g, g]`, resized by index."""
     nearest = np.floor(np.arange(settings.image_size) * (len(field) / settings.image_size) + 1e-9).astype(int)
     resized = field[np.ix_(nearest, nearest)].astype(np.float64)
@@ -45,31 +45,30 @@ def blurred(field: np.ndarray, settings: Config, mode: str = "mirror") -> np.nda
 def test_mask_is_scipys_blur_of_the_resized_cells(values):
     settings = config(**values)
     field = cells(settings.grid)
-    got = to_mask(field, settings)
-    assert got.shape == (2, 1, 48, 48)
-    for mask, each in zip(got, field, strict=True):
-        np.testing.assert_allclose(mask[0], blurred(each[0].numpy(), settings), rtol=1e-4, atol=1e-5)
+    result = to_mask(field, settings)
+    assert result.shape == (2, 1, 48, 48)
+    for mask, each in zip(result, field, strict=True):
+        np.testing.assert_allclose(mask[0], blur(each[0].numpy(), settings), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kernel", "mode"), [(15, "mirror"), (17, "nearest"), (49, "nearest")])
 def test_a_blur_wider_than_the_image_replicates_its_border(kernel, mode):
     settings = config(image_size=16, kernel=kernel, sigma=8.0)
     field = cells()
-    wanted, other = (
-        blurred(field[0, 0].numpy(), settings, each)
-        for each in (mode, {"mirror": "nearest", "nearest": "mirror"}[mode])
+    expectation, other = (
+        blur(field[0, 0].numpy(), settings, each) for each in (mode, {"mirror": "nearest", "nearest": "mirror"}[mode])
     )
-    got = to_mask(field, settings)[0, 0]
-    np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)
-    assert np.abs(got.numpy() - other).max() > 1e-3
+    result = to_mask(field, settings)[0, 0]
+    np.testing.assert_allclose(result, expectation, rtol=1e-4, atol=1e-5)
+    assert np.abs(result.numpy() - other).max() > 1e-3
 
 
 def test_resizing_is_that_of_torchs_nearest_neighbour():
     for grid, size in ((7, 48), (5, 16), (9, 40), (16, 224), (64, 224)):
         field = cells(grid)
-        wanted = torch.nn.functional.interpolate(field, size=size, mode="nearest")
-        got = to_mask(field, config(grid=grid, image_size=size, sigma=0.0))
-        torch.testing.assert_close(got, wanted)
+        expectation = torch.nn.functional.interpolate(field, size=size, mode="nearest")
+        result = to_mask(field, config(grid=grid, image_size=size, sigma=0.0))
+        torch.testing.assert_close(result, expectation)
 
 
 @pytest.mark.parametrize("amplitude", [0.0, 0.3, 1.0])
@@ -90,26 +89,26 @@ def test_gradient_is_that_of_finite_differences(mean_preserving):
     weights = torch.randn(1, 1, 24, 24, generator=torch.Generator().manual_seed(1))
 
     def cost(values: np.ndarray) -> float:
-        mask = blurred(values, settings)
+        mask = blur(values, settings)
         mask = 1 + 0.7 * (mask - (mask.mean() if mean_preserving else 1))
         return float((weights[0, 0].double().numpy() * np.sin(3 * mask)).sum())
 
-    (got,) = torch.autograd.grad((weights * (3 * to_mask(field, settings)).sin()).sum(), field)
+    (result,) = torch.autograd.grad((weights * (3 * to_mask(field, settings)).sin()).sum(), field)
     at = field.detach().double().numpy()[0, 0]
     for row, column in np.ndindex(4, 4):
         step = np.zeros((4, 4))
         step[row, column] = 1e-4
-        wanted = (cost(at + step) - cost(at - step)) / 2e-4
-        assert got[0, 0, row, column].item() == pytest.approx(wanted, rel=1e-3, abs=1e-3)
+        expectation = (cost(at + step) - cost(at - step)) / 2e-4
+        assert result[0, 0, row, column].item() == pytest.approx(expectation, rel=1e-3, abs=1e-3)
 
 
 def test_mask_is_float32_under_autocast():
     field = cells()
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        got = to_mask(field, config())
+        result = to_mask(field, config())
         halved = to_mask(field.bfloat16(), config())
-    assert got.dtype == halved.dtype == torch.float32
-    torch.testing.assert_close(got, to_mask(field, config()), rtol=0, atol=0)
+    assert result.dtype == halved.dtype == torch.float32
+    torch.testing.assert_close(result, to_mask(field, config()), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(("grid", "deviation"), [(16, 0.18), (32, 0.12), (64, 0.07), (112, 0.04), (224, 0.02)])

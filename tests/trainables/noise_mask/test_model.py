@@ -1,4 +1,4 @@
-"""The classifier that timm makes, its normalisation, and batch-norm statistics that are estimated anew."""
+"""The classifier of timm, its normalisation, and batch-norm statistics that are estimated anew."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ def test_statistics_are_those_of_the_whole_pass():
 
 
 def test_in_one_batch_evaluation_sees_what_training_did_in_every_norm():
-    network, seen = net().train(), []
+    network, inputs_of_norms = net().train(), []
     for each in norms(network):
-        each.register_forward_pre_hook(lambda module, given: seen.append(given[0].detach().double()))
+        each.register_forward_pre_hook(lambda module, given: inputs_of_norms.append(given[0].detach().double()))
     recalibrate(network, [images()], CPU)
-    assert len(seen) == len(norms(network)) > 2
-    for each, given in zip(norms(network), seen, strict=True):
+    assert len(inputs_of_norms) == len(norms(network)) > 2
+    for each, given in zip(norms(network), inputs_of_norms, strict=True):
         flat = given.transpose(0, 1).flatten(1)
         torch.testing.assert_close(each.running_mean.double(), flat.mean(dim=1), rtol=1e-4, atol=1e-5)
         torch.testing.assert_close(each.running_var.double(), flat.var(dim=1), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""What a sheet shows: every pixel as it was before normalisation, the mask in grey, and their product."""
+"""A panel: every pixel as it was before normalisation, the mask in grey, and their product."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ PREDICTIONS = np.array([[0.1, 0.85, 0.05], [0.2, 0.2, 0.6]])
 
 
 def images(channels: int = 1, size: int = 48) -> tuple[torch.Tensor, np.ndarray]:
-    """Two images, normalised, and their bytes `[2, S, S, 3]`."""
+    """Return two images, normalised, and their bytes `[2, S, S, 3]`."""
     pixels = np.random.default_rng(0).integers(0, 256, (2, size, size, channels), dtype=np.uint8)
     normalised = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - MEAN) / STD
     return normalised, np.broadcast_to(pixels, (2, size, size, 3))
 
 
-def shown(normalised: torch.Tensor, masks: torch.Tensor | None) -> np.ndarray:
+def draw(normalised: torch.Tensor, masks: torch.Tensor | None) -> np.ndarray:
     return draw_panel(normalised, masks, [1, 0], PREDICTIONS, CLASSES, MEAN, STD)
 
 
 def cells(picture: np.ndarray, row: int, size: int = 48) -> list[np.ndarray]:
-    """A row's pictures at the images' own size, but for the dark line at their right."""
+    """Return a row's images at their own size, but for the dark line at their right."""
     factor = -(-SIDE // size)
     height = 2 * HEADER + factor * size
     part = picture[row * height + 2 * HEADER : (row + 1) * height]
@@ -39,7 +39,7 @@ def cells(picture: np.ndarray, row: int, size: int = 48) -> list[np.ndarray]:
 def test_a_row_shows_image_mask_and_their_product(channels):
     normalised, pixels = images(channels)
     masks = torch.rand(2, 1, 48, 48, generator=torch.Generator().manual_seed(1))
-    picture = shown(normalised, masks)
+    picture = draw(normalised, masks)
     assert picture.dtype == np.uint8
     assert picture.shape == (2 * (2 * HEADER + SIDE), COLUMNS * SIDE, 3)
     for row in range(2):
@@ -48,43 +48,43 @@ def test_a_row_shows_image_mask_and_their_product(channels):
         grey = 255 * masks[row, 0].numpy()
         np.testing.assert_allclose(mask, np.broadcast_to(grey[..., None], (48, 48, 3)), atol=0.51)
         # a mask of 0 leaves the mean
-        wanted = 255 * MEAN + masks[row, 0].numpy()[..., None] * (pixels[row] - 255 * MEAN)
-        np.testing.assert_allclose(product, wanted, atol=0.51)
+        expectation = 255 * MEAN + masks[row, 0].numpy()[..., None] * (pixels[row] - 255 * MEAN)
+        np.testing.assert_allclose(product, expectation, atol=0.51)
 
 
 def test_masks_above_one_are_shown_from_0_to_2_in_all_rows():
     normalised, pixels = images()
     masks = torch.stack([torch.full((1, 48, 48), 0.5), torch.full((1, 48, 48), 1.5)])
-    picture = shown(normalised, masks)
+    picture = draw(normalised, masks)
     assert [int(cells(picture, row)[1][5, 5, 0]) for row in range(2)] == [64, 191]
     product = cells(picture, 1)[2]
-    wanted = np.clip(255 * MEAN + 1.5 * (pixels[1].astype(float) - 255 * MEAN), 0, 255)
-    assert wanted.min() == 0  # cut off, and not turned over
-    np.testing.assert_allclose(product, wanted, atol=0.51)
+    expectation = np.clip(255 * MEAN + 1.5 * (pixels[1].astype(float) - 255 * MEAN), 0, 255)
+    assert expectation.min() == 0  # cut off, and not turned over
+    np.testing.assert_allclose(product, expectation, atol=0.51)
 
 
 @pytest.mark.parametrize(("top", "white"), [(1.0, "white is 1"), (1.25, "white is 2")])
 def test_the_masks_range_and_scale_stand_above_it(monkeypatch, top, white):
-    written: list[str] = []
-    monkeypatch.setattr(panels, "add_header", lambda picture, text: written.append(text) or picture)
+    texts: list[str] = []
+    monkeypatch.setattr(panels, "add_header", lambda picture, text: texts.append(text) or picture)
     masks = torch.full((2, 1, 48, 48), 0.25)
     masks[0, 0, 3, 3] = top
-    shown(images()[0], masks)
-    assert written[1] == f"mask 0.25 to {top:.2f}, {white}"
-    assert written[4] == f"mask 0.25 to 0.25, {white}"
+    draw(images()[0], masks)
+    assert texts[1] == f"mask 0.25 to {top:.2f}, {white}"
+    assert texts[4] == f"mask 0.25 to 0.25, {white}"
 
 
 def test_a_title_line_has_label_and_prediction_with_its_probability(monkeypatch):
-    written: list[str] = []
+    texts: list[str] = []
     bar = panels.text_bar
-    monkeypatch.setattr(panels, "text_bar", lambda width, text: written.append(text) or bar(width, text))
-    shown(images()[0], None)
-    assert written == ["cross   predicted cross with 0.85, right", "ring   predicted disc with 0.60, wrong"]
+    monkeypatch.setattr(panels, "text_bar", lambda width, text: texts.append(text) or bar(width, text))
+    draw(images()[0], None)
+    assert texts == ["cross   predicted cross with 0.85, right", "ring   predicted disc with 0.60, wrong"]
 
 
 def test_without_masks_images_stand_alone():
     normalised, pixels = images()
-    picture = shown(normalised, None)
+    picture = draw(normalised, None)
     image, *rest = cells(picture, 1)
     np.testing.assert_array_equal(image, pixels[1])
     assert all((each == 0).all() for each in rest)
@@ -92,6 +92,6 @@ def test_without_masks_images_stand_alone():
 
 def test_large_images_are_not_enlarged():
     normalised, pixels = images(size=200)
-    picture = shown(normalised, torch.ones(2, 1, 200, 200))
+    picture = draw(normalised, torch.ones(2, 1, 200, 200))
     assert picture.shape == (2 * (2 * HEADER + 200), COLUMNS * 200, 3)
     np.testing.assert_array_equal(cells(picture, 1, 200)[2][:, :-1], pixels[1][:, :-1])

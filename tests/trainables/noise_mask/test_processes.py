@@ -9,12 +9,10 @@ import torch
 
 from tests.support.group import first_gradients, run_group
 from tests.support.loops import same, timeless
-from tests.support.tiny_noise import build
-from trainables.objective import Goal, Objective
+from tests.support.tiny_noise import OBJECTIVE, build
 from trainables.processes import Processes
 from trainables.training.loop import Loop
 
-OBJECTIVE = Objective((Goal("val/accuracy_balanced_maskfree"),))
 # seven images a batch: one process has a row more than the other
 SETTINGS = {
     "none": {"objective": "none", "erase": 0.5, "batch_size": 7, "epochs": 2},

@@ -1,4 +1,4 @@
-"""Figures of a classification against loops of their own, and what becomes of classes that no image has."""
+"""Metrics of a classification against plain loops, and classes that no image has."""
 
 from __future__ import annotations
 
@@ -12,79 +12,79 @@ from sklearn.metrics import balanced_accuracy_score
 from trainables.noise_mask.scoring import calibration_error, classification_metrics
 
 
-def drawn(seed: int, number: int = 200, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
+def draw_predictions(seed: int, number: int = 200, classes: int = 5) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
     return rng.dirichlet(np.full(classes, 0.4), number), rng.integers(0, classes, number)
 
 
 def slow_calibration_error(confidences, correct) -> float:
-    """Bins `((m − 1)/15, m/15]`, one after the other."""
+    """Go through the bins `((m − 1)/15, m/15]`, one after the other."""
     total = 0.0
     for upper in range(1, 16):
         low, high = (upper - 1) / 15, upper / 15
-        inside = [place for place, value in enumerate(confidences) if low < value <= high]
+        inside = [index for index, value in enumerate(confidences) if low < value <= high]
         if inside:
-            accuracy = sum(bool(correct[place]) for place in inside) / len(inside)
-            confidence = sum(confidences[place] for place in inside) / len(inside)
+            accuracy = sum(bool(correct[index]) for index in inside) / len(inside)
+            confidence = sum(confidences[index] for index in inside) / len(inside)
             total += len(inside) / len(confidences) * abs(accuracy - confidence)
     return total
 
 
-def slow_macro(said, labels) -> tuple[float, float]:
-    """Mean recall and mean F1 over the classes of the labels."""
+def slow_macro(predictions, labels) -> tuple[float, float]:
+    """Average recall and F1 over the classes of the labels."""
     recalls, scores = [], []
     for label in sorted(set(labels.tolist())):
-        hits = sum(1 for a, b in zip(said, labels, strict=True) if a == b == label)
-        meant, predicted = int((labels == label).sum()), int((said == label).sum())
-        recalls.append(hits / meant)
-        scores.append(2 * hits / (meant + predicted))
+        hits = sum(1 for a, b in zip(predictions, labels, strict=True) if a == b == label)
+        positives, predicted = int((labels == label).sum()), int((predictions == label).sum())
+        recalls.append(hits / positives)
+        scores.append(2 * hits / (positives + predicted))
     return sum(recalls) / len(recalls), sum(scores) / len(scores)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_figures_are_those_of_loops(seed):
-    probabilities, labels = drawn(seed)
-    found, said = classification_metrics(probabilities, labels), probabilities.argmax(axis=1)
-    recall, f1 = slow_macro(said, labels)
-    assert found["accuracy"] == pytest.approx(sum(map(int, said == labels)) / 200)
-    assert found["accuracy_balanced"] == pytest.approx(recall)
-    assert found["accuracy_balanced"] == pytest.approx(balanced_accuracy_score(labels, said))
-    assert found["f1_macro"] == pytest.approx(f1)
-    assert found["ece"] == pytest.approx(slow_calibration_error(probabilities.max(axis=1), said == labels))
-    each = [-math.log(probabilities[row, label]) for row, label in enumerate(labels)]
-    assert found["nll"] == pytest.approx(sum(each) / 200)
-    assert all(isinstance(value, float) for value in found.values())
+    probabilities, labels = draw_predictions(seed)
+    metrics, predictions = classification_metrics(probabilities, labels), probabilities.argmax(axis=1)
+    recall, f1 = slow_macro(predictions, labels)
+    assert metrics["accuracy"] == pytest.approx(sum(map(int, predictions == labels)) / 200)
+    assert metrics["accuracy_balanced"] == pytest.approx(recall)
+    assert metrics["accuracy_balanced"] == pytest.approx(balanced_accuracy_score(labels, predictions))
+    assert metrics["f1_macro"] == pytest.approx(f1)
+    assert metrics["ece"] == pytest.approx(slow_calibration_error(probabilities.max(axis=1), predictions == labels))
+    losses = [-math.log(probabilities[row, label]) for row, label in enumerate(labels)]
+    assert metrics["nll"] == pytest.approx(sum(losses) / 200)
+    assert all(isinstance(value, float) for value in metrics.values())
 
 
 def test_classes_that_no_label_has_are_left_out_without_a_word():
-    probabilities, labels = drawn(1)
+    probabilities, labels = draw_predictions(1)
     labels = np.where(labels >= 3, 0, labels)  # but 3 and 4 are predicted
-    said = probabilities.argmax(axis=1)
-    assert {3, 4} <= set(said.tolist())
+    predictions = probabilities.argmax(axis=1)
+    assert {3, 4} <= set(predictions.tolist())
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = classification_metrics(probabilities, labels)
-    recall, f1 = slow_macro(said, labels)
-    assert (found["accuracy_balanced"], found["f1_macro"]) == pytest.approx((recall, f1))
+        metrics = classification_metrics(probabilities, labels)
+    recall, f1 = slow_macro(predictions, labels)
+    assert (metrics["accuracy_balanced"], metrics["f1_macro"]) == pytest.approx((recall, f1))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert found["accuracy_balanced"] == pytest.approx(balanced_accuracy_score(labels, said))
+        assert metrics["accuracy_balanced"] == pytest.approx(balanced_accuracy_score(labels, predictions))
 
 
 def test_one_class_alone_and_one_image_alone_have_figures():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = classification_metrics(np.array([[0.25, 0.75]]), np.array([0]))
-    assert found == pytest.approx(
+        metrics = classification_metrics(np.array([[0.25, 0.75]]), np.array([0]))
+    assert metrics == pytest.approx(
         {"accuracy": 0.0, "accuracy_balanced": 0.0, "f1_macro": 0.0, "ece": 0.75, "nll": math.log(4)}
     )
 
 
 def test_balanced_accuracy_of_guessing_the_largest_class_is_that_of_chance():
     labels = np.repeat([0, 1, 2], [80, 15, 5])
-    found = classification_metrics(np.tile([0.5, 0.3, 0.2], (100, 1)), labels)
-    assert found["accuracy"] == pytest.approx(0.8)
-    assert found["accuracy_balanced"] == pytest.approx(1 / 3)
+    metrics = classification_metrics(np.tile([0.5, 0.3, 0.2], (100, 1)), labels)
+    assert metrics["accuracy"] == pytest.approx(0.8)
+    assert metrics["accuracy_balanced"] == pytest.approx(1 / 3)
 
 
 @pytest.mark.parametrize("upper", range(1, 16))
@@ -106,6 +106,6 @@ def test_a_calibrated_classifier_has_no_error_and_a_boastful_one_has_what_it_add
 
 
 def test_a_true_class_of_probability_zero_costs_much_but_not_infinitely_much():
-    found = classification_metrics(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
-    assert found["nll"] == pytest.approx(708.396 / 2, abs=0.01)
-    assert all(math.isfinite(value) for value in found.values())
+    metrics = classification_metrics(np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([0, 1]))
+    assert metrics["nll"] == pytest.approx(708.396 / 2, abs=0.01)
+    assert all(math.isfinite(value) for value in metrics.values())

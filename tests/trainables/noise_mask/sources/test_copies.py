@@ -58,8 +58,8 @@ def test_copies_within_a_split_stay(three_folders):
 def test_a_split_that_is_made_here_has_no_copies_across(tmp_path):
     root = tmp_path / "data"
     write_images(root, *image_names("a", 20), *image_names("b", 20))
-    for place in range(20):
-        copy(root, f"a/{place:02d}.png", f"a/{place:02d} again.png")
+    for number in range(20):
+        copy(root, f"a/{number:02d}.png", f"a/{number:02d} again.png")
     with pytest.warns(Notice, match="left out"):
         splits = load_splits(root)
     contents = {split: {(root / name).read_bytes() for name in each.names} for split, each in splits.items()}
@@ -83,8 +83,8 @@ def test_long_files_are_copies_only_if_their_middles_are_equal(three_folders, eq
 
 
 def test_classes_and_splits_of_copies_alone_are_named(three_folders):
-    for place in range(5):
-        copy(three_folders, "test/two/00.png", f"train/two/{place:02d}.png")
+    for number in range(5):
+        copy(three_folders, "test/two/00.png", f"train/two/{number:02d}.png")
     with pytest.raises(UsageError, match="all train images of the class two are in validation or test, too"):
         load_images(three_folders)
     write_images(three_folders, "train/two/new.png")
@@ -99,13 +99,13 @@ def test_what_is_left_out_hangs_on_no_order_of_files(three_folders, monkeypatch)
         copy(three_folders, "test/one/00.png", name)
     copy(three_folders, "test/one/00.png", "test/two/93.png")
     walk = os.walk
-    found = []
+    bad = []
     for step in (1, -1):
         monkeypatch.setattr(os, "walk", lambda top, step=step: ((a, b, sorted(c)[::step]) for a, b, c in walk(top)))
         with pytest.warns(Notice):
-            found.append([load_images(three_folders, split, val_share=0.1 + step / 100).bad for split in SPLITS])
-    assert found[0] == found[1]
-    assert found[0][1] == (
+            bad.append([load_images(three_folders, split, val_share=0.1 + step / 100).bad for split in SPLITS])
+    assert bad[0] == bad[1]
+    assert bad[0][1] == (
         ("val/one/91.png", "a copy of test/one/00.png"),
         ("val/two/92.png", "a copy of test/one/00.png"),
     )
