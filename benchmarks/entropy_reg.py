@@ -40,9 +40,9 @@ from trainables.objective import Goal, Objective
 from trainables.settings import Settings, setting
 from trainables.training.loop import Loop
 
-SHOWN = ("information_gain_bits", "log_likelihood_bits", "auc", "nss")
+METRICS = ("information_gain_bits", "log_likelihood_bits", "auc", "nss")
 KINDS = ("uniform", "reflect", "texture", "scrambled")
-_OF_MEAN = ("texture", "scrambled")  # a density may follow what is in these: what they have in common is the bias
+_NOISE_KINDS = ("texture", "scrambled")  # a density may follow what is in these: what they have in common is the bias
 WEIGHTS = (0.01, 0.1, 1.0, 10.0)
 SMALL: Mapping[str, Any] = {
     "image_size": 128,
@@ -65,13 +65,13 @@ class Measurement(Settings):
 
 
 class Result(NamedTuple):
-    """Of one training on the test split.
+    """Metrics of one training on the test split.
 
     Attributes:
-        figures: of every image, `[N]` each; bias: bits by kind of probe.
+        metrics: of every image, `[N]` each; bias: bits by kind of probe.
     """
 
-    figures: dict[str, np.ndarray]
+    metrics: dict[str, np.ndarray]
     bias: dict[str, float]
 
 
@@ -99,24 +99,24 @@ def main(arguments: list[str]) -> int:
 
 
 def arms(config: Config) -> dict[str, dict[str, Any]]:
-    """Row → what is different in it."""
+    """List the rows: name → the settings in which it differs from the config."""
     blind = {"centre_bias": "uniform"}
-    found: dict[str, dict[str, Any]] = {"centre bias given (published)": {}}
+    rows: dict[str, dict[str, Any]] = {"centre bias given (published)": {}}
     for weight in WEIGHTS:
-        found[f"given, lambda {weight:g}"] = {"regulariser": "entropy", "lambda_eff": weight}
-    found["given, centre-bias dropout 0.2"] = {"regulariser": "dropout", "centre_bias_dropout": 0.2}
-    found["not given"] = blind
+        rows[f"given, lambda {weight:g}"] = {"regulariser": "entropy", "lambda_eff": weight}
+    rows["given, centre-bias dropout 0.2"] = {"regulariser": "dropout", "centre_bias_dropout": 0.2}
+    rows["not given"] = blind
     for weight in WEIGHTS:
-        found[f"not given, lambda {weight:g}"] = {**blind, "regulariser": "entropy", "lambda_eff": weight}
+        rows[f"not given, lambda {weight:g}"] = {**blind, "regulariser": "entropy", "lambda_eff": weight}
     if config.backbone == "tiny":
         near = {"layers": "1"}
-        found["near-sighted, given"] = near
-        found["near-sighted, not given, lambda 1"] = {**near, **blind, "regulariser": "entropy", "lambda_eff": 1.0}
-    return found
+        rows["near-sighted, given"] = near
+        rows["near-sighted, not given, lambda 1"] = {**near, **blind, "regulariser": "entropy", "lambda_eff": 1.0}
+    return rows
 
 
 def train(recipe: Recipe, seed: int) -> Result:
-    """A training's figures on the test split, after its last epoch."""
+    """Score a training on the test split, after its last epoch."""
     torch.set_num_threads(1)
     variant = recipe.entry.build(recipe.config, recipe.data, seed=seed + 1, splits=("train", "val", "test"))
     assert isinstance(variant, EntropyReg)  # for the type checker
@@ -126,42 +126,45 @@ def train(recipe: Recipe, seed: int) -> Result:
     config = variant.config
     figures = variant.score_images("test", variant.prior if config.centre_bias == "kde" else None)
     measured = variant.measure_bias()
-    bias = {kind: measured[kind].mean_density_bits if kind in _OF_MEAN else float(measured[kind].bits.mean()) for kind in KINDS}
+    bias = {
+        kind: measured[kind].mean_density_bits if kind in _OF_MEAN else float(measured[kind].bits.mean())
+        for kind in KINDS
+    }
     return Result(figures, bias)
 
 
 def closed_form(test: Stimuli, prior: CentreBias, data: Data) -> tuple[float, float]:
-    """Information gain in bits of the true density, and of the true density of the content alone, over the prior."""
+    """Compute the information gain in bits over the prior of the true density, and of that of the content alone."""
     gains = []
     for truth, shape in zip(test.truth or [], test.shapes, strict=True):
         density = synthetic.normalise(truth + synthetic.log_bias(data.bias, shape))
         baseline = prior.log_density((truth.shape[0], truth.shape[1]))
-        each = [density, synthetic.normalise(truth)]
-        gains.append([(np.exp(density) * (one - baseline)).sum() / np.log(2) for one in each])
-    whole, content = np.mean(gains, axis=0)
-    return float(whole), float(content)
+        models = [density, synthetic.normalise(truth)]
+        gains.append([(np.exp(density) * (model - baseline)).sum() / np.log(2) for model in models])
+    ceiling, content = np.mean(gains, axis=0)
+    return float(ceiling), float(content)
 
 
 def _print_ceilings(test: Stimuli, prior: CentreBias, data: Data) -> None:
-    whole, content = closed_form(test, prior, data)
-    print(f"closed form: information gain {whole:.3f} with the bias, {content:.3f} by the content alone")
-    print(f"             bias information {whole - content:.3f}; nine tenths of the ceiling {0.9 * whole:.3f}")
+    ceiling, content = closed_form(test, prior, data)
+    print(f"closed form: information gain {ceiling:.3f} with the bias, {content:.3f} by the content alone")
+    print(f"             bias information {ceiling - content:.3f}; nine tenths of the ceiling {0.9 * ceiling:.3f}")
 
 
 def _print_row(name: str, results: Sequence[Result]) -> None:
-    figures = [np.mean([each.figures[key] for each in results]) for key in SHOWN]
-    bias = [np.mean([each.bias[kind] for each in results]) for kind in KINDS]
+    means = [np.mean([result.metrics[key] for result in results]) for key in METRICS]
+    bias = [np.mean([result.bias[kind] for result in results]) for kind in KINDS]
     print(
-        f"{name:<36}" + "".join(f"{value:>13.3f}" for value in (*figures, *bias)) + f"   {_interval(results)}",
+        f"{name:<36}" + "".join(f"{value:>13.3f}" for value in (*means, *bias)) + f"   {_interval(results)}",
         flush=True,
     )
 
 
 def _interval(results: Sequence[Result]) -> str:
-    """Of the information gain over images, 95 % (bootstrap), after the mean over the seeds; and its least and most."""
-    gains = np.mean([each.figures["information_gain_bits"] for each in results], axis=0)
+    """Return the 95 % interval of the information gain over images (bootstrap, means over seeds), and the seeds' range."""
+    gains = np.mean([result.metrics["information_gain_bits"] for result in results], axis=0)
     low, high = stats.bootstrap((gains,), np.mean, rng=np.random.default_rng(0)).confidence_interval
-    seeds = [each.figures["information_gain_bits"].mean() for each in results]
+    seeds = [result.metrics["information_gain_bits"].mean() for result in results]
     return f"({low:.3f} to {high:.3f}; seeds {min(seeds):.3f} to {max(seeds):.3f})"
 
 

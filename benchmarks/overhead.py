@@ -17,7 +17,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from trainables.commands import command, parse_arguments
+from trainables.commands import parse_arguments, run_command
 from trainables.settings import Settings, setting
 
 SPACE = """
@@ -39,7 +39,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print; returns the exit code."""
-    trials = Measurement.of(parse_arguments(arguments)).trials
+    trials = Measurement.from_dict(parse_arguments(arguments)).trials
     with tempfile.TemporaryDirectory() as folder:
         space = Path(folder) / "empty.yaml"
         space.write_text(SPACE, encoding="utf-8")
@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _median_gap(space: Path, trials: int, reuse: bool) -> float:
-    """The median time between the ends of consecutive trials of a search."""
+    """Measure the median time between the ends of consecutive trials of a search."""
     run = space.parent / f"reuse-{reuse}"
     words = [
         f"space={space}",
@@ -67,4 +67,4 @@ def _median_gap(space: Path, trials: int, reuse: bool) -> float:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,8 +1,8 @@
-"""What the proof promises, checked by simulation: `python -m benchmarks.proof`.
+"""The error rate and power of the proof, by simulation: `python -m benchmarks.proof`.
 
-How often "better than the default" is said of the best of k candidates, when all are equal (it should be seldom), when
-one is better by two standard deviations of a training, and when all are (it should be often). The last columns are the
-same for an ordinary paired bootstrap of the winner's seeds, which is not corrected for the choice.
+Counts how often the best of k candidates is called "better than the default": when all are equal (it should be rare),
+when one is better by two standard deviations of a training, and when all are (it should be common). The last columns
+are the same for an ordinary paired bootstrap of the winner's seeds, which is not corrected for the selection.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.proof.statistics import best_gain, default_repeats
-from trainables.commands import command, parse_arguments
+from analysis.proof.statistics import best_gain, default_seed_count
+from trainables.commands import parse_arguments, run_command
 from trainables.settings import Settings, setting
 
 GAIN = 2.0  # standard deviations of one training
@@ -31,22 +31,22 @@ class Simulation(Settings):
 
 def main(arguments: list[str]) -> int:
     """Print the table; returns the exit code."""
-    simulation = Simulation.of(parse_arguments(arguments))
+    simulation = Simulation.from_dict(parse_arguments(arguments))
     print("| candidates, seeds | noise | none better | one better | all better | bootstrap: none | one | all |")
     print("|---|---|---|---|---|---|---|---|")
     for candidates, seeds in SETTINGS:
         for noise in NOISES if (candidates, seeds) == (3, 5) else NOISES[:1]:
             cases = [0] * candidates, [GAIN, *[0] * (candidates - 1)], [GAIN] * candidates
             shares = [
-                _share(claim, np.array(gains), seeds, noise, simulation)
-                for claim in (_proof, _bootstrap)
+                _claim_share(claim, np.array(gains), seeds, noise, simulation)
+                for claim in (_claims_by_proof, _claims_by_bootstrap)
                 for gains in cases
             ]
             print(f"| {candidates}, {seeds} | {noise} | {' | '.join(f'{share:.1%}' for share in shares)} |", flush=True)
     return 0
 
 
-def _share(
+def _claim_share(
     claim: Callable[[np.ndarray, np.ndarray], bool],
     gains: np.ndarray,
     seeds: int,
@@ -54,23 +54,23 @@ def _share(
     simulation: Simulation,
 ) -> float:
     rng = np.random.default_rng(simulation.seed)
-    claims = [claim(*_drawn(gains, seeds, noise, rng)) for _ in range(simulation.repeats)]
+    claims = [claim(*_simulate(gains, seeds, noise, rng)) for _ in range(simulation.repeats)]
     return float(np.mean(claims))
 
 
-def _drawn(gains: np.ndarray, seeds: int, noise: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Results of the candidates `[k, n]` and of the default `[m]`, each with variance 1 where nothing is unsteady."""
-    shape, more = (len(gains), seeds), default_repeats(seeds, len(gains))
+def _simulate(gains: np.ndarray, seeds: int, noise: str, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Simulate results of the candidates `[k, n]` and of the default `[m]`, with variance 1 unless one is unsteady."""
+    shape, size = (len(gains), seeds), default_seed_count(seeds, len(gains))
     if noise == "heavy tails":
-        candidates, default = rng.standard_t(3, shape) / np.sqrt(3), rng.standard_t(3, more) / np.sqrt(3)
+        candidates, default = rng.standard_t(3, shape) / np.sqrt(3), rng.standard_t(3, size) / np.sqrt(3)
     else:
-        candidates, default = rng.normal(size=shape), rng.normal(size=more)
+        candidates, default = rng.normal(size=shape), rng.normal(size=size)
     if noise == "default unsteady":
         default = 3 * default
     if noise == "candidate unsteady":
         candidates[0] *= 3
     if noise == "seeds matter":
-        by_seed = rng.normal(size=more)
+        by_seed = rng.normal(size=size)
         candidates = (candidates + by_seed[:seeds]) / np.sqrt(2)
         default = (default + by_seed) / np.sqrt(2)
     if noise == "candidates alike":
@@ -78,18 +78,18 @@ def _drawn(gains: np.ndarray, seeds: int, noise: str, rng: np.random.Generator) 
     return candidates + gains[:, None], default
 
 
-def _proof(candidates: np.ndarray, default: np.ndarray) -> bool:
-    results = [dict(enumerate(each.tolist())) for each in candidates]
+def _claims_by_proof(candidates: np.ndarray, default: np.ndarray) -> bool:
+    results = [dict(enumerate(row.tolist())) for row in candidates]
     return best_gain(results, dict(enumerate(default.tolist())))[1].verdict == "better"
 
 
-def _bootstrap(candidates: np.ndarray, default: np.ndarray) -> bool:
-    """The 2.5 % percentile of the winner's paired differences, seeds drawn again with replacement."""
+def _claims_by_bootstrap(candidates: np.ndarray, default: np.ndarray) -> bool:
+    """Test the 2.5 % percentile of the winner's mean paired difference, seeds resampled with replacement."""
     winner = candidates[candidates.mean(axis=1).argmax()]
     differences = winner - default[: len(winner)]
-    drawn = np.random.default_rng(0).integers(len(differences), size=(2000, len(differences)))
-    return bool(np.quantile(differences[drawn].mean(axis=1), 0.025) > 0)
+    samples = np.random.default_rng(0).integers(len(differences), size=(2000, len(differences)))
+    return bool(np.quantile(differences[samples].mean(axis=1), 0.025) > 0)
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,7 +1,7 @@
-"""How long a large run takes to read: `python -m benchmarks.reading trials=10000 reports=100`.
+"""The time to read a large run: `python -m benchmarks.reading trials=10000 reports=100`.
 
-Writes a run of that size whose reports have the keys of a real mask_st; measures its frames cold (no `.frames` yet; the
-files themselves may be in the system's memory), its frames again three times, and its report, each in a new process.
+Writes a run of that size whose reports have the keys of mask_st; measures how long its frames take cold (no `.frames`
+yet; the files may be in the system's cache), three more times from the cache, and its page, each in a new process.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ import numpy as np
 import optuna
 from tqdm import tqdm
 
-from analysis.frames.reading import FRAMES
+from analysis.frames.reading import FRAMES_FOLDER
 from search.record import FAILURES, TRIAL, RunFolder
 from search.space import Space
-from trainables.commands import command, parse_arguments
+from trainables.commands import parse_arguments, run_command
 from trainables.files import RESULT, trial_folder
 from trainables.settings import Settings, setting
 from trainables.training.loop import Loop
 
 LOAD = (
-    "import time; from analysis.frames.experiment import load; began = time.perf_counter(); load({run!r}); "
-    "print(time.perf_counter() - began)"
+    "import time; from analysis.frames.experiment import load; start = time.perf_counter(); load({run!r}); "
+    "print(time.perf_counter() - start)"
 )
 
 
@@ -46,21 +46,21 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Write, measure and print; returns the exit code."""
-    measurement = Measurement.of(parse_arguments(arguments))
+    measurement = Measurement.from_dict(parse_arguments(arguments))
     parent = Path(measurement.folder or tempfile.mkdtemp())
     run = parent / "run"
     try:
         write_run(run, measurement.trials, measurement.reports)
         size = sum(path.stat().st_size for path in run.rglob("*.json"))
         print(f"{measurement.trials} trials × {measurement.reports} reports, {size / 1e9:.2f} GB of JSON", flush=True)
-        shutil.rmtree(run / FRAMES, ignore_errors=True)
+        shutil.rmtree(run / FRAMES_FOLDER, ignore_errors=True)
         print(f"frames, cold     {_seconds(LOAD.format(run=str(run))):6.2f} s", flush=True)
-        again = [_seconds(LOAD.format(run=str(run))) for _ in range(3)]
-        print(f"frames, cached   {' '.join(f'{seconds:6.2f}' for seconds in again)} s", flush=True)
-        began = time.perf_counter()
+        times = [_seconds(LOAD.format(run=str(run))) for _ in range(3)]
+        print(f"frames, cached   {' '.join(f'{seconds:6.2f}' for seconds in times)} s", flush=True)
+        start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "analysis.report", f"run={run}"], check=True, stdout=subprocess.DEVNULL)
         page = (run / "report.html").stat().st_size
-        print(f"report           {time.perf_counter() - began:6.2f} s, {page / 1e6:.2f} MB", flush=True)
+        print(f"report           {time.perf_counter() - start:6.2f} s, {page / 1e6:.2f} MB", flush=True)
     finally:
         if not measurement.folder:
             shutil.rmtree(parent)
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
 
 
 def write_run(path: Path, trials: int, reports: int) -> None:
-    """A finished run of mask_st's space with made-up curves; `lr` and `keep_ratio` decide how high they rise."""
+    """Write a finished run of mask_st's space with synthetic curves, whose height depends on `lr` and `keep_ratio`."""
     budget = {"trials": trials, "max_epochs": reports, "grace_epochs": 3}
     space = Space.load("mask_st", {"budget": budget})
     folder = RunFolder.create(path, {"seed": 0, "space_name": "mask_st"}, space)
@@ -82,10 +82,10 @@ def write_run(path: Path, trials: int, reports: int) -> None:
 
 
 def _keys(space: Space) -> list[str]:
-    """What a mask_st reports in an epoch, as numbers."""
-    config = space.entry.Config.of({**space.fixed, "image_size": 32})
-    data = space.entry.Data.of({"train_size": 24, "val_size": 16})
-    report = Loop(space.entry.build(config, data), space.objective).epoch()
+    """List the numeric keys of a report of mask_st."""
+    config = space.entry.Config.from_dict({**space.fixed, "image_size": 32})
+    data = space.entry.Data.from_dict({"train_size": 24, "val_size": 16})
+    report = Loop(space.entry.build(config, data), space.objective).run_epoch()
     return [key for key, value in report.items() if isinstance(value, int | float) and key != "epoch"]
 
 
@@ -116,4 +116,4 @@ def _seconds(code: str) -> float:
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -33,11 +33,11 @@ from search.board import Board
 from search.record import RunFolder, Status, TrialRecord
 from search.scheduler import should_stop
 from search.space import Space
-from trainables.commands import command, parse_arguments
+from trainables.commands import parse_arguments, run_command
 from trainables.settings import Settings, setting
 
 EPOCHS, WORKERS, RANDOM = 52, 8, 1500
-SKIPPED = ("#na#", "167083")
+EXCLUDED_TASKS = ("#na#", "167083")
 PARAMS: dict[str, Any] = {
     "batch_size": {"randint": [16, 513], "log": True},
     "learning_rate": {"loguniform": [1e-4, 1e-1]},
@@ -63,7 +63,7 @@ class Measurement(Settings):
 
 def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
-    measurement = Measurement.of(parse_arguments(arguments))
+    measurement = Measurement.from_dict(parse_arguments(arguments))
     surrogate = Surrogate(Path(measurement.data))
     half = surrogate.tasks[measurement.tasks == "odd" :: 2]
     tasks = half[:: max(1, len(half) // measurement.count)][: measurement.count]
@@ -80,7 +80,8 @@ def main(arguments: list[str]) -> int:
     print(f"\n{len(tasks)} tasks × {measurement.seeds} seeds, grace {measurement.grace}: mean regret at 4, at 8")
     for method in methods:
         print(
-            f"  {method:<8}" + "".join(f"{statistics.fmean(each):>9.3f}" for each in zip(*regrets[method], strict=True))
+            f"  {method:<8}"
+            + "".join(f"{statistics.fmean(values):>9.3f}" for values in zip(*regrets[method], strict=True))
         )
     return 0
 
@@ -93,16 +94,16 @@ class Surrogate:
         options.intra_op_num_threads = 1
         self._session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options)
         self._codes: dict[str, int] = json.loads((folder / "encoding.json").read_text())["OpenML_task_id"]
-        self.tasks = [task for task in self._codes if task not in SKIPPED]
+        self.tasks = [task for task in self._codes if task not in EXCLUDED_TASKS]
 
     def curve(self, task: str, params: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Cumulative seconds and validation accuracy in percent, `[52]` each, of a training."""
+        """Return cumulative seconds and validation accuracy in percent, `[52]` each, of a training."""
         rows = np.array([[epoch, *(params[name] for name in PARAMS)] for epoch in range(1, EPOCHS + 1)], np.float32)
         out = self._query(task, rows)
         return np.maximum.accumulate(out[:, 0]), out[:, 1]
 
     def reference(self, task: str) -> tuple[float, float]:
-        """The best accuracy of many random full trainings, and their median cost in seconds."""
+        """Return the best accuracy of many random full trainings, and their median cost in seconds."""
         space = _space(3)
         boards = Board(_Memory(), space)
         configs = [searcher.propose(boards, 12345, number)[0] for number in range(1, RANDOM + 1)]
@@ -112,7 +113,7 @@ class Surrogate:
 
     def _query(self, task: str, rows: np.ndarray) -> np.ndarray:
         codes = np.full((len(rows), 1), self._codes[task], np.int32)
-        names = [each.name for each in self._session.get_inputs()]
+        names = [item.name for item in self._session.get_inputs()]
         inputs = {name: codes if "cat" in name else rows for name in names}
         return np.asarray(self._session.run(None, inputs)[0])
 
@@ -120,17 +121,17 @@ class Surrogate:
 def simulate(
     surrogate: Surrogate, task: str, method: Method, seed: int, grace: int, until: float
 ) -> list[tuple[float, float]]:
-    """A search of eight workers; (time, best accuracy so far) after every report."""
+    """Simulate a search of eight workers; returns (time, best accuracy so far) after every report."""
     board = _Mixed(_Memory(), _space(grace)) if method == "mixed" else Board(_Memory(), _space(grace))
     if method == "random":
         board.space = replace(board.space, searcher=replace(board.space.searcher, kind="random"))
     events: list[tuple[float, int, int]] = []  # when, which trial, which epoch
     curves: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    began: dict[int, float] = {}
+    starts: dict[int, float] = {}
 
     def start(now: float) -> None:
         trial = board.begin(*searcher.propose(board, seed, board.next_number))
-        curves[trial.number], began[trial.number] = surrogate.curve(task, trial.params), now
+        curves[trial.number], starts[trial.number] = surrogate.curve(task, trial.params), now
         heapq.heappush(events, (now + curves[trial.number][0][0], trial.number, 1))
 
     for _ in range(WORKERS):
@@ -145,7 +146,7 @@ def simulate(
         )
         stop = should_stop(board, number, epoch)
         if epoch < EPOCHS and stop is None:
-            heapq.heappush(events, (began[number] + curves[number][0][epoch], number, epoch + 1))
+            heapq.heappush(events, (starts[number] + curves[number][0][epoch], number, epoch + 1))
             continue
         board.end(number, "finished" if epoch == EPOCHS else "stopped", "scheduler", stop or "")
         start(now)
@@ -184,8 +185,8 @@ def _space(grace: int) -> Space:
         "budget": {"trials": 10_000, "max_epochs": EPOCHS, "grace_epochs": grace, "reduction": 3},
         "params": PARAMS,
     }
-    return Space.of("lcbench", source)
+    return Space.from_source("lcbench", source)
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -17,11 +17,11 @@ Result = TypeVar("Result")
 def over_seeds(
     arms: Mapping[str, Arm], train: Callable[[Arm, int], Result], seeds: int, workers: int
 ) -> Iterator[tuple[str, list[Result]]]:
-    """Name and results, one per seed from 0 on, of every arm in turn, as soon as all of its trainings are over.
+    """Yield name and results, one per seed from 0 on, of every arm in turn, when all of its trainings are over.
 
     Args:
-        arms: by name; each is what `train` is given, and must be fit for another process.
-        train: one training, a function of a module, of an arm and a seed.
+        arms: by name; arguments of `train` that can be sent to another process.
+        train: a function of a module that trains an arm with a seed.
         seeds: trainings of each arm.
         workers: trainings at a time.
     """
@@ -33,12 +33,12 @@ def over_seeds(
 
 
 def interval(values: Sequence[float], sign: str = "") -> str:
-    """Mean, 95 % interval of the mean (Student), and the values."""
+    """Format the mean, its 95 % interval (Student), and the values."""
     mean, half = np.mean(values), stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    each = " ".join(f"{value:{sign}.3f}" for value in values)
-    return f"{mean:{sign}.4f} ({mean - half:{sign}.4f} to {mean + half:{sign}.4f}; {each})"
+    listing = " ".join(f"{value:{sign}.3f}" for value in values)
+    return f"{mean:{sign}.4f} ({mean - half:{sign}.4f} to {mean + half:{sign}.4f}; {listing})"
 
 
 def gains(values: Sequence[float], control: Sequence[float]) -> str:
-    """The interval of the paired differences to a control."""
-    return interval([one - other for one, other in zip(values, control, strict=True)], sign="+")
+    """Format the interval of the paired differences to a control."""
+    return interval([value - baseline for value, baseline in zip(values, control, strict=True)], sign="+")

@@ -179,7 +179,7 @@ class Search:
             time.sleep(0.05)
 
     def worker(self) -> int | None:
-        """A process that trains this run's trials, the same for as long as there is one; None if there is none."""
+        """Return a process that trains this run's trials, the same for as long as it lives; None if there is none."""
         titles = {pid: _title(pid) for pid in self._descendants() if pid not in self.workers}
         self.workers |= {pid for pid, title in titles.items() if b"ray::" in title and b"train" in title.lower()}
         return min(self.workers, default=None)

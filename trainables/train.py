@@ -30,8 +30,8 @@ Train one config in full.
   python -m trainables.train config=export/x/config.yaml epochs=50 data.source=nih data.root=FOLDER
   torchrun --nproc_per_node=2 -m trainables.train config=export/x/config.yaml
 
-data.FIELD=… changes a field of the variant's Data, fixed.FIELD=… one of its Config. An interrupted training is resumed in
-its folder, with the same settings.
+data.FIELD=… changes a field of the variant's Data, fixed.FIELD=… one of its Config. An interrupted training is resumed
+in its folder, with the same settings.
 """
 
 

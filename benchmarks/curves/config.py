@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
 from trainables.settings import setting
 
 

@@ -9,4 +9,4 @@ from trainables.contract import Split
 
 
 def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
-    """Nothing to do."""
+    """Do nothing."""

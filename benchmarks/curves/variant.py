@@ -36,13 +36,13 @@ class Curves(Variant):
     def batches(self, epoch: int) -> Iterator[torch.Tensor]:
         yield torch.randn(8, 4, generator=torch.Generator().manual_seed(epoch)).to(self.device)
 
-    def train_mode(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int) -> None:
         self.epoch = epoch + 1
         time.sleep(self.config.epoch_s)
 
     def step(self, batch: torch.Tensor, update: int) -> Step:
         loss = self.weight(batch).square().mean()
-        return Step(self._gone_wrong(loss), {"raw/square": loss})
+        return Step(self._misbehave(loss), {"raw/square": loss})
 
     def evaluate(self, split: Split) -> dict[str, float]:
         config = self.config
@@ -55,7 +55,7 @@ class Curves(Variant):
     def modules(self) -> Mapping[str, nn.Module]:
         return {"weight": self.weight}
 
-    def _gone_wrong(self, loss: torch.Tensor) -> torch.Tensor:
+    def _misbehave(self, loss: torch.Tensor) -> torch.Tensor:
         if self.epoch != self.config.wrong_epoch:
             return loss
         match self.config.goes_wrong:

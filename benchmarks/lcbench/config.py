@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
 from trainables.settings import setting
 
 

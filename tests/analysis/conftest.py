@@ -1,4 +1,4 @@
-"""A finished run to read back: searched by hand, trained for real, on the curves."""
+"""Runs to read back: one that is really trained, on the curves, and two to draw."""
 
 import shutil
 from pathlib import Path
@@ -29,7 +29,7 @@ def finished_run(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def run(finished_run, tmp_path) -> Path:
-    """The same, in a copy that a test may change."""
+    """Copy the run, for tests that change it."""
     return Path(shutil.copytree(finished_run, tmp_path / "runs" / "mine"))
 
 

@@ -5,7 +5,7 @@ import pickle
 import pandas as pd
 import pytest
 
-from analysis.best import main, ranked
+from analysis.best import main, rank_trials
 from analysis.export import main as export
 from analysis.frames.experiment import load
 from search.record import RunFolder
@@ -21,12 +21,12 @@ def reports(run):
 def test_the_run_that_these_tests_read_has_everything_in_it(finished_run):
     trials = RunFolder.open(finished_run).trials()
     assert {trial.status for trial in trials} == {"finished", "stopped", "failed"}
-    frame = ranked(load(finished_run))
+    frame = rank_trials(load(finished_run))
     assert set(frame["feasible"]) == {True, False}
 
 
 def test_trials_are_ranked_by_their_best_epoch_feasible_ones_first(finished_run):
-    frame = ranked(load(finished_run))
+    frame = rank_trials(load(finished_run))
     failed = {trial.number for trial in RunFolder.open(finished_run).trials() if trial.status == "failed"}
     best = {}
     for number, lines in reports(finished_run).items():
@@ -40,7 +40,7 @@ def test_trials_are_ranked_by_their_best_epoch_feasible_ones_first(finished_run)
 
 
 def test_a_row_says_where_the_trial_was_best_and_what_it_was(finished_run):
-    frame = ranked(load(finished_run))
+    frame = rank_trials(load(finished_run))
     lines = reports(finished_run)
     for number, row in frame.iterrows():
         line = lines[number][row["epoch"] - 1]
@@ -53,27 +53,27 @@ def test_a_row_says_where_the_trial_was_best_and_what_it_was(finished_run):
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_the_direction_decides_and_equals_keep_their_order(tmp_path, mode):
-    on = board(tmp_path / "run", objective={"metric": "val/cost", "mode": mode})
+    board_ = board(tmp_path / "run", objective={"metric": "val/cost", "mode": mode})
     for x in (0.2, 0.5, 0.2):
-        number = add(on, {"x": x, "y": 0.5}).number
+        number = add(board_, {"x": x, "y": 0.5}).number
         (tmp_path / "run" / f"trial_{number:04d}" / RESULT).write_text(
             f'{{"epoch": 1, "val/cost": {x}, "objective/value": {x}, "objective/violation": 0.0, '
             f'"objective/feasible": 1.0, "time/total_s": 1.0}}\n'
         )
-    frame = ranked(load(on.folder.path))
+    frame = rank_trials(load(board_.folder.path))
     assert list(frame.index) == ([1, 0, 2] if mode == "max" else [0, 2, 1])
     assert set(frame["status"]) == {"running"}  # a run is looked at while it goes on
 
 
 def test_the_command_prints_the_best_and_writes_all(run, tmp_path, capsys):
     assert main([f"run={run}", "top=2"]) == 0
-    frame = ranked(load(run))
-    written = pd.read_csv(run / "best.csv", index_col="trial")
-    assert list(written.index) == list(frame.index)
-    assert written["val/score"].to_numpy() == pytest.approx(frame["val/score"].to_numpy())
-    printed = capsys.readouterr().out
-    assert [int(line.split()[0]) for line in printed.splitlines()[2:4]] == list(frame.index[:2])
-    assert f"{len(frame)} trials" in printed
+    frame = rank_trials(load(run))
+    table = pd.read_csv(run / "best.csv", index_col="trial")
+    assert list(table.index) == list(frame.index)
+    assert table["val/score"].to_numpy() == pytest.approx(frame["val/score"].to_numpy())
+    output = capsys.readouterr().out
+    assert [int(line.split()[0]) for line in output.splitlines()[2:4]] == list(frame.index[:2])
+    assert f"{len(frame)} trials" in output
 
     assert main([f"run={run}", f"csv={tmp_path / 'elsewhere.csv'}"]) == 0
     assert (tmp_path / "elsewhere.csv").read_text() == (run / "best.csv").read_text()
@@ -102,15 +102,15 @@ def test_nothing_is_unpickled(run, tmp_path):
 
 
 def test_a_run_without_results_says_so(tmp_path):
-    on = board(tmp_path / "run")
+    board_ = board(tmp_path / "run")
     with pytest.raises(UsageError, match="has no trial with a result yet"):
-        main([f"run={on.folder.path}"])
+        main([f"run={board_.folder.path}"])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [(["run=/no/such"], "is no run"), (["top=3"], "run is required"), (["run=x", "tpo=3"], "did you mean 'top'")],
 )
-def test_what_cannot_be_used_is_named(words, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_be_used_is_named(words, message):
+    with pytest.raises(UsageError, match=message):
         main(words)

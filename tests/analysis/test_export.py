@@ -10,7 +10,7 @@ import sys
 import pytest
 from safetensors.torch import load_file
 
-from analysis.best import ranked
+from analysis.best import rank_trials
 from analysis.export import main
 from analysis.frames.experiment import load
 from analysis.proof.ledger import LEDGER
@@ -20,7 +20,7 @@ from search.scheduler import settle
 from tests.support.repository import ROOT
 from tests.support.simulated import add, board, by_training, reopened
 from trainables import train
-from trainables.export.folder import CARD, report_of
+from trainables.export.folder import CARD, read_report
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS, CONFIG, METRICS, RESULT, WEIGHTS, read_lines, trial_folder
 from trainables.settings import UsageError
@@ -28,8 +28,8 @@ from trainables.settings import UsageError
 X = {"x": 0.3, "y": 0.7}
 
 
-def export(run, to, *more):
-    return main([f"run={run}", f"to={to}", *more])
+def export(run, to, *words):
+    return main([f"run={run}", f"to={to}", *words])
 
 
 def figures(folder):
@@ -39,14 +39,14 @@ def figures(folder):
 def test_the_best_trial_is_exported_with_all_that_is_needed(run, tmp_path):
     assert export(run, tmp_path / "out") == 0
     folder = RunFolder.open(run)
-    best = int(ranked(load(folder.path)).index[0])
+    best = int(rank_trials(load(folder.path)).index[0])
     trial, recipe = folder.trial(best), Recipe.read(tmp_path / "out" / CONFIG, {}, {})
-    assert {each.name for each in (tmp_path / "out").iterdir()} == {CONFIG, WEIGHTS, METRICS, CARD}
+    assert {path_.name for path_ in (tmp_path / "out").iterdir()} == {CONFIG, WEIGHTS, METRICS, CARD}
     assert recipe.config == folder.space().config(trial.params)
     assert (recipe.seed, recipe.objective, recipe.data) == (0, folder.space().objective, folder.space().data)
     assert (tmp_path / "out" / WEIGHTS).read_bytes() == (trial_folder(run, best) / BEST_WEIGHTS).read_bytes()
     report = figures(tmp_path / "out")["report"]
-    assert report["val/score"] == ranked(load(folder.path)).loc[best, "val/score"]
+    assert report["val/score"] == rank_trials(load(folder.path)).loc[best, "val/score"]
     assert not any(key.startswith("test/") for key in report)
     assert figures(tmp_path / "out")["origin"].startswith(f"Trial {best} of the run mine; not trained again")
 
@@ -108,7 +108,7 @@ def test_the_test_split_is_looked_at_once(run, tmp_path, capsys):
     assert "test/score" in capsys.readouterr().out
     ledger = read_lines(run / LEDGER)
     assert [(look["for"], look["result"]["test/score"]) for look in ledger] == [
-        (f"trial {ranked(load(run)).index[0]}", report["test/score"])
+        (f"trial {rank_trials(load(run)).index[0]}", report["test/score"])
     ]
     with pytest.raises(UsageError, match=r"test split of mine was looked at on .* for trial \d; again=true looks"):
         export(run, tmp_path / "two", "trial=0", "test=true")
@@ -117,8 +117,8 @@ def test_the_test_split_is_looked_at_once(run, tmp_path, capsys):
 
 
 def test_a_second_look_is_counted_on_the_card(run, tmp_path):
-    for to, more in (("one", []), ("two", ["again=true", "trial=0"]), ("three", ["again=true"])):
-        export(run, tmp_path / to, "test=true", *more)
+    for to, words in (("one", []), ("two", ["again=true", "trial=0"]), ("three", ["again=true"])):
+        export(run, tmp_path / to, "test=true", *words)
     cards = [(tmp_path / to / CARD).read_text() for to in ("one", "two", "three")]
     assert [re.search(r"looked at (once|\d times)\.", card).group(1) for card in cards] == [
         "once",
@@ -137,17 +137,17 @@ def test_an_export_without_a_look_needs_no_leave_and_tells_of_earlier_ones(run, 
 
 
 def test_without_a_look_no_test_split_is_built(run, tmp_path, monkeypatch):
-    built = []
-    made = variant.Curves.__init__
+    splits_built = []
+    original = variant.Curves.__init__
 
     def spying(self, config, data, context):
-        built.append(context.splits)
-        made(self, config, data, context)
+        splits_built.append(context.splits)
+        original(self, config, data, context)
 
     monkeypatch.setattr(variant.Curves, "__init__", spying)
     export(run, tmp_path / "one")
     export(run, tmp_path / "two", "test=true")
-    assert built == [("train", "val"), ("train", "val", "test")]
+    assert splits_built == [("train", "val"), ("train", "val", "test")]
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------
@@ -160,25 +160,25 @@ def test_a_trial_that_is_not_there_is_refused(run, tmp_path):
 
 
 def test_a_run_without_results_says_where_to_look(tmp_path):
-    on = board(tmp_path / "run")
+    board_ = board(tmp_path / "run")
     with pytest.raises(UsageError, match=r"no trial with a result; failures\.csv"):
-        export(on.folder.path, tmp_path / "out")
+        export(board_.folder.path, tmp_path / "out")
 
 
 def test_figures_are_those_of_the_exported_weights_after_a_kill_before_the_last_report(tmp_path):
-    on = board(tmp_path / "run", budget={"trials": 1, "max_epochs": 3, "grace_epochs": 3})
-    add(on, X)
-    list(by_training(on, {"trial": 0, "params": X}))
-    path = trial_folder(on.folder.path, 0) / RESULT
+    board_ = board(tmp_path / "run", budget={"trials": 1, "max_epochs": 3, "grace_epochs": 3})
+    add(board_, X)
+    list(by_training(board_, {"trial": 0, "params": X}))
+    path = trial_folder(board_.folder.path, 0) / RESULT
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))  # the checkpoint had been written
-    again = reopened(on.folder.path)
-    settle(again)
-    assert again.waiting == [0]
-    assert list(by_training(again, {"trial": 0, "params": X})) == []  # nothing is left to train
+    resumed = reopened(board_.folder.path)
+    settle(resumed)
+    assert resumed.waiting == [0]
+    assert list(by_training(resumed, {"trial": 0, "params": X})) == []  # nothing is left to train
     assert [line["epoch"] for line in read_lines(path)] == [1, 2, 3]
-    again = reopened(on.folder.path)
-    settle(again)
-    assert again.trials[0].status == "finished"
-    export(on.folder.path, tmp_path / "out")
-    weights = report_of(trial_folder(on.folder.path, 0) / BEST_WEIGHTS)
+    resumed = reopened(board_.folder.path)
+    settle(resumed)
+    assert resumed.trials[0].status == "finished"
+    export(board_.folder.path, tmp_path / "out")
+    weights = read_report(trial_folder(board_.folder.path, 0) / BEST_WEIGHTS)
     assert figures(tmp_path / "out")["report"]["epoch"] == weights["epoch"] == 3

@@ -27,7 +27,7 @@ def line(on, **run):
 
 
 def trained(on, params, **end):
-    """A trial with its reports on disk too, as the card reads them."""
+    """Add a trial with its reports on disk too, as the card reads them."""
     trial = add(on, params, epochs=2, **(end or {"ended": "finished", "cause": "budget"}))
     for report in trial.reports:
         made = {**report, "time/total_s": 60.0 * report["epoch"], "findings": []}
@@ -154,7 +154,7 @@ def test_the_card_of_a_run_without_results_gives_the_reasons(tmp_path):
 
 
 def pasted(command):
-    """The words that a shell makes of a command."""
+    """Split a command into words as a shell does."""
     shell = subprocess.run(
         ["sh", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True, env={"HOME": "/home/me"}
     )
@@ -186,7 +186,7 @@ FOUR = (FAR, NEAR, {"x": 0.1, "y": 0.7}, {"x": 0.2, "y": 0.1})
 
 
 def named(text):
-    """What the card calls which trial, in its order."""
+    """List the titles that the card gives to trials, in its order."""
     rows = [row.split() for row in text.splitlines() if " trial #" in row]
     return [(row[0], row[2]) for row in rows]
 

@@ -126,7 +126,7 @@ def test_a_dry_run_prints_the_plan_and_makes_nothing(words, tmp_path, capsys):
 
 @pytest.fixture
 def begun(tmp_path):
-    """The folder of a run that was begun with seed 7."""
+    """Create the folder of a run with seed 7."""
     on = board(tmp_path / "runs" / "mine")
     settings = Run(space="curves", seed=7, name="mine", max_concurrent=3).as_dict()
     on.folder.write_settings({**settings, "space_name": "curves"})

@@ -22,7 +22,7 @@ def new(tmp_path, mode="max", kind="asha", budget=None, **parts):
 
 
 def value(on, number, epoch, score):
-    """A trial reports this score; all others of the record are what goes with it."""
+    """Report this score for a trial; the rest of the report follows from it."""
     made = {"epoch": epoch, "val/score": score}
     on.report(number, {**made, **on.space.objective.score(made)})
 
@@ -149,7 +149,7 @@ def test_nothing_is_decided_between_rungs_or_at_the_end(tmp_path):
 
 
 def end(on, **result):
-    """The scheduler is told that trial 0 is done with this result."""
+    """Tell the scheduler that trial 0 is done with this result."""
     trial = SimpleNamespace(config={"trial": 0})
     made = {**report(on.space, X, result.get("epoch", 2)), "done": True, "stop_reason": None, **result}
     BoardScheduler(on).on_trial_complete(None, trial, made)
@@ -209,7 +209,7 @@ def test_a_trial_whose_actor_died_before_it_began_is_given_again_but_not_for_eve
 
 
 def left_behind(tmp_path, params=X, epochs=0, **last):
-    """A trial 1 that an earlier process left with its reports on disk, beside four good ones."""
+    """Make a trial 1 that an earlier process left with its reports on disk, beside four good ones."""
     on = new(tmp_path, budget={"trials": 9, "max_epochs": 9, "grace_epochs": 3})
     for each in range(5):
         number = add(on, params if each == 1 else X).number

@@ -192,7 +192,7 @@ def proposals(on, count=40):
 
 
 def told(tmp_path, outcomes, cause="budget", **parts):
-    """A board with 24 even trials over x, each of which is as `outcomes(x)` says: its epochs and how it ended."""
+    """Make a board with 24 even trials over x, whose epochs and end are those of `outcomes(x)`."""
     on = board(tmp_path / "run", searcher={"random_share": 0.0}, params={"x": {"uniform": [0.0, 1.0]}}, **parts)
     for x in np.linspace(0.02, 0.98, 24):
         epochs, ended = outcomes(x)

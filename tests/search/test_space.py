@@ -15,7 +15,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 @pytest.fixture
 def load(tmp_path):
-    """Loads the YAML above with the words of a command line."""
+    """Load the YAML above with the words of a command line."""
     path = tmp_path / "small.yaml"
     path.write_text(YAML)
     return lambda *words: Space.load(str(path), parse_arguments(words))

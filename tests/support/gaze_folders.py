@@ -1,4 +1,4 @@
-"""Folders of images of noise with the fixations on them, as entropy_reg reads them."""
+"""Folders of noise images with fixations on them, as the source `fixations` of entropy_reg reads them."""
 
 import csv
 from pathlib import Path
@@ -9,8 +9,8 @@ from PIL import Image
 SIZES = {"a": (80, 60), "b": (60, 80), "c": (160, 40), "d": (64, 64), "e": (64, 48), "f": (128, 96)}
 
 
-def written(root: Path, sizes: dict[str, tuple[int, int]], rows: list[tuple]) -> Path:
-    """A folder of PNGs of noise and of rows of image, subject, index, x and y."""
+def write_folder(root: Path, sizes: dict[str, tuple[int, int]], rows: list[tuple]) -> Path:
+    """Write PNGs of noise, and a table with rows of image, subject, index, x and y; return the folder."""
     (root / "stimuli").mkdir(parents=True)
     for seed, (name, (width, height)) in enumerate(sizes.items()):
         pixels = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -22,8 +22,8 @@ def written(root: Path, sizes: dict[str, tuple[int, int]], rows: list[tuple]) ->
     return root
 
 
-def middle(sizes: dict[str, tuple[int, int]]) -> list[tuple]:
-    """One viewer with two fixations on each image, around its middle."""
+def central_fixations(sizes: dict[str, tuple[int, int]]) -> list[tuple]:
+    """Return the rows of one viewer with two fixations near the centre of every image."""
     return [
         (name, "s", index, width / 2 + index, height / 2) for name, (width, height) in sizes.items() for index in (0, 1)
     ]

@@ -23,7 +23,7 @@ Work = Callable[[Processes, Path], Any]
 
 
 def run_group(work: Work, world: int, folder: Path) -> list[Any]:
-    """What a function of a test module returns in each of `world` processes: plain values and tensors.
+    """Call a function of a test module in each of `world` processes; returns its plain values and tensors.
 
     Args:
         work: is called with the processes that it is one of, and the folder.

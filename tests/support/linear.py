@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from tests.support.loops import timeless
-from trainables.contract import Finding, Step, TrainingConfig, Variant
+from trainables.base_config import TrainingConfig
+from trainables.contract import Finding, Step, Variant
 from trainables.objective import Goal, Objective
 from trainables.processes import Processes
 from trainables.stages import Stage
@@ -116,12 +117,12 @@ class Linear(Variant):
 
 
 def linear_loop(objective: Objective = MINIMISE, processes: Processes | None = None, **config: Any) -> Loop:
-    """A loop over the linear model; the same arguments give the same loop."""
+    """Build a loop over the linear model; the same arguments give the same loop."""
     return Loop(Linear(Config(**config), processes or Processes()), objective)
 
 
 def learning_rates(**config: Any) -> list[float]:
-    """The learning rate of every optimiser step of a whole training."""
+    """List the learning rate of every optimiser step of a whole training."""
     loop = linear_loop(**config)
     rates: list[float] = []
     while not loop.finished:
@@ -130,5 +131,5 @@ def learning_rates(**config: Any) -> list[float]:
 
 
 def figures(report: Mapping[str, Any]) -> dict[str, float]:
-    """The numbers of a report, without the times."""
+    """Return the numbers of a report, without the times."""
     return {key: value for key, value in timeless(report).items() if isinstance(value, int | float)}

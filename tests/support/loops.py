@@ -12,7 +12,7 @@ from trainables.training.loop import Loop
 
 
 def trained(made: Loop, epochs: int | None = None) -> dict[str, torch.Tensor]:
-    """The weights after some epochs, or all."""
+    """Train for some epochs, or all; returns the weights."""
     for _ in range(epochs or made.config.epochs):
         made.run_epoch()
     return {name: value.clone() for name, value in made.weights().items()}
@@ -24,12 +24,12 @@ def same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> 
 
 
 def timeless(report: Mapping[str, Any]) -> dict[str, Any]:
-    """A report without what no two trainings share."""
+    """Remove from a report what no two trainings share."""
     return {key: value for key, value in report.items() if not key.startswith("time/")}
 
 
 def through_a_file(state: Mapping[str, Any]) -> dict[str, Any]:
-    """A loop's state as a new process would read it."""
+    """Write and read a loop's state, as a new process would read it."""
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)

@@ -39,7 +39,7 @@ Train = Callable[[Board, Mapping[str, Any]], Results]
 
 
 def source(**parts: Any) -> dict[str, Any]:
-    """A space over the curves as its YAML would be, with parts of it replaced."""
+    """Make a space over the curves as its YAML would be, with parts of it replaced."""
     base = {"variant": "benchmarks.curves", "objective": {"metric": "val/score"}, "params": PARAMS}
     return {**base, "budget": {"trials": 12, "max_epochs": 9, "grace_epochs": 3}, **parts}
 
@@ -49,19 +49,19 @@ def space(**parts: Any) -> Space:
 
 
 def board(folder: Path, **parts: Any) -> Board:
-    """An empty board on a new run."""
+    """Make an empty board on a new run."""
     made = space(**parts)
     return Board(RunFolder.create(folder, {"seed": 0, "space_name": "curves"}, made), made)
 
 
 def reopened(folder: Path) -> Board:
-    """The board that a new process would read."""
+    """Read the board as a new process would."""
     run = RunFolder.open(folder)
     return Board(run, run.space())
 
 
 def report(of: Space, params: Mapping[str, Any], epoch: int) -> dict[str, Any]:
-    """What a trial with these parameters reports after an epoch, without the training."""
+    """Compute what a trial with these parameters reports after an epoch, without the training."""
     variant = of.entry.build(of.config(params), of.data)
     variant.epoch = epoch  # type: ignore[attr-defined]
     values = {f"val/{key}": value for key, value in variant.evaluate("val").items()}
@@ -71,7 +71,7 @@ def report(of: Space, params: Mapping[str, Any], epoch: int) -> dict[str, Any]:
 
 
 def by_formula(on: Board, config: Mapping[str, Any]) -> Results:
-    """A trial's reports from where it was left to its budget, each appended to its `result.json`."""
+    """Yield a trial's reports from where it was left to its budget, each appended to its `result.json`."""
     epochs = on.space.budget.max_epochs
     path = trial_folder(on.folder.path, config["trial"]) / RESULT
     for epoch in range(on.epochs(config["trial"]) + 1, epochs + 1):
@@ -81,7 +81,7 @@ def by_formula(on: Board, config: Mapping[str, Any]) -> Results:
 
 
 def by_training(on: Board, config: Mapping[str, Any]) -> Results:
-    """A trial that is trained and leaves its folder, as `trainables.trials.trial` has it."""
+    """Train a trial, which leaves its folder as `trainables.trials.trial` does."""
     of = on.space
     variant = of.entry.build(of.config(config["params"]), of.data, seed=config.get("seed") or 0)
     folder = TrainingFolder(
@@ -134,7 +134,7 @@ def search(
 def add(
     on: Board, params: Mapping[str, Any], *, epochs: int = 0, ended: str = "", cause: str = "", origin: str = "random"
 ):
-    """A trial as it stands after so many epochs, and how it ended, if it did."""
+    """Add a trial as it stands after so many epochs, and how it ended, if it did."""
     trial = on.begin(params, origin)
     for epoch in range(1, epochs + 1):
         on.report(trial.number, report(on.space, params, epoch))
@@ -144,5 +144,5 @@ def add(
 
 
 def known(trial: TrialRecord) -> tuple[Any, ...]:
-    """What must not depend on when a search was interrupted."""
+    """Return what must not depend on when a search was interrupted."""
     return trial.number, trial.params, trial.origin, trial.status, trial.cause, trial.reason

@@ -53,7 +53,7 @@ def build(
     where: dict | None = None,
     **values,
 ) -> EntropyReg:
-    """The variant on synthetic images; `where` are settings of the data, `values` of the training."""
+    """Build the variant on synthetic images; `where` are settings of the data, `values` of the training."""
     got = data(cache, **(where or {}))
     return load("entropy_reg").build(config(**values), got, seed=seed, splits=splits, processes=processes)
 

@@ -31,5 +31,5 @@ def config(**values) -> Config:
 def build(
     seed: int = 0, processes: Processes | None = None, splits=("train", "val"), data: dict | None = None, **values
 ) -> UNetSelfTrain:
-    where = Data(**{**DATA, **(data or {})})
-    return load("unet_selftrain").build(config(**values), where, seed=seed, splits=splits, processes=processes)
+    data_config = Data(**{**DATA, **(data or {})})
+    return load("unet_selftrain").build(config(**values), data_config, seed=seed, splits=splits, processes=processes)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from trainables import registry as variants
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
 from trainables.settings import UsageError
 
 

@@ -36,7 +36,8 @@ def test_slack_in_one_constraint_does_not_pay_for_another():
 def test_of_epochs_that_violate_the_one_that_does_so_least_is_best():
     of = objective(constraints={"val/b": 0.2})
     assert (
-        of.best_report([scored(of, 1, a=0.9, b=0.5), scored(of, 2, a=0.1, b=0.3), scored(of, 3, a=0.2, b=0.4)])["epoch"] == 2
+        of.best_report([scored(of, 1, a=0.9, b=0.5), scored(of, 2, a=0.1, b=0.3), scored(of, 3, a=0.2, b=0.4)])["epoch"]
+        == 2
     )
 
 
@@ -84,7 +85,7 @@ TWO = (Goal("val/a", "max", 0.1), Goal("val/b", "min"))
 
 
 def by_definition(goals, points):
-    """The rule with sets and plain comparisons, on points that may dominate each other."""
+    """Choose by the rule with sets and plain comparisons, on points that may dominate each other."""
     left = set(range(len(points)))
     for place, goal in enumerate(goals):
         best = (max if goal.mode == "max" else min)(points[each][place] for each in left)

@@ -17,7 +17,7 @@ def three_parts(**flags):
 
 
 def beginnings(loop):
-    """A list that gets, at each optimiser step from now on: epoch, the weight before it, whether there are moments."""
+    """Record, at each optimiser step from now on: epoch, the weight before it, whether there are moments."""
     met = []
     loop.optimizer.register_step_pre_hook(
         lambda optimizer, *_: met.append((loop.epoch_done, loop.variant.weight, bool(optimizer.state)))

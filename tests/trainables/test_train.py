@@ -21,7 +21,7 @@ SCORE = Goal("val/score")
 
 @pytest.fixture
 def config(tmp_path):
-    """An exported config of the curves."""
+    """Write an exported config of the curves."""
     path = tmp_path / "export" / CONFIG
     path.parent.mkdir()
     write(path)

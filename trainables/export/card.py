@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.contract import TrainingConfig
+from trainables.base_config import TrainingConfig
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG
 from trainables.objective import STAGE

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from safetensors import safe_open
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG, METRICS, WEIGHTS
 from trainables.settings import UsageError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from trainables.contract import TrainingConfig
+from trainables.base_config import TrainingConfig
 from trainables.settings import format_value
 
 

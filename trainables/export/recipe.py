@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
 from trainables.files import read_yaml, write_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry, load

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from trainables.settings import UsageError
 
 if TYPE_CHECKING:
-    from trainables.contract import NetworkField, TrainingConfig
+    from trainables.base_config import NetworkField, TrainingConfig
 
 
 def check_networks(config: TrainingConfig) -> None:

@@ -1,8 +1,8 @@
 """Gradients of each part of a network before clipping, and how much a step changes the part's weights.
 
-A part that no gradient reaches (a dead layer, a head that is cut off) shows here and in no loss. Not reported is the sum
-of absolute gradients after clipping, with bounds such as 50 to 200: clipped to a norm of 1, the sum over n weights is at
-most √n whatever the gradient is (1,087 for 1.18 million), and it grows with the width of the network. What can be
+A part that no gradient reaches (a dead layer, a head that is cut off) shows here and in no loss. Not reported is the
+sum of absolute gradients after clipping, with bounds such as 50 to 200: clipped to a norm of 1, the sum over n weights
+is at most √n whatever the gradient is (1,087 for 1.18 million), and it grows with the width of the network. What can be
 compared between networks is the ratio of a step to the weights, about 1e-3 where training goes well.
 """
 

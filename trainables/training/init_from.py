@@ -15,7 +15,8 @@ from trainables.files import CONFIG, WEIGHTS, read_yaml
 from trainables.settings import UsageError, format_value
 
 if TYPE_CHECKING:
-    from trainables.contract import DataConfig, TrainingConfig, Variant
+    from trainables.base_config import DataConfig, TrainingConfig
+    from trainables.contract import Variant
 
 
 def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:

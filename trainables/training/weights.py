@@ -9,7 +9,8 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import nn
 
-from trainables.contract import TrainingConfig, Variant
+from trainables.base_config import TrainingConfig
+from trainables.contract import Variant
 
 
 def load_weights(path: Path, variant: Variant) -> None:

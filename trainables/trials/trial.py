@@ -168,8 +168,8 @@ class Trial(tune.Trainable):
 class _Watchdog:
     """Kills this process when a step hangs, even inside a C call, and writes where it hung to a file.
 
-    Ray restarts the trial in a fresh process, which finds the file and reports the failure. A process that is killed for
-    another cause leaves the file empty.
+    Ray restarts the trial in a fresh process, which finds the file and reports the failure. A process that is killed
+    for another cause leaves the file empty.
     """
 
     def __init__(self, path: Path, seconds: float | None) -> None:

@@ -20,7 +20,7 @@ SHAPES = (WIDE, TALL, WIDE, WIDE, TALL, WIDE, WIDE, TALL, WIDE, WIDE)  # seven a
 
 
 def numbered(places):
-    """Maps that say of which image they are."""
+    """Return maps whose values name their image."""
     return [torch.tensor(list(places), dtype=torch.float32).view(-1, 1, 1, 1).expand(-1, 2, 3, 4)]
 
 

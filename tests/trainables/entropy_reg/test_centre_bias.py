@@ -44,7 +44,7 @@ def truncated(deviation: float):
 
 
 def loop(fixated: Fixated, shape: tuple[int, int], bandwidth: float, share: float) -> np.ndarray:
-    """The density, one fixation and cell at a time."""
+    """Compute the density one fixation and cell at a time."""
     found = np.zeros(shape)
     for points, (height, width) in fixated:
         for x, y in points.tolist():
@@ -134,11 +134,11 @@ def test_the_bits_are_the_mean_over_images_of_leaving_each_out(share: float):
     fixated = known(7, 30, seed=3) + some((1, 80), seed=4)
     bias = CentreBias.fit(fixated, 0.07, share)
     anew = [
-        CentreBias.fit(fixated[:place] + fixated[place + 1 :], 0.07, share).log_density(centre_bias.FITTED)
+        CentreBias.fit(fixated[:place] + fixated[place + 1 :], 0.07, share).log_density(centre_bias.FIT_GRID)
         for place in range(len(fixated))
     ]
     assert bias.bits == pytest.approx(mean_bits(anew, fixated), abs=1e-9)
-    everything = mean_bits([bias.log_density(centre_bias.FITTED)] * len(fixated), fixated)
+    everything = mean_bits([bias.log_density(centre_bias.FIT_GRID)] * len(fixated), fixated)
     assert bias.bits < everything  # which knows the answers
 
 

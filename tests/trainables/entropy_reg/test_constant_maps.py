@@ -95,7 +95,7 @@ def test_of_a_constant_map_shift_and_bias_are_left(value, channels, size):
 def test_so_of_constant_maps_of_several_sizes(sizes, grid):
     maps = [with_rounding(torch.full_like(each, 0.7)) for each in random_maps(sizes)]
     layer = random_norm(sum(each.shape[1] for each in maps))
-    assert torch.equal(layer.together(maps, grid), layer._constant().expand(2, -1, *grid))
+    assert torch.equal(layer.forward_together(maps, grid), layer._constant().expand(2, -1, *grid))
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ def cache(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def shown(monkeypatch) -> list[np.ndarray]:
-    """The pixels of all images without content that are made."""
+    """List the pixels of all images without content."""
     found = []
     make = Contentless.__init__
 
@@ -41,7 +41,7 @@ def shown(monkeypatch) -> list[np.ndarray]:
 
 
 def net(seed: int = 0, **values) -> DeepGaze:
-    """A network that is shown histories where it can be."""
+    """Build a network that is given histories where it takes them."""
     torch.manual_seed(seed)
     model = DeepGaze(CHANNELS, tiny_gaze.config(**values))
     model.show_history(True)

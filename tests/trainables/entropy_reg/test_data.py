@@ -14,8 +14,8 @@ from trainables import registry as variants
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.data import load_split, prepare
 from trainables.entropy_reg.decoding import decode_image, network_shape
-from trainables.entropy_reg.sources import fixations, listed_images
-from trainables.entropy_reg.sources.listed_images import assign_folds
+from trainables.entropy_reg.sources import fixations, recordings
+from trainables.entropy_reg.sources.recordings import assign_folds
 from trainables.settings import UsageError
 
 NAN = np.nan
@@ -98,7 +98,7 @@ def test_only_the_test_split_opens_its_images(folder, monkeypatch):
         opened.append(file.name)
         return original(file, size, shape)
 
-    monkeypatch.setattr(listed_images, "decode_image", record)
+    monkeypatch.setattr(recordings, "decode_image", record)
     where = data(folder, cache=str(folder / "another"))
     prepare(config(), where, ("train", "val"))
     assert sorted(opened) == sorted({f"{name}.png" for name in SIZES} - set(held_out))
@@ -238,7 +238,9 @@ def test_a_damaged_image_is_an_error_or_left_out(folder):
 
 
 def test_keys_are_those_of_pixels_and_not_of_fixations(folder, tmp_path):
-    other = write_folder(tmp_path / "other", SIZES, [(*row[:3], row[3] + 1, row[4]) for row in central_fixations(SIZES)])
+    other = write_folder(
+        tmp_path / "other", SIZES, [(*row[:3], row[3] + 1, row[4]) for row in central_fixations(SIZES)]
+    )
     one, two = (load_split(config(), data(each), "train") for each in (folder, other))
     assert one.fixations[0].points.tolist() != two.fixations[0].points.tolist()
     assert one.key == two.key
@@ -257,7 +259,9 @@ def test_keys_are_those_of_pixels_and_not_of_fixations(folder, tmp_path):
 def test_images_that_are_left_out_for_want_of_fixations_are_in_the_key(folder, tmp_path):
     """The files are the same, and the pixels are not."""
     whole = load_split(config(), data(folder), "train")
-    rows = [(name, *rest, -5 if f"{name}.png" == whole.names[0] else x, y) for name, *rest, x, y in central_fixations(SIZES)]
+    rows = [
+        (name, *rest, -5 if f"{name}.png" == whole.names[0] else x, y) for name, *rest, x, y in central_fixations(SIZES)
+    ]
     with pytest.warns(UserWarning, match="outside"):
         fewer = load_split(config(), data(write_folder(tmp_path / "other", SIZES, rows)), "train")
     assert fewer.names == whole.names[1:]

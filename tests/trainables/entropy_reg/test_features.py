@@ -50,7 +50,7 @@ def folders(cache: Path) -> set[str]:
 
 
 def seen_by_the_first_layer(backbone: Backbone, image: np.ndarray, margin: int = 0) -> Tensor:
-    """What goes into the network, `[C, H, W]`."""
+    """Compute the input of the network, `[C, H, W]`."""
     found = []
     handle = backbone._network[0].register_forward_pre_hook(lambda _, values: found.append(values[0][0]))
     backbone(image, CPU, margin)
@@ -331,7 +331,7 @@ def test_live_maps_leave_no_folder(tmp_path, images):
 
 
 def kept_values(cache: Path, pictures: Stimuli) -> tuple[np.memmap, int, int]:
-    """The file of the maps, and where those of the image that is checked begin and end."""
+    """Return the file of the maps, and where those of the checked image begin and end."""
     (folder,) = (cache / name for name in folders(cache))
     shapes = json.loads((folder / "manifest.json").read_text())
     ends = np.cumsum([0, *(sum(math.prod(layer) for layer in image) for image in shapes)])

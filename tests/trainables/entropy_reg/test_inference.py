@@ -143,7 +143,7 @@ def test_another_backbone_than_the_trained_one_is_refused(export, tmp_path):
 def test_the_exported_centre_bias_is_the_training_s(variant):
     prior = Prior(variant.prior)
     np.testing.assert_allclose(
-        np.exp(prior.on((12, 16)).numpy()), np.exp(variant.prior.log_density((12, 16))), rtol=0.03
+        np.exp(prior.resize((12, 16)).numpy()), np.exp(variant.prior.log_density((12, 16))), rtol=0.03
     )
 
 

@@ -24,7 +24,7 @@ def densities(*leading: int, spread: float = 2.0) -> Tensor:
 
 
 def of_pixels(log_density: Tensor) -> np.ndarray:
-    """A cell's mass shared by its 16 pixels, float64 `[48, 64]`."""
+    """Share a cell's mass among its 16 pixels, float64 `[48, 64]`."""
     return np.kron(log_density.double().exp().numpy(), np.full((4, 4), 1 / 16))
 
 

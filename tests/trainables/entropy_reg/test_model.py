@@ -44,7 +44,7 @@ def plain_readout(readout: Readout, features: list[Tensor], grid) -> Tensor:
 
 
 def plain_scanpath(part, history: Tensor, shape, grid) -> Tensor:
-    """Maps of every pixel, then every so many of them; slots that are there, and no others."""
+    """Compute the density on maps of every pixel, thinned afterwards, with the slots of the history that are filled."""
     height, width = shape
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     total = torch.zeros(1, 128, *grid)
@@ -144,7 +144,7 @@ def test_the_norm_of_small_maps_is_the_plain_one_of_enlarged_maps(sizes, grid, b
     maps = [each * torch.linspace(1, 4, each.shape[1])[:, None, None] for each in random_maps(sizes)]
     layer = random_norm(sum(each.shape[1] for each in maps), bias=bias)
     enlarged = torch.cat([F.interpolate(each, size=grid) for each in maps], dim=1)
-    torch.testing.assert_close(layer.together(maps, grid), plain(layer, enlarged), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(layer.forward_together(maps, grid), plain(layer, enlarged), atol=1e-5, rtol=1e-5)
 
 
 def test_the_norm_of_maps_as_large_as_asked_is_the_plain_one():

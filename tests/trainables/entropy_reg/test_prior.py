@@ -23,7 +23,7 @@ def centre_bias(bandwidth=0.08) -> CentreBias:
 
 @pytest.mark.parametrize("cells", SIZES)
 def test_it_sums_to_one_on_any_cells(cells):
-    found = Prior(centre_bias()).on(cells)
+    found = Prior(centre_bias()).resize(cells)
     assert found.shape == cells
     assert found.dtype == torch.float32
     assert found.double().exp().sum().item() == pytest.approx(1, abs=1e-4)  # of float32
@@ -33,26 +33,26 @@ def test_it_sums_to_one_on_any_cells(cells):
 def test_it_is_next_to_the_fitted_one_on_the_same_cells(cells):
     known = centre_bias()
     wanted = known.log_density(cells)
-    found = Prior(known).on(cells).double().numpy()
+    found = Prior(known).resize(cells).double().numpy()
     assert (np.exp(wanted) * (wanted - found)).sum() / np.log(2) < 2e-3  # bits that are lost
     assert np.abs(np.exp(wanted) - np.exp(found)).sum() < 0.05
 
 
 def test_on_its_own_cells_it_is_the_fitted_one():
     known = centre_bias()
-    np.testing.assert_allclose(Prior(known).on((96, 128)).numpy(), known.log_density((96, 128)), atol=1e-5)
+    np.testing.assert_allclose(Prior(known).resize((96, 128)).numpy(), known.log_density((96, 128)), atol=1e-5)
 
 
 def test_where_people_look_is_the_same_share_of_height_and_width_on_all_cells():
     for cells in SIZES:
-        found = Prior(centre_bias()).on(cells).exp()
+        found = Prior(centre_bias()).resize(cells).exp()
         down, across = (float((found.sum(dim=1 - axis) * torch.arange(cells[axis])).sum() + 0.5) for axis in (0, 1))
         assert down / cells[0] == pytest.approx(0.3, abs=0.02)
         assert across / cells[1] == pytest.approx(0.4, abs=0.03)
 
 
 def test_without_a_centre_bias_it_is_uniform():
-    found = Prior().on((12, 16))
+    found = Prior().resize((12, 16))
     torch.testing.assert_close(found, torch.full((12, 16), -float(np.log(192))))
 
 
@@ -60,7 +60,7 @@ def test_it_travels_with_the_weights():
     first, second = Prior(centre_bias()), Prior()
     assert not list(first.parameters())
     second.load_state_dict(first.state_dict())
-    assert torch.equal(first.on((12, 16)), second.on((12, 16)))
+    assert torch.equal(first.resize((12, 16)), second.resize((12, 16)))
 
 
 def of(settings: Config, where: Data) -> CentreBias:

@@ -35,13 +35,13 @@ def one_cell() -> np.ndarray:
 
 
 def fixations(count: int, seed: int = 0) -> np.ndarray:
-    """Some twice."""
+    """Draw fixations, some of them twice."""
     points = np.random.default_rng(seed).uniform((0, 0), (12 * CELL, 9 * CELL), (count, 2)).astype(np.float32)
     return np.concatenate([points, points[: count // 3]])
 
 
 def blurred(cells: np.ndarray, degree: float) -> np.ndarray:
-    """A loop over fixations: a Gaussian on a plane that mirrors the image, cut off where SciPy does, of sum 1."""
+    """Blur fixation by fixation: a Gaussian on a plane that mirrors the image, cut off where SciPy does, of sum 1."""
     deviation = degree * 12
     reach = int(4 * deviation + 0.5)
     found = np.zeros(SHAPE)

@@ -31,7 +31,7 @@ def decode(files, cache, size=8, channels=1, bad_images="fatal"):
 
 
 def built(cache: Path) -> list[Path]:
-    """The finished arrays in a cache."""
+    """List the complete arrays in a cache."""
     return sorted(cache.glob("*/manifest.json"))
 
 

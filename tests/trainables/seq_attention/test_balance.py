@@ -59,42 +59,42 @@ def test_no_objects_are_no_trouble(mode):
     assert shares.tolist() == [1.0 if mode.done else 0.0]
 
 
-def row(printed: str, split: str, name: str) -> list[str]:
+def row(output: str, split: str, name: str) -> list[str]:
     """Find the cells of a mode's row below a split's title."""
-    below = printed[printed.index(f"{split}: ") :]
-    line = next(line for line in below.splitlines() if line.strip().startswith(name))
+    section = output[output.index(f"{split}: ") :]
+    line = next(line for line in section.splitlines() if line.strip().startswith(name))
     return re.split(r"\s{2,}", line.strip())[1:]
 
 
 def test_the_rows_say_how_often_done_comes_and_what_the_loss_makes_of_it(capsys):
     assert main([*SMALL, "config.done_balance=pos_weight", "config.pos_weight=6"]) == 0
-    printed = capsys.readouterr().out
+    output = capsys.readouterr().out
     for split in ("train", "val", "test"):
         n = count_objects(Data(train_size=40, val_size=30), split)
         share = np.mean([1 / (count + 1) for count in n])
-        done, naive, weight, odds = row(printed, split, "published mixed")[:4]
+        done, naive, weight, odds = row(output, split, "published mixed")[:4]
         assert done == f"{100 * share:.1f} %"
         assert naive == f"{100 / (n.mean() + 1):.1f} %"
         assert (weight, odds) == ("1", f"{share / (1 - share):.3g}")
-        assert f"{split}: {len(n)} images kept, 0 left out" in printed
-        assert f"mean {n.mean():.1f}, median {np.median(n):g}, {n.min()} to {n.max()}, {n.sum()} in all" in printed
-        assert row(printed, split, "published classification")[0] == "50.0 %"
-        assert row(printed, split, "published regression")[0] == "–"
+        assert f"{split}: {len(n)} images kept, 0 left out" in output
+        assert f"mean {n.mean():.1f}, median {np.median(n):g}, {n.min()} to {n.max()}, {n.sum()} in all" in output
+        assert row(output, split, "published classification")[0] == "50.0 %"
+        assert row(output, split, "published regression")[0] == "–"
     share = np.mean(1 / (count_objects(Data(train_size=40), "train") + 1))
-    done, _, weight, odds = row(printed, "train", "this training")[:4]
+    done, _, weight, odds = row(output, "train", "this training")[:4]
     assert (done, weight, odds) == (f"{100 * share:.1f} %", "6", f"{6 * share / (1 - share):.3g}")
-    assert printed.count("this training  ") == 1  # validation and test train nothing
+    assert output.count("this training  ") == 1  # validation and test train nothing
 
 
 def test_the_shares_of_a_row_add_up_and_its_bins_are_those_of_its_title(capsys):
     main(SMALL)
-    printed = capsys.readouterr().out
-    head = next(line for line in printed.splitlines() if "N−k" in line).split("N−k")[1].split()
+    output = capsys.readouterr().out
+    head = next(line for line in output.splitlines() if "N−k" in line).split("N−k")[1].split()
     starts = [int(re.match(r"\d+", title)[0]) for title in head]
     n = count_objects(Data(train_size=40), "train")
     shares = remaining_shares(n, MODES["published mixed"])
     for cell, start, end in zip(
-        row(printed, "train", "published mixed")[-len(head) :], starts, [*starts[1:], 999], strict=True
+        row(output, "train", "published mixed")[-len(head) :], starts, [*starts[1:], 999], strict=True
     ):
         assert cell == f"{100 * shares[start:end].sum():.1f} %"
 
@@ -124,27 +124,27 @@ def test_the_sentences_name_the_gap_the_unseen_and_the_shift():
 
 def test_what_is_left_out_is_told_and_no_image_left_is_no_error(capsys):
     main([*SMALL, "data.max_objects=2"])
-    printed = capsys.readouterr().out
+    output = capsys.readouterr().out
     n = count_objects(Data(train_size=40, max_objects=2), "train")
-    assert f"train: {len(n)} images kept, {40 - len(n)} left out by data.min_objects=1 to data.max_objects=2" in printed
+    assert f"train: {len(n)} images kept, {40 - len(n)} left out by data.min_objects=1 to data.max_objects=2" in output
     main([*SMALL, "data.min_objects=13"])
     assert "train: 0 images kept, 40 left out" in capsys.readouterr().out
 
 
 def test_real_annotations_are_measured(real_data, capsys):
     assert main(["data.source=coco", f"data.root={real_data('objects')}"]) == 0
-    printed = capsys.readouterr().out
-    assert "train: 205 images kept, 0 left out" in printed
-    assert "1 to 28, 2804 in all" in printed
-    assert row(printed, "val", "published mixed")[:2] == ["9.3 %", "7.1 %"]
+    output = capsys.readouterr().out
+    assert "train: 205 images kept, 0 left out" in output
+    assert "1 to 28, 2804 in all" in output
+    assert row(output, "val", "published mixed")[:2] == ["9.3 %", "7.1 %"]
 
 
 @pytest.mark.parametrize("word", ["--help", "-h", "help"])
 def test_help_lists_the_settings_that_decide(word, capsys):
     assert main([word]) == 0
-    printed = capsys.readouterr().out
+    output = capsys.readouterr().out
     for key in ("data.source", "data.max_objects", "config.p_done", "config.hardness", "config.sampling"):
-        assert re.search(rf"^  {re.escape(key)} ", printed, re.MULTILINE)
+        assert re.search(rf"^  {re.escape(key)} ", output, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_separate_sampling_is_the_published_one():
 
 
 def test_flips_move_pixels_and_objects_together_and_the_order_is_that_of_the_flipped_image():
-    images, flipped = scenes(), 0
+    images, flips = scenes(), 0
     for batch, row in rows(batches(augment="light", order="left_right"), 8):
         total = int(batch.k[row] + batch.remaining[row].sum())
         objects = batch.objects[row, :total]
@@ -107,12 +107,12 @@ def test_flips_move_pixels_and_objects_together_and_the_order_is_that_of_the_fli
         for x, y in objects.tolist():
             assert picture[int((y + 1) * 48), int((x + 1) * 48)] > picture.mean() + 1
         assert (objects[1:, 0] >= objects[:-1, 0]).all()
-        same = [
+        is_same = [
             len(points) == total and np.allclose(sorted(normalise(points, size)[:, 0]), objects[:, 0], atol=1e-5)
             for points, size in zip(images.points, images.sizes, strict=True)
         ]
-        flipped += not any(same)
-    assert flipped > 10
+        flips += not any(is_same)
+    assert flips > 10
 
 
 def test_light_augmentation_changes_brightness_and_leaves_nothing_out_of_range():
@@ -125,10 +125,10 @@ def test_light_augmentation_changes_brightness_and_leaves_nothing_out_of_range()
 
 
 def test_jitter_moves_markers_and_not_the_targets():
-    still, moved = (next(batches(marker_jitter=jitter, samples=4).of_epoch(0)) for jitter in (0.0, 0.05))
-    assert torch.equal(still.objects, moved.objects)
-    assert not torch.equal(still.images[:, 3], moved.images[:, 3])
-    assert torch.equal(still.images[:, :3], moved.images[:, :3])
+    still, jittered = (next(batches(marker_jitter=jitter, samples=4).of_epoch(0)) for jitter in (0.0, 0.05))
+    assert torch.equal(still.objects, jittered.objects)
+    assert not torch.equal(still.images[:, 3], jittered.images[:, 3])
+    assert torch.equal(still.images[:, :3], jittered.images[:, :3])
 
 
 def test_jitter_has_the_deviation_that_is_asked_for():
@@ -146,25 +146,25 @@ def test_jitter_has_the_deviation_that_is_asked_for():
 def test_the_batches_of_two_processes_are_those_of_one(sampling):
     settings = {"augment": "light", "marker_jitter": 0.02, "samples": 2, "sampling": sampling}
     halves = [list(batches(Processes(rank, 2), **settings).of_epoch(1)) for rank in range(2)]
-    for whole, even, odd in zip(batches(**settings).of_epoch(1), *halves, strict=True):
+    for complete, even, odd in zip(batches(**settings).of_epoch(1), *halves, strict=True):
         for name in ("images", "k", "teaches_done", "teaches_location"):
-            both = torch.stack([getattr(even, name), getattr(odd, name)], dim=1).flatten(0, 1)
-            assert torch.equal(both, getattr(whole, name)), name
-        assert even.location_rows + odd.location_rows == whole.location_rows == whole.teaches_location.sum()
-        assert even.done_rows + odd.done_rows == whole.done_rows == whole.teaches_done.sum()
+            union = torch.stack([getattr(even, name), getattr(odd, name)], dim=1).flatten(0, 1)
+            assert torch.equal(union, getattr(complete, name)), name
+        assert even.location_rows + odd.location_rows == complete.location_rows == complete.teaches_location.sum()
+        assert even.done_rows + odd.done_rows == complete.done_rows == complete.teaches_done.sum()
 
 
 def test_an_epoch_is_a_function_of_seed_and_epoch():
-    first, again, other, later = (
+    first, repeated_run, other_seed, later = (
         [batch.k.tolist() for batch in batches(seed=seed, samples=3).of_epoch(epoch)]
         for seed, epoch in ((0, 2), (0, 2), (1, 2), (0, 3))
     )
-    assert first == again
-    assert first not in (other, later)
+    assert first == repeated_run
+    assert first not in (other_seed, later)
 
 
 def test_every_epoch_marks_anew():
-    alike = scenes().select(np.array([6] * 8))  # eight times the same image: the order of the images says nothing
-    same_image = Batches(config(image_size=96, batch_size=8), alike, 24.0, CPU, 0, Processes())
+    repeats = scenes().select(np.array([6] * 8))  # eight times the same image: the order of the images says nothing
+    same_image = Batches(config(image_size=96, batch_size=8), repeats, 24.0, CPU, 0, Processes())
     first, second = (next(same_image.of_epoch(epoch)).k.tolist() for epoch in (0, 1))
     assert first != second

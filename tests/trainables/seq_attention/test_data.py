@@ -71,13 +71,13 @@ def rewrite(folder: Path, split: str, change) -> None:
     ("low", "high", "names"), [(1, 50, "023"), (0, 50, "0123"), (2, 4, "0"), (1, 5, "023"), (3, 60, "024")]
 )
 def test_only_images_with_enough_and_not_too_many_objects_are_taken(folder, low, high, names):
-    where = data(folder, min_objects=low, max_objects=high)
-    scenes = load_split(config(), where, "train")
+    data_settings = data(folder, min_objects=low, max_objects=high)
+    scenes = load_split(config(), data_settings, "train")
     expected = list(map(int, names))
     assert scenes.names == [f"train{index}.png" for index in expected]
     assert scenes.counts.tolist() == [NUMBERS["train"][index] for index in expected]
-    assert count_objects(where, "train").tolist() == scenes.counts.tolist()
-    assert count_all_objects(where, "train").tolist() == NUMBERS["train"]
+    assert count_objects(data_settings, "train").tolist() == scenes.counts.tolist()
+    assert count_all_objects(data_settings, "train").tolist() == NUMBERS["train"]
 
 
 def test_images_that_are_left_out_are_not_even_opened(folder):
@@ -90,10 +90,10 @@ def test_images_that_are_left_out_are_not_even_opened(folder):
 
 @pytest.mark.parametrize("source", ["coco", "synthetic"])
 def test_bounds_that_leave_no_image_are_an_error(folder, source):
-    where = data(folder, min_objects=61, max_objects=70)
+    data_settings = data(folder, min_objects=61, max_objects=70)
     if source == "synthetic":
-        where = Data(**SYNTHETIC, min_objects=61, max_objects=70)
-    for read in (lambda: load_split(config(), where, "train"), lambda: count_objects(where, "train")):
+        data_settings = Data(**SYNTHETIC, min_objects=61, max_objects=70)
+    for read in (lambda: load_split(config(), data_settings, "train"), lambda: count_objects(data_settings, "train")):
         with pytest.raises(UsageError, match=r"none of the \d+ train images has data\.min_objects=61 to data\.max_obj"):
             read()
 
@@ -192,15 +192,15 @@ def test_fsc147_is_read_too(tmp_path):
     (tmp_path / "Train_Test_Val_FSC_147.json").write_text(json.dumps(names))
     lines = [f"{name}\t{split}\n" for split, split_names in names.items() for name in split_names]
     (tmp_path / "ImageClasses_FSC147.txt").write_text("".join(lines))
-    where = Data(source="fsc147", root=str(tmp_path), cache=str(tmp_path / "cache"), min_objects=2)
-    assert load_split(config(), where, "train").names == ["2.jpg"]
-    assert count_objects(where, "train").tolist() == [2]
-    assert load_split(config(), where, "val").sizes.tolist() == [[90, 60]] * 2
+    data_settings = Data(source="fsc147", root=str(tmp_path), cache=str(tmp_path / "cache"), min_objects=2)
+    assert load_split(config(), data_settings, "train").names == ["2.jpg"]
+    assert count_objects(data_settings, "train").tolist() == [2]
+    assert load_split(config(), data_settings, "val").sizes.tolist() == [[90, 60]] * 2
 
 
 def test_real_images_are_read_with_all_their_objects(real_data, tmp_path):
-    where = Data(source="coco", root=str(real_data("objects")), cache=str(tmp_path))
-    scenes = load_split(config(), where, "test")
+    data_settings = Data(source="coco", root=str(real_data("objects")), cache=str(tmp_path))
+    scenes = load_split(config(), data_settings, "test")
     assert (len(scenes), scenes.counts.sum()) == (72, 945)
     assert scenes.images.shape == (72, 64, 64, 3)
     assert not (scenes.images[:, 48:] - np.array([124, 116, 104], np.uint8)).any()  # 640×480: the rest is padding
@@ -210,9 +210,9 @@ def test_real_images_are_read_with_all_their_objects(real_data, tmp_path):
 
 
 def test_validation_alone_has_calibration_images_and_others():
-    where = Data(**SYNTHETIC)
-    assert not load_split(config(), where, "train").calibration.any()
-    assert not load_split(config(), where, "test").calibration.any()
+    data_settings = Data(**SYNTHETIC)
+    assert not load_split(config(), data_settings, "train").calibration.any()
+    assert not load_split(config(), data_settings, "test").calibration.any()
     for share in (0.1, 0.35, 0.9):
         part = load_split(config(), Data(**SYNTHETIC, calibration_share=share), "val").calibration
         assert part.sum() == round(20 * share)
@@ -242,18 +242,18 @@ def test_validation_with_objects_in_one_part_only_is_an_error(folder, index):
 
 @pytest.mark.parametrize("split", ["train", "val", "test"])
 def test_synthetic_images_are_filtered_and_counted_alike(split):
-    where = Data(**SYNTHETIC, min_objects=3, max_objects=9)
-    scenes = load_split(config(), where, split)
-    assert count_objects(where, split).tolist() == scenes.counts.tolist()
-    assert is_within_bounds(count_all_objects(where, split), where).sum() == len(scenes) < 20
+    data_settings = Data(**SYNTHETIC, min_objects=3, max_objects=9)
+    scenes = load_split(config(), data_settings, split)
+    assert count_objects(data_settings, split).tolist() == scenes.counts.tolist()
+    assert is_within_bounds(count_all_objects(data_settings, split), data_settings).sum() == len(scenes) < 20
     assert scenes.counts.min() >= 3
 
 
 def test_a_split_is_made_once_for_all_trials_of_an_image_size():
-    where = Data(**SYNTHETIC, split_seed=99)
-    prepare(config(), where, ("train",))
-    assert load_split(config(lr=0.5), where, "train") is load_split(config(), where, "train")
-    assert load_split(Config(image_size=96), where, "train").images.shape[1] == 96
+    data_settings = Data(**SYNTHETIC, split_seed=99)
+    prepare(config(), data_settings, ("train",))
+    assert load_split(config(lr=0.5), data_settings, "train") is load_split(config(), data_settings, "train")
+    assert load_split(Config(image_size=96), data_settings, "train").images.shape[1] == 96
 
 
 def test_a_backbone_that_is_not_there_is_told_before_any_trial():

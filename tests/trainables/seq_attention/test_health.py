@@ -35,16 +35,16 @@ GOOD = {
 }
 
 
-def found(settings: Config | None = None, **changes: float) -> dict[str, str]:
+def list_findings(settings: Config | None = None, **changes: float) -> dict[str, str]:
     report = {**GOOD, **{key.replace("__", "/"): value for key, value in changes.items()}}
-    return {each.check: each.message for each in health.findings(report, settings or Config())}
+    return {finding.check: finding.message for finding in health.findings(report, settings or Config())}
 
 
 SILENT = {"val__done_at_half": 0.0, "val__done_ap": 0.22, "val__done_recall": 1.0}  # a chosen threshold says yes to all
 
 
 def test_a_good_report_has_no_finding():
-    assert found() == {}
+    assert list_findings() == {}
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_good_report_has_no_finding():
     ],
 )
 def test_each_finding_names_its_figure_and_what_to_change(changes, check, words):
-    findings = found(**changes)
+    findings = list_findings(**changes)
     assert list(findings) == [check]
     assert [word for word in words if word not in findings[check]] == []
     assert findings[check].endswith(".")
@@ -106,24 +106,24 @@ def test_each_finding_names_its_figure_and_what_to_change(changes, check, words)
     ],
 )
 def test_just_beside_its_bound_there_is_no_finding(changes):
-    assert found(**changes) == {}
+    assert list_findings(**changes) == {}
 
 
 def test_a_signal_that_is_low_but_ranks_well_and_ends_roll_outs_is_fine():
-    assert found(val__done_at_half=0.0, val__done_ap=0.9) == {}
+    assert list_findings(val__done_at_half=0.0, val__done_ap=0.9) == {}
 
 
 def test_a_dead_signal_is_one_finding_even_if_the_threshold_ends_roll_outs_at_once():
-    assert list(found(**SILENT, val__rollout_empty=1.0)) == ["done never fires"]
+    assert list(list_findings(**SILENT, val__rollout_empty=1.0)) == ["done never fires"]
 
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_of_a_young_network_only_gradients_that_are_not_there_are_told(epoch):
     young = {**SILENT, "val__prediction_spread": 0.0, "health__grad_norm": 1e4, "val__order_gap": 0.5, "epoch": epoch}
     settings = Config(warmup_epochs=2.0)
-    assert found(settings, **young) == {}
-    assert list(found(settings, **young, health__gradient_norm_neck=0.0)) == ["gradients vanish"]
-    assert len(found(settings, **{**young, "epoch": 3})) == 4
+    assert list_findings(settings, **young) == {}
+    assert list(list_findings(settings, **young, health__gradient_norm_neck=0.0)) == ["gradients vanish"]
+    assert len(list_findings(settings, **{**young, "epoch": 3})) == 4
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -131,10 +131,10 @@ def test_only_a_backbone_or_a_location_without_gradient_ends_a_trial(part):
     report = {**GOOD, f"health/gradient_norm_{part}": 0.0}
     (finding,) = health.findings(report, Config())
     assert finding.fatal == (part in ("backbone", "location"))
-    broken = {**GOOD, **{f"val/{key}": 0.0 for key in ("prediction_spread", "done_at_half", "done_recall", "hit")}}
-    everything = {**broken, "val/rollout_duplicates": 1.0, "val/order_gap": 0.8, "health/grad_norm": 1e9}
+    bad = {**GOOD, **{f"val/{key}": 0.0 for key in ("prediction_spread", "done_at_half", "done_recall", "hit")}}
+    everything = {**bad, "val/rollout_duplicates": 1.0, "val/order_gap": 0.8, "health/grad_norm": 1e9}
     assert len(health.findings(everything, Config())) == 5
-    assert not any(each.fatal for each in health.findings(everything, Config()))
+    assert not any(finding.fatal for finding in health.findings(everything, Config()))
 
 
 def test_several_parts_without_gradient_are_one_finding_with_each_remedy_once():
@@ -143,7 +143,7 @@ def test_several_parts_without_gradient_are_one_finding_with_each_remedy_once():
         "health__gradient_norm_neck": 0.0,
         "health__gradient_zeros_done": 1.0,
     }
-    message = found(**dead)["gradients vanish"]
+    message = list_findings(**dead)["gradients vanish"]
     assert message.count("lower lr") == message.count("done_weight") == 1
     assert all(f"{part} (norm" in message for part in ("backbone", "neck", "done"))
 
@@ -156,12 +156,12 @@ def test_a_network_without_glimpses_has_no_figures_of_them():
 @pytest.mark.parametrize("clip_norm", [0.0, 0.1, 10.0])
 def test_whether_gradients_explode_does_not_hang_on_what_they_are_clipped_to(clip_norm):
     settings = Config(clip_norm=clip_norm)
-    assert list(found(settings, health__grad_norm=1e4)) == ["gradients explode"]
-    assert found(settings, health__grad_norm=20.0, health__clipped_share=1.0) == {}
+    assert list(list_findings(settings, health__grad_norm=1e4)) == ["gradients explode"]
+    assert list_findings(settings, health__grad_norm=20.0, health__clipped_share=1.0) == {}
 
 
 def test_the_order_does_not_matter_to_who_may_name_any_object():
-    assert found(Config(target="nearest_unmarked"), val__order_gap=0.6) == {}
+    assert list_findings(Config(target="nearest_unmarked"), val__order_gap=0.6) == {}
 
 
 @pytest.mark.parametrize(
@@ -175,12 +175,12 @@ def test_the_order_does_not_matter_to_who_may_name_any_object():
     ],
 )
 def test_the_remedy_of_the_done_signal_fits_how_it_is_trained(settings, more, less):
-    assert more in found(Config(**settings), **SILENT)["done never fires"]
-    assert less in found(Config(**settings), val__done_not_wanted=1.0)["done always fires"]
+    assert more in list_findings(Config(**settings), **SILENT)["done never fires"]
+    assert less in list_findings(Config(**settings), val__done_not_wanted=1.0)["done always fires"]
 
 
 def gradient(width: int, steps: int) -> torch.Tensor:
-    """Of the published head that learns one of its features, in one vector, after some steps of training."""
+    """Return the gradient of the published head, in one vector, after some steps of learning one of its features."""
     torch.manual_seed(0)
     head = nn.Sequential(nn.Linear(width, width // 2), nn.ReLU(), nn.Linear(width // 2, 1))
     features = torch.randn(256, width)
@@ -189,20 +189,22 @@ def gradient(width: int, steps: int) -> torch.Tensor:
     for _ in range(steps + 1):
         optimizer.zero_grad()
         (1000 * nn.functional.mse_loss(head(features), targets)).backward()  # so that all norms are clipped
-        last = torch.cat([each.grad.ravel().clone() for each in head.parameters()])
+        last = torch.cat([parameter.grad.ravel().clone() for parameter in head.parameters()])
         optimizer.step()
     return last
 
 
-def as_in_the_notes(of: torch.Tensor) -> float:
-    """The sum of absolute values, once the norm is clipped to 1."""
-    return float((of / max(1.0, float(of.norm()))).abs().sum())
+def as_in_the_notes(gradients: torch.Tensor) -> float:
+    """Sum the absolute values, once the norm is clipped to 1."""
+    return float((gradients / max(1.0, float(gradients.norm()))).abs().sum())
 
 
 def test_the_sum_after_clipping_tells_a_layers_width_and_nothing_of_its_training():
-    first, trained, wide = gradient(64, 0), gradient(64, 150), gradient(512, 0)
-    assert first.norm() > 100 * trained.norm() > 100  # training has come far, as the norm before clipping shows
-    assert as_in_the_notes(first) / 2 < as_in_the_notes(trained) < 2 * as_in_the_notes(first)
+    first, later, wide = gradient(64, 0), gradient(64, 150), gradient(512, 0)
+    assert first.norm() > 100 * later.norm() > 100  # training has come far, as the norm before clipping shows
+    assert as_in_the_notes(first) / 2 < as_in_the_notes(later) < 2 * as_in_the_notes(first)
     assert as_in_the_notes(wide) > 5 * as_in_the_notes(first)  # for being eight times as wide
-    for each in (first, trained, wide):
-        assert as_in_the_notes(each) <= math.sqrt(len(each))  # 46 at a width of 64: it can never be "50 to 200, good"
+    for gradients in (first, later, wide):
+        assert as_in_the_notes(gradients) <= math.sqrt(
+            len(gradients)
+        )  # 46 at a width of 64: it can never be "50 to 200, good"

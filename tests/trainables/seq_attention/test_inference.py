@@ -45,13 +45,13 @@ def export(variant, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def images(variant, tmp_path_factory) -> list[Path]:
-    """Validation images as files, at the size that they are fitted to."""
+    """Write validation images as files, at the size that they are letterboxed to."""
     folder = tmp_path_factory.mktemp("images")
     scenes = variant.splits["val"]
     files = []
-    for place, (image, size) in enumerate(zip(scenes.batch(range(len(scenes))), scenes.sizes, strict=True)):
+    for index, (image, size) in enumerate(zip(scenes.batch(range(len(scenes))), scenes.sizes, strict=True)):
         width, height = np.rint(size * 64 / size.max()).astype(int)
-        files.append(folder / f"{place}.png")
+        files.append(folder / f"{index}.png")
         Image.fromarray(image[:height, :width]).save(files[-1])
     return files
 
@@ -59,15 +59,15 @@ def images(variant, tmp_path_factory) -> list[Path]:
 def test_a_counter_counts_as_the_variant_does(export, variant, images):
     predictor = Predictor.load(export)
     scenes = variant.splits["val"]
-    for until in (0.2, np.inf):
-        paths = variant.judge.roll_out(variant._locator, scenes, until)
+    for done_threshold in (0.2, np.inf):
+        paths = variant.judge.roll_out(variant._locator, scenes, done_threshold)
         for file, path, size in zip(images, paths, scenes.sizes, strict=True):
-            objects = predictor(file, threshold=until)
-            fitted = np.rint(size * 64 / size.max()) / size  # the file is the fitted image: its pixels are larger
+            objects = predictor(file, threshold=done_threshold)
+            scale = np.rint(size * 64 / size.max()) / size  # the file is the fitted image: its pixels are larger
             assert len(objects.points) == len(path.points)
-            np.testing.assert_allclose(objects.points, path.points * fitted, atol=0.6)
+            np.testing.assert_allclose(objects.points, path.points * scale, atol=0.6)
             assert objects.done == pytest.approx(path.done[-1], abs=1e-3)
-            assert objects.complete == (path.done[-1] >= until)
+            assert objects.complete == (path.done[-1] >= done_threshold)
 
 
 def test_its_threshold_is_that_of_the_calibration_images(export):
@@ -102,8 +102,8 @@ def test_the_card_s_python_runs(export, images):
 
 
 def test_the_card_says_what_is_not_as_published():
-    published = Config(sampling="separate", spatial_loss="literal", done_balance="natural")
-    assert "Different here" not in card.notes_settings(published)
-    said = card.notes_settings(config(order="nearest", tau=0.25))
-    assert "`order=nearest` (there: reading)" in said
-    assert "`tau=0.25` (there: 0.1)" in said
+    notes = Config(sampling="separate", spatial_loss="literal", done_balance="natural")
+    assert "Different here" not in card.notes_settings(notes)
+    card_text = card.notes_settings(config(order="nearest", tau=0.25))
+    assert "`order=nearest` (there: reading)" in card_text
+    assert "`tau=0.25` (there: 0.1)" in card_text

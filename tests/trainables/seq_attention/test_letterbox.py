@@ -37,8 +37,8 @@ def test_points_return_from_being_normalised(size):
 
 def test_a_length_is_normalised_alike_on_both_axes_and_corners_are_where_the_image_ends():
     size = np.array([640, 480])
-    across, down = normalise(np.array([[10.0, 0], [0, 10.0]]), size) - normalise(np.zeros(2), size)
-    assert across[0] == pytest.approx(down[1])
+    horizontal, down = normalise(np.array([[10.0, 0], [0, 10.0]]), size) - normalise(np.zeros(2), size)
+    assert horizontal[0] == pytest.approx(down[1])
     np.testing.assert_allclose(normalise(size, size), 2 * content_extent(size) - 1)
     np.testing.assert_allclose(to_pixels(np.array([[3.0, -3.0], [1.0, 1.0]]), size), [[640, 0], [640, 480]])
 
@@ -47,8 +47,8 @@ def test_many_sizes_at_once_are_as_one_by_one():
     sizes = np.array(SIZES)
     points = np.random.default_rng(1).uniform(0, 1, (len(SIZES), 2)) * sizes
     together = normalise(points, sizes)
-    for each, size, found in zip(points, sizes, together, strict=True):
-        np.testing.assert_allclose(normalise(each, size), found)
+    for point, size, expected in zip(points, sizes, together, strict=True):
+        np.testing.assert_allclose(normalise(point, size), expected)
     np.testing.assert_allclose(to_pixels(together, sizes), points)
 
 
@@ -57,8 +57,8 @@ def test_many_sizes_at_once_are_as_one_by_one():
 def test_an_object_is_where_normalised_says_once_its_image_is_fitted(size, side):
     for share in ((0.3, 0.4), (0.62, 0.71)):
         centre = (share[0] * size[0], share[1] * size[1])
-        found = middle(letterbox(blob(size, centre, 8.0), side))
-        np.testing.assert_allclose(found, normalise(np.array(centre), np.array(size)), atol=2 / side * 0.35)
+        measured_middle = middle(letterbox(blob(size, centre, 8.0), side))
+        np.testing.assert_allclose(measured_middle, normalise(np.array(centre), np.array(size)), atol=2 / side * 0.35)
 
 
 def test_a_synthetic_disc_is_where_normalised_says_once_its_image_is_fitted():
@@ -68,8 +68,8 @@ def test_a_synthetic_disc_is_where_normalised_says_once_its_image_is_fitted():
         scene = draw_layout(rng, Data())
         alone = scene._replace(centres=scene.centres[:0], radii=scene.radii[:0])
         with_disc, without = (
-            letterbox(render(np.random.default_rng(seed), each), 192).astype(float)
-            for each in (scene._replace(centres=scene.centres[:1], radii=scene.radii[:1]), alone)
+            letterbox(render(np.random.default_rng(seed), layout), 192).astype(float)
+            for layout in (scene._replace(centres=scene.centres[:1], radii=scene.radii[:1]), alone)
         )
         change = np.abs(with_disc - without).sum(axis=2)
         x, y = (normalise(scene.centres[0], np.array(scene.size)) + 1) * 96
@@ -83,10 +83,10 @@ def test_a_synthetic_disc_is_where_normalised_says_once_its_image_is_fitted():
 @pytest.mark.parametrize("size", [(100, 61), (61, 100)])
 def test_what_an_image_leaves_free_is_padding_on_the_right_or_below(size):
     square = letterbox(np.zeros((size[1], size[0], 3), np.uint8), 128)
-    filled = np.rint(content_extent(np.array(size)) * 128).astype(int)
-    assert not square[: filled[1], : filled[0]].any()
+    content = np.rint(content_extent(np.array(size)) * 128).astype(int)
+    assert not square[: content[1], : content[0]].any()
     rest = np.ones((128, 128), dtype=bool)
-    rest[: filled[1], : filled[0]] = False
+    rest[: content[1], : content[0]] = False
     assert (square[rest] == PADDING).all()
 
 
@@ -111,9 +111,9 @@ def test_pixels_of_eight_bits_or_fewer_are_as_stored_whatever_the_mode(tmp_path,
     image = Image.new(mode, (2, 1))
     if mode == "P":
         image.putpalette([*low, *high])
-    stored = {"1": (0, 255), "L": (60, 90), "LA": ((60, 0), (90, 128)), "P": (0, 1), "RGB": (low, high)}
-    for place, value in enumerate(stored.get(mode, ((*low, 0), (*high, 128)))):
-        image.putpixel((place, 0), value)
+    palette = {"1": (0, 255), "L": (60, 90), "LA": ((60, 0), (90, 128)), "P": (0, 1), "RGB": (low, high)}
+    for index, value in enumerate(palette.get(mode, ((*low, 0), (*high, 128)))):
+        image.putpixel((index, 0), value)
     image.resize((64, 32), Image.Resampling.NEAREST).save(tmp_path / "a.png")
     pixels = decode(tmp_path / "a.png", 64).pixels
     assert (pixels[:32, :32] == low).all()
@@ -121,12 +121,12 @@ def test_pixels_of_eight_bits_or_fewer_are_as_stored_whatever_the_mode(tmp_path,
 
 
 def test_an_orientation_tag_does_not_turn_the_pixels(tmp_path):
-    drawn, exif = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8), Image.Exif()
+    pixels_in_file, exif = np.random.default_rng(0).integers(0, 256, (20, 32, 3), dtype=np.uint8), Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
-    Image.fromarray(drawn).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(pixels_in_file).save(tmp_path / "a.png", exif=exif)
     picture = decode(tmp_path / "a.png", 32)
     assert picture.size == (32, 20)
-    np.testing.assert_array_equal(picture.pixels[:20], drawn)
+    np.testing.assert_array_equal(picture.pixels[:20], pixels_in_file)
 
 
 def test_a_file_gives_its_pixels_and_its_size_or_a_reason(tmp_path):

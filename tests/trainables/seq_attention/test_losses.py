@@ -19,8 +19,8 @@ def points(seed: int, count: int = 64) -> torch.Tensor:
     return torch.rand(count, 2, generator=torch.Generator().manual_seed(seed)) * 2 - 1
 
 
-def at(x: float, y: float, form: str, tau: float = 0.1) -> tuple[float, list[float]]:
-    """Loss and gradient of an error."""
+def loss_and_gradient(x: float, y: float, form: str, tau: float = 0.1) -> tuple[float, list[float]]:
+    """Return loss and gradient of an error."""
     error = torch.tensor([[x, y]], dtype=torch.float32, requires_grad=True)
     value = losses.location_loss(error, torch.zeros(1, 2), form, tau).sum()
     return value.item(), torch.autograd.grad(value, error)[0][0].tolist()
@@ -44,16 +44,16 @@ def formula(form: str, x: float, y: float, tau: float) -> float:
 @pytest.mark.parametrize("tau", [0.02, 0.3, 1.0])
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_its_formula(form, tau):
-    predicted, wanted = points(0), points(1)
-    expected = [formula(form, x, y, tau) for x, y in (predicted.double() - wanted.double()).tolist()]
-    torch.testing.assert_close(losses.location_loss(predicted, wanted, form, tau), torch.tensor(expected))
+    predicted, target = points(0), points(1)
+    expected = [formula(form, x, y, tau) for x, y in (predicted.double() - target.double()).tolist()]
+    torch.testing.assert_close(losses.location_loss(predicted, target, form, tau), torch.tensor(expected))
 
 
 @pytest.mark.parametrize(("tau", "jump"), [(0.3, 0.09), (0.1, 0.01)])
 def test_the_published_form_jumps_by_tau_squared_where_its_slope_halves(tau, jump):
     (below, (slope, _)), (above, (slope_above, _)) = (
-        at(tau - 1e-5, 0, "literal", tau),
-        at(tau + 1e-5, 0, "literal", tau),
+        loss_and_gradient(tau - 1e-5, 0, "literal", tau),
+        loss_and_gradient(tau + 1e-5, 0, "literal", tau),
     )
     assert above - below == pytest.approx(jump, rel=1e-2)
     assert slope_above / slope == pytest.approx(0.5, rel=1e-3)
@@ -70,21 +70,22 @@ def test_the_published_form_jumps_by_tau_squared_where_its_slope_halves(tau, jum
 )
 def test_a_smaller_threshold_weakens_the_pull_that_it_was_meant_to_strengthen(pixels, wide, narrow, huber, square):
     error = 2 * pixels / SIDE
-    measured = [
-        at(error, 0, *each)[1][0] for each in [("literal", 0.3), ("literal", 0.1), ("huber_axis", 0.1), ("mse",)]
+    gradients = [
+        loss_and_gradient(error, 0, *form)[1][0]
+        for form in [("literal", 0.3), ("literal", 0.1), ("huber_axis", 0.1), ("mse",)]
     ]
-    assert measured == pytest.approx([wide, narrow, huber, square], abs=6e-4)
+    assert gradients == pytest.approx([wide, narrow, huber, square], abs=6e-4)
 
 
 @pytest.mark.parametrize("tau", [0.1, 0.3])
 def test_the_published_form_has_the_gradient_of_the_published_code(tau):
-    predicted, wanted = points(2).requires_grad_(), points(3)
+    predicted, target = points(2).requires_grad_(), points(3)
     pred_x, pred_y = predicted.unbind(1)
-    dist = torch.abs(pred_x - wanted[:, 0]) + torch.abs(pred_y - wanted[:, 1])
-    published = torch.where(dist < tau, dist**2, tau * dist + tau**2).mean()
-    expected = torch.autograd.grad(published, predicted)[0]
-    ours = losses.location_loss(predicted, wanted, "literal", tau).mean()
-    assert ours.item() == pytest.approx(published.item())
+    dist = torch.abs(pred_x - target[:, 0]) + torch.abs(pred_y - target[:, 1])
+    published_loss = torch.where(dist < tau, dist**2, tau * dist + tau**2).mean()
+    expected = torch.autograd.grad(published_loss, predicted)[0]
+    ours = losses.location_loss(predicted, target, "literal", tau).mean()
+    assert ours.item() == pytest.approx(published_loss.item())
     torch.testing.assert_close(torch.autograd.grad(ours, predicted)[0], expected)
 
 
@@ -113,39 +114,39 @@ def test_the_forms_of_huber_have_neither_jump_nor_kink_in_any_direction(tau, ang
 
 def test_one_axis_is_pushed_by_the_other_ones_error_only_where_their_sum_is_squared():
     for form in ["literal", "huber_l1"]:
-        small, large = (at(1e-6, y, form)[1][0] for y in (0.01, 0.04))
+        small, large = (loss_and_gradient(1e-6, y, form)[1][0] for y in (0.01, 0.04))
         assert [small, large] == pytest.approx([0.02, 0.08], rel=1e-3)
-        assert at(-1e-6, 0.04, form)[1][0] == pytest.approx(-0.08, rel=1e-3)  # back and forth
+        assert loss_and_gradient(-1e-6, 0.04, form)[1][0] == pytest.approx(-0.08, rel=1e-3)  # back and forth
     for form in ["huber_axis", "huber_l2", "mse"]:
         for y in (0.01, 0.04, 0.4):
-            assert abs(at(1e-6, y, form)[1][0]) <= 2e-6
-            assert at(0, y, form)[1][0] == 0
+            assert abs(loss_and_gradient(1e-6, y, form)[1][0]) <= 2e-6
+            assert loss_and_gradient(0, y, form)[1][0] == 0
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_an_exact_prediction_has_no_loss_and_a_gradient_of_zero(form):
-    assert at(0, 0, form) == (0, [0, 0])
+    assert loss_and_gradient(0, 0, form) == (0, [0, 0])
 
 
 def test_images_that_are_done_give_no_gradient_to_the_location_and_the_published_ones_do():
     predicted, is_done = points(4, 4).requires_grad_(), torch.tensor([True, False, True, False])
-    wanted = torch.where(is_done[:, None], 0.0, points(5, 4))  # of done, the centre of the image
-    each = losses.location_loss(predicted, wanted, "huber_axis", 0.1)
-    masked = torch.autograd.grad(losses.masked_mean(each, ~is_done, 2), predicted, retain_graph=True)[0]
+    target = torch.where(is_done[:, None], 0.0, points(5, 4))  # of done, the centre of the image
+    values = losses.location_loss(predicted, target, "huber_axis", 0.1)
+    masked = torch.autograd.grad(losses.masked_mean(values, ~is_done, 2), predicted, retain_graph=True)[0]
     assert not masked[is_done].any()
     assert masked[~is_done].all()
-    published = torch.autograd.grad(each.mean(), predicted)[0]
-    assert published[is_done].all()
-    torch.testing.assert_close(published[~is_done] * 2, masked[~is_done])  # and it halves what the others say
+    published_loss = torch.autograd.grad(values.mean(), predicted)[0]
+    assert published_loss[is_done].all()
+    torch.testing.assert_close(published_loss[~is_done] * 2, masked[~is_done])  # and it halves what the others say
 
 
 def test_a_mean_of_none_is_zero_with_gradients_of_zero():
-    each = torch.tensor([3.0, torch.inf], requires_grad=True)
-    empty = losses.masked_mean(each, torch.zeros(2, dtype=torch.bool), 0)
+    values = torch.tensor([3.0, torch.inf], requires_grad=True)
+    empty = losses.masked_mean(values, torch.zeros(2, dtype=torch.bool), 0)
     empty.backward()
     assert empty.item() == 0
-    assert each.grad.tolist() == [0, 0]
-    assert losses.masked_mean(each, torch.tensor([True, False]), 2).item() == 1.5
+    assert values.grad.tolist() == [0, 0]
+    assert losses.masked_mean(values, torch.tensor([True, False]), 2).item() == 1.5
 
 
 def test_the_nearest_free_candidate_is_chosen_without_a_gradient():
@@ -153,12 +154,18 @@ def test_the_nearest_free_candidate_is_chosen_without_a_gradient():
     candidates = points(7, 160).view(32, 5, 2)
     free = torch.rand(32, 5, generator=torch.Generator().manual_seed(8)) < 0.6
     free[0] = False
-    chosen = losses.nearest_candidate(predicted, candidates, free)
-    assert not chosen.requires_grad
+    nearest = losses.nearest_candidate(predicted, candidates, free)
+    assert not nearest.requires_grad
     for row, (x, y) in enumerate(predicted.tolist()):
-        there = [each for each, is_free in zip(candidates[row].tolist(), free[row].tolist(), strict=True) if is_free]
-        wanted = min(there, key=lambda each: math.hypot(each[0] - x, each[1] - y)) if there else [x, y]
-        assert chosen[row].tolist() == wanted
+        candidates_left = [
+            point for point, is_free in zip(candidates[row].tolist(), free[row].tolist(), strict=True) if is_free
+        ]
+        target = (
+            min(candidates_left, key=lambda point: math.hypot(point[0] - x, point[1] - y))
+            if candidates_left
+            else [x, y]
+        )
+        assert nearest[row].tolist() == target
 
 
 def test_without_any_candidate_the_point_is_finite_though_the_padding_is_not():
@@ -181,7 +188,7 @@ def test_the_done_loss_is_torchs(pos_weight):
 
 
 def best_probability(share: float, factor: float, pos_weight: float) -> float:
-    """Where the loss is lowest when a share of the images that look alike is done."""
+    """Find the probability of the lowest loss when a share of the images that look alike is done."""
     logits = torch.linspace(-6, 6, 24001)
     on, off = (
         losses.done_loss(logits, torch.full_like(logits, kind, dtype=torch.bool), pos_weight) for kind in (True, False)
@@ -213,26 +220,26 @@ def test_the_later_published_form_prefers_an_error_of_0_06_to_one_of_0_04():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_under_autocast_the_losses_are_those_of_float32(form):
-    predicted, wanted = points(9), points(10)
+    predicted, target = points(9), points(10)
     is_done = torch.arange(64) % 2 == 0
 
-    def both() -> torch.Tensor:
-        location = losses.location_loss(predicted, wanted, form, 0.1)
+    def all_losses() -> torch.Tensor:
+        location = losses.location_loss(predicted, target, form, 0.1)
         return torch.cat(
             [losses.masked_mean(location, ~is_done, 32)[None], losses.done_loss(predicted[:, 0], is_done, 3.0)]
         )
 
-    expected = both()
+    expected = all_losses()
     with torch.autocast("cpu", torch.bfloat16):
-        assert (predicted @ wanted.T).dtype == torch.bfloat16  # autocast is on
-        assert torch.equal(both(), expected)
+        assert (predicted @ target.T).dtype == torch.bfloat16  # autocast is on
+        assert torch.equal(all_losses(), expected)
 
 
 def test_a_half_precision_prediction_is_compared_with_a_target_in_float32():
     """Two bf16 near 1 lie 0.004 apart, 0.75 pixels of 384: such a target is off by up to half of that."""
-    predicted, wanted = torch.tensor([[1.0, 1.0]]).bfloat16(), torch.tensor([[0.9981, 0.9981]])
-    loss = losses.location_loss(predicted, wanted, "l1", 0.1)
+    predicted, target = torch.tensor([[1.0, 1.0]]).bfloat16(), torch.tensor([[0.9981, 0.9981]])
+    loss = losses.location_loss(predicted, target, "l1", 0.1)
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(0.0038, rel=1e-3)
-    off = (wanted.bfloat16().float() - wanted).abs().max().item() * SIDE / 2
+    off = (target.bfloat16().float() - target).abs().max().item() * SIDE / 2
     assert 0.3 < off < 0.4

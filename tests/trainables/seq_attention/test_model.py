@@ -24,7 +24,7 @@ def network(**values) -> Network:
     return Network(config(dropout=0.0, **values))
 
 
-def asked(images=3, side=64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def inputs(images=3, side=64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(1)
     extent = torch.tensor([[1.0, 0.7], [0.6, 1.0], [1.0, 1.0]])[:images]
     return torch.randn(images, CHANNELS, side, side, generator=generator), torch.arange(images), extent
@@ -34,21 +34,23 @@ def asked(images=3, side=64) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
 def test_every_parameter_of_every_part_gets_a_gradient(values):
     """The published network's glimpses, memory and attention had gradients of exactly zero, and were removed for it."""
     net = network(**values)
-    for each in net.parameters():
-        if not each.any():  # a residual branch's factor, say, before which there is no gradient then
-            each.data += 0.5
-    output = net(*asked())
+    for parameter in net.parameters():
+        if not parameter.any():  # a residual branch's factor, say, before which there is no gradient then
+            parameter.data += 0.5
+    output = net(*inputs())
     location = output.location.square().sum() if output.logits is None else (output.location * 3 + 1).square().sum()
     (location + F.softplus(output.done).sum()).backward()
-    unreached = [name for name, each in net.named_parameters() if each.grad is None or not each.grad.abs().max() > 0]
+    unreached = [
+        name for name, weight in net.named_parameters() if weight.grad is None or not weight.grad.abs().max() > 0
+    ]
     assert not unreached
 
 
 @pytest.mark.parametrize("head", ["location", "done"])
 def test_glimpses_learn_from_either_head(head):
     net = network(glimpses=2)
-    getattr(net(*asked()), head).sum().backward()
-    assert all(each.grad.abs().max() > 0 for each in net.glimpses.parameters())
+    getattr(net(*inputs()), head).sum().backward()
+    assert all(weight.grad.abs().max() > 0 for weight in net.glimpses.parameters())
 
 
 def test_the_glimpses_look_at_what_helps():
@@ -93,7 +95,7 @@ def test_the_published_head_has_its_parameters():
     """Hidden size 1536: three heads of 1536 → 768 → 1, 1.18 million weights each."""
     from trainables.seq_attention.model import head  # noqa: PLC0415
 
-    assert sum(each.numel() for each in head(1536, 0.1).parameters()) == 1_181_185
+    assert sum(weight.numel() for weight in head(1536, 0.1).parameters()) == 1_181_185
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -101,7 +103,7 @@ def test_the_heat_map_s_location_is_its_mean_and_its_peak_where_it_is_taught_to_
     """In training, too: with target=nearest_unmarked it says which object is right."""
     logits = torch.full((1, 16, 16), -20.0)
     logits[0, 4, 4] = logits[0, 12, 12] = 5.0
-    images, count, _ = asked(1)
+    images, count, _ = inputs(1)
     for loss, at_a_peak in (("heatmap_ce", True), ("mse", False)):
         net = network(head="heatmap", spatial_loss=loss).train(training)
         net.location.forward = lambda cells, features: logits
@@ -112,7 +114,7 @@ def test_the_heat_map_s_location_is_its_mean_and_its_peak_where_it_is_taught_to_
 def test_under_autocast_answers_are_not_those_of_bf16(values):
     """A bf16 near 1 is 0.4 pixels of 384 off, and cannot tell 55 marked objects from 56."""
     net = network(**values).eval()
-    images, _, extent = asked()
+    images, _, extent = inputs()
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         output, more = (net(images, torch.full((3,), k), extent) for k in (55, 56))
     assert not torch.equal(output.location, output.location.bfloat16().float())
@@ -126,7 +128,7 @@ def test_heatmap_ce_always_has_the_heat_map():
 
 def test_a_backbone_s_first_mixture_is_the_image_itself():
     net = network(backbone="resnet10t")
-    images, _, _ = asked()
+    images, _, _ = inputs()
     assert torch.equal(net.backbone.mix(images), images[:, :3])
 
 

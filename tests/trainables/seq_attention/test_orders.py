@@ -13,33 +13,35 @@ def points(seed: int, n: int = 12) -> np.ndarray:
     return np.random.default_rng(seed).uniform(0, 300, (n, 2)).astype(np.float32)
 
 
-def one_by_one(each: np.ndarray, order: str, row_height: float) -> list[tuple[float, float]]:
-    left = [(float(x), float(y)) for x, y in each]
+def sort_one_by_one(objects: np.ndarray, order: str, row_height: float) -> list[tuple[float, float]]:
+    remaining = [(float(x), float(y)) for x, y in objects]
     if order == "reading":
-        return sorted(left, key=lambda point: (point[1] // row_height, point[0], point[1]))
+        return sorted(remaining, key=lambda point: (point[1] // row_height, point[0], point[1]))
     if order == "left_right":
-        return sorted(left)
-    here, found = (0.0, 0.0), []
-    while left:
-        here = min(left, key=lambda point: (np.hypot(point[0] - here[0], point[1] - here[1]), point))
-        left.remove(here)
-        found.append(here)
-    return found
+        return sorted(remaining)
+    position, tour = (0.0, 0.0), []
+    while remaining:
+        position = min(remaining, key=lambda point: (np.hypot(point[0] - position[0], point[1] - position[1]), point))
+        remaining.remove(position)
+        tour.append(position)
+    return tour
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("seed", range(5))
 def test_an_order_is_that_of_a_search_one_by_one(order, seed):
-    each = points(seed)
-    assert [tuple(point) for point in each[sort_objects(each, order, 50.0)].tolist()] == one_by_one(each, order, 50.0)
+    objects = points(seed)
+    assert [tuple(point) for point in objects[sort_objects(objects, order, 50.0)].tolist()] == sort_one_by_one(
+        objects, order, 50.0
+    )
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_the_order_in_the_file_does_not_matter_not_even_with_ties(order):
-    each = np.repeat(points(0, 6).round(-2), 2, axis=0) + np.tile([[0, 0], [0, 10]], (6, 1)).astype(np.float32)
-    expected = each[sort_objects(each, order, 50.0)]
+    objects = np.repeat(points(0, 6).round(-2), 2, axis=0) + np.tile([[0, 0], [0, 10]], (6, 1)).astype(np.float32)
+    expected = objects[sort_objects(objects, order, 50.0)]
     for seed in range(10):
-        shuffled = np.random.default_rng(seed).permutation(each)
+        shuffled = np.random.default_rng(seed).permutation(objects)
         np.testing.assert_array_equal(shuffled[sort_objects(shuffled, order, 50.0)], expected)
 
 

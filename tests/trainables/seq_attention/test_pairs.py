@@ -18,12 +18,12 @@ def scenes(*counts: int, seed: int = 0) -> Scenes:
     return build_scenes([rng.uniform(0, 100, (n, 2)).astype(np.float32) for n in counts], 100)
 
 
-def asked(some: Scenes, order: str = "reading") -> list[tuple[str, int, list, list]]:
-    """Each question, by name: k, what is marked, and what is left."""
-    pairs = enumerate_pairs(some, order, 30.0)
+def list_pairs(subset: Scenes, order: str = "reading") -> list[tuple[str, int, list, list]]:
+    """List the pairs: the image's name, k, the marked objects and the others."""
+    pairs = enumerate_pairs(subset, order, 30.0)
     rows = zip(pairs.image, pairs.k, strict=True)
     return [
-        (some.names[image], int(k), pairs.marked_objects(row).tolist(), pairs.unmarked_objects(row).tolist())
+        (subset.names[image], int(k), pairs.marked_objects(row).tolist(), pairs.unmarked_objects(row).tolist())
         for row, (image, k) in enumerate(rows)
     ]
 
@@ -49,28 +49,28 @@ def test_of_an_image_k_is_at_both_ends_and_at_the_quarters_each_once(count, expe
 
 @pytest.mark.parametrize("order", ["reading", "left_right", "nearest"])
 def test_what_is_marked_and_what_is_left_are_the_objects_in_their_order(order):
-    some = scenes(5, 0, 12, 1)
-    for name, k, marked, left in asked(some, order):
-        points = some.points[int(name)]
-        expected = [points[place].tolist() for place in sort_objects(points, order, 30.0)]
-        assert marked == expected[:k]
+    subset = scenes(5, 0, 12, 1)
+    for name, k, marks, left in list_pairs(subset, order):
+        points = subset.points[int(name)]
+        expected = [points[index].tolist() for index in sort_objects(points, order, 30.0)]
+        assert marks == expected[:k]
         assert left == expected[k:]
 
 
 def test_questions_are_the_same_on_every_call():
-    some = scenes(5, 0, 12, 1, 7)
+    subset = scenes(5, 0, 12, 1, 7)
     np.random.seed(1)  # a draw from the global generator would show
-    first = asked(some)
+    first = list_pairs(subset)
     np.random.seed(2)
-    assert asked(some) == first
+    assert list_pairs(subset) == first
 
 
 def test_questions_of_an_image_do_not_depend_on_the_others_or_on_the_order_of_its_objects():
-    some = scenes(5, 0, 12, 1, 7)
-    turned = some.select(np.array([4, 2, 0, 1, 3]))
-    shuffled = dataclasses.replace(turned, points=[each[::-1].copy() for each in turned.points])
-    assert sorted(asked(shuffled), key=str) == sorted(asked(some), key=str)
-    assert asked(some.select(np.array([2]))) == [each for each in asked(some) if each[0] == "2"]
+    subset = scenes(5, 0, 12, 1, 7)
+    permuted = subset.select(np.array([4, 2, 0, 1, 3]))
+    shuffled = dataclasses.replace(permuted, points=[points[::-1].copy() for points in permuted.points])
+    assert sorted(list_pairs(shuffled), key=str) == sorted(list_pairs(subset), key=str)
+    assert list_pairs(subset.select(np.array([2]))) == [pair for pair in list_pairs(subset) if pair[0] == "2"]
 
 
 def test_each_image_has_one_pair_that_is_done():
@@ -82,18 +82,18 @@ def test_each_image_has_one_pair_that_is_done():
 def test_answers_come_in_the_order_of_the_rows_whatever_the_batch(batch):
     pairs, sizes = enumerate_pairs(scenes(5, 0, 12, 1, 2), "reading", 30.0), []
 
-    def ask(places, marked):
-        sizes.append(len(places))
-        last = [each[-1] if len(each) else (-1.0, -1.0) for each in marked]
-        done = [place + len(each) / 100 for place, each in zip(places, marked, strict=True)]
+    def locate(indices, marks):
+        sizes.append(len(indices))
+        last = [points[-1] if len(points) else (-1.0, -1.0) for points in marks]
+        done = [index + len(points) / 100 for index, points in zip(indices, marks, strict=True)]
         return Predictions(np.array(last, dtype=np.float64), np.array(done))
 
     rows = [7, 0, 3, len(pairs) - 1, 4]
-    answers = predict_pairs(ask, pairs, rows, batch)
+    predictions = predict_pairs(locate, pairs, rows, batch)
     assert max(sizes) == min(batch, 5)
     assert sum(sizes) == 5
-    np.testing.assert_allclose(answers.done, [pairs.image[row] + pairs.k[row] / 100 for row in rows])
-    for point, row in zip(answers.points, rows, strict=True):
+    np.testing.assert_allclose(predictions.done, [pairs.image[row] + pairs.k[row] / 100 for row in rows])
+    for point, row in zip(predictions.points, rows, strict=True):
         np.testing.assert_array_equal(point, pairs.marked_objects(row)[-1] if pairs.k[row] else [-1.0, -1.0])
 
 
@@ -107,6 +107,6 @@ def test_the_weights_of_an_images_pairs_are_a_roll_out_s():
 
 def test_no_questions_have_no_answers():
     pairs = enumerate_pairs(scenes(3), "reading", 30.0)
-    nothing = predict_pairs(lambda places, marked: pytest.fail("asked"), pairs, [], 4)
-    assert nothing.points.shape == (0, 2)
-    assert nothing.done.shape == (0,)
+    empty = predict_pairs(lambda indices, marks: pytest.fail("asked"), pairs, [], 4)
+    assert empty.points.shape == (0, 2)
+    assert empty.done.shape == (0,)

@@ -30,7 +30,7 @@ RADIUS, LIMIT = 5.0, 30
 
 
 def scenes(*counts: int, seed: int = 0) -> Scenes:
-    """Objects on a jittered grid, 30 pixels apart, so that none lies within the radius of another."""
+    """Place objects on a jittered grid, 30 pixels apart, so that none lies within the radius of another."""
     rng = np.random.default_rng(seed)
     grid = np.stack(np.meshgrid(np.arange(20, 290, 30), np.arange(20, 190, 30)), -1).reshape(-1, 2)
     return build_scenes(
@@ -44,17 +44,17 @@ MANY = scenes(12, 1, 5, 9, 20, 3, 2, 8)
 class TrueLocator:
     """Knows the truth of some scenes, and says what a subclass makes of it."""
 
-    def __init__(self, some: Scenes) -> None:
-        self.objects = enumerate_pairs(some, "reading", 30.0).objects
+    def __init__(self, images: Scenes) -> None:
+        self.objects = enumerate_pairs(images, "reading", 30.0).objects
 
     def __call__(self, places, marked) -> Predictions:
-        each = [self.one(self.objects[place], list(points)) for place, points in zip(places, marked, strict=True)]
+        results = [self.one(self.objects[place], list(points)) for place, points in zip(places, marked, strict=True)]
         return Predictions(
-            np.array([point for point, _ in each], dtype=np.float64), np.array([done for _, done in each])
+            np.array([point for point, _ in results], dtype=np.float64), np.array([done for _, done in results])
         )
 
     def one(self, objects: np.ndarray, marked: list) -> tuple[np.ndarray, float]:
-        left = [each for each in objects if all(np.hypot(*(each - other)) > 1 for other in marked)]
+        left = [point for point in objects if all(np.hypot(*(point - mark)) > 1 for mark in marked)]
         return self.says(left, marked, float(not left))
 
     def says(self, left: list, marked: list, done: float):
@@ -74,14 +74,15 @@ def scale(radius: float, spacing: float, done=0.5, rollout=0.5, limit=LIMIT, pla
     return Scale(radius, spacing, Thresholds(done, rollout, platt), limit)
 
 
-def judged(kind: type[TrueLocator], some: Scenes = MANY, radius: float = RADIUS, **thresholds) -> dict[str, float]:
-    """Figures, with thresholds of half unless they are given."""
-    pairs = enumerate_pairs(some, "reading", 30.0)
-    locate = kind(some)
-    answers = predict_pairs(locate, pairs, range(len(pairs)), 7)
-    paths = roll_out(locate, range(len(some)), LIMIT, 3)
+def evaluate(kind: type[TrueLocator], images: Scenes = MANY, radius: float = RADIUS, **thresholds) -> dict[str, float]:
+    """Score a locator, with thresholds of half unless they are given."""
+    pairs = enumerate_pairs(images, "reading", 30.0)
+    locate = kind(images)
+    predictions = predict_pairs(locate, pairs, range(len(pairs)), 7)
+    rollouts = roll_out(locate, range(len(images)), LIMIT, 3)
     return score(
-        SplitPredictions(pairs, answers, some.sizes, paths, some.points), scale(radius, some.spacing(), **thresholds)
+        SplitPredictions(pairs, predictions, images.sizes, rollouts, images.points),
+        scale(radius, images.spacing(), **thresholds),
     )
 
 
@@ -90,27 +91,27 @@ def judged(kind: type[TrueLocator], some: Scenes = MANY, radius: float = RADIUS,
 
 @pytest.mark.parametrize("radius", [3.0, 5.0, 40.0])
 def test_figures_of_the_location_are_those_of_a_loop(radius):
-    got, spacing = judged(Noisy, radius=radius), MANY.spacing()
+    result, spacing = evaluate(Noisy, radius=radius), MANY.spacing()
     errors, nearest = [], []
     pairs = enumerate_pairs(MANY, "reading", 30.0)
-    answers = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 1)
-    for (x, y), image, k in zip(answers.points, pairs.image, pairs.k, strict=True):
+    predictions = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 1)
+    for (x, y), image, k in zip(predictions.points, pairs.image, pairs.k, strict=True):
         apart = [math.hypot(x - a, y - b) for a, b in pairs.objects[image][k:]]
         errors += apart[:1]
         nearest += [min(apart)] if apart else []
-    assert got["pixel_error_mean_px"] == pytest.approx(sum(errors) / len(errors))
-    assert got["pixel_error_median_px"] == pytest.approx(np.median(errors))
-    assert got["pixel_error_spacing"] == pytest.approx(np.median(errors) / spacing)
-    assert got["pixel_error_p90_px"] == pytest.approx(np.percentile(errors, 90))
+    assert result["pixel_error_mean_px"] == pytest.approx(sum(errors) / len(errors))
+    assert result["pixel_error_median_px"] == pytest.approx(np.median(errors))
+    assert result["pixel_error_spacing"] == pytest.approx(np.median(errors) / spacing)
+    assert result["pixel_error_p90_px"] == pytest.approx(np.percentile(errors, 90))
     for name, values, within in (
         ("hit", errors, radius),
         ("hit_any", nearest, radius),
         ("hit_half_spacing", errors, spacing / 2),
         ("hit_any_half_spacing", nearest, spacing / 2),
     ):
-        assert got[name] == pytest.approx(sum(value < within for value in values) / len(values))
-    assert got["order_gap"] == pytest.approx(got["hit_any"] - got["hit"])
-    assert 0 < got["hit"] < got["hit_any"]
+        assert result[name] == pytest.approx(sum(value < within for value in values) / len(values))
+    assert result["order_gap"] == pytest.approx(result["hit_any"] - result["hit"])
+    assert 0 < result["hit"] < result["hit_any"]
 
 
 @pytest.mark.parametrize("threshold", [0.2, 0.5, 0.7])
@@ -118,64 +119,64 @@ def test_figures_of_the_done_signal_are_those_of_scikit_learn(threshold):
     pairs = enumerate_pairs(MANY, "reading", 30.0)
     signal = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 5).done
     done, border = pairs.done, pairs.k >= pairs.count - 1
-    got = judged(Noisy, done=threshold, rollout=0.6)
-    assert got["done_stops"] == pytest.approx(oracle.recall_score(done, signal >= 0.6))
-    assert got["done_ap"] == pytest.approx(oracle.average_precision_score(done, signal))
-    assert got["done_ap_border"] == pytest.approx(oracle.average_precision_score(done[border], signal[border]))
+    result = evaluate(Noisy, done=threshold, rollout=0.6)
+    assert result["done_stops"] == pytest.approx(oracle.recall_score(done, signal >= 0.6))
+    assert result["done_ap"] == pytest.approx(oracle.average_precision_score(done, signal))
+    assert result["done_ap_border"] == pytest.approx(oracle.average_precision_score(done[border], signal[border]))
     as_in_a_roll_out = [  # of N + 1 questions about an image one is done, and its other pairs stand for the rest
         1 / (n + 1) if k == n else n / (n + 1) / sum(other < n for other in pairs.k[pairs.image == image])
         for image, k, n in zip(pairs.image, pairs.k, pairs.count, strict=True)
     ]
-    assert got["done_brier"] == pytest.approx(oracle.brier_score_loss(done, signal, sample_weight=as_in_a_roll_out))
-    assert got["done_f1"] == pytest.approx(oracle.f1_score(done, signal >= threshold))
-    assert got["done_precision"] == pytest.approx(oracle.precision_score(done, signal >= threshold))
-    assert got["done_recall"] == pytest.approx(oracle.recall_score(done, signal >= threshold))
+    assert result["done_brier"] == pytest.approx(oracle.brier_score_loss(done, signal, sample_weight=as_in_a_roll_out))
+    assert result["done_f1"] == pytest.approx(oracle.f1_score(done, signal >= threshold))
+    assert result["done_precision"] == pytest.approx(oracle.precision_score(done, signal >= threshold))
+    assert result["done_recall"] == pytest.approx(oracle.recall_score(done, signal >= threshold))
     table = oracle.confusion_matrix(done, signal >= 0.5, normalize="true")
-    assert (got["done_not_wanted"], got["done_at_half"]) == pytest.approx((table[0, 1], table[1, 1]))
-    assert got["done_prevalence"] == pytest.approx(8 / len(pairs))
-    assert got["done_prevalence_border"] == 0.5  # every image has objects
-    assert got["done_ap_border"] != pytest.approx(got["done_ap"])
+    assert (result["done_not_wanted"], result["done_at_half"]) == pytest.approx((table[0, 1], table[1, 1]))
+    assert result["done_prevalence"] == pytest.approx(8 / len(pairs))
+    assert result["done_prevalence_border"] == 0.5  # every image has objects
+    assert result["done_ap_border"] != pytest.approx(result["done_ap"])
 
 
 def test_figures_of_the_roll_outs_are_those_of_a_loop():
-    got = judged(Noisy, rollout=0.9, radius=8.0)
-    errors, scores, visits, matched, again, endless = [], [], 0, 0, 0, 0
-    for path, objects in zip(roll_out(Noisy(MANY), range(8), LIMIT, 8, threshold=0.9), MANY.points, strict=True):
-        errors.append(len(path.points) - len(objects))
+    result = evaluate(Noisy, rollout=0.9, radius=8.0)
+    errors, scores, visits, hits, repeats, endless = [], [], 0, 0, 0, 0
+    for rollout, objects in zip(roll_out(Noisy(MANY), range(8), LIMIT, 8, threshold=0.9), MANY.points, strict=True):
+        errors.append(len(rollout.points) - len(objects))
         scores.append(1 - min(1, abs(errors[-1]) / len(objects)))
-        visits += len(path.points)
-        endless += len(path.done) == len(path.points)
+        visits += len(rollout.points)
+        endless += len(rollout.done) == len(rollout.points)
         taken: set[int] = set()
-        for point in path.points:
+        for point in rollout.points:
             within = [place for place in range(len(objects)) if math.dist(objects[place], point) < 8]
             free = [place for place in within if place not in taken]
             taken |= set(sorted(free, key=lambda place: math.dist(objects[place], point))[:1])
-            matched += bool(free)
-            again += bool(within) and not free
-    assert got["count_error"] == pytest.approx(np.mean(np.abs(errors)))
-    assert got["count_rmse"] == pytest.approx(np.mean(np.square(errors)) ** 0.5)
-    assert got["count_bias"] == pytest.approx(np.mean(errors))
-    assert got["count_score"] == pytest.approx(np.mean(scores))
-    assert got["rollout_precision"] == pytest.approx(matched / visits)
-    assert got["rollout_recall"] == pytest.approx(matched / 60)
-    assert got["rollout_f1"] == pytest.approx(2 / (visits / matched + 60 / matched))
-    assert got["rollout_duplicates"] == pytest.approx(again / visits)
-    assert got["rollout_endless"] == endless / 8
-    assert min(matched, again) > 0
+            hits += bool(free)
+            repeats += bool(within) and not free
+    assert result["count_error"] == pytest.approx(np.mean(np.abs(errors)))
+    assert result["count_rmse"] == pytest.approx(np.mean(np.square(errors)) ** 0.5)
+    assert result["count_bias"] == pytest.approx(np.mean(errors))
+    assert result["count_score"] == pytest.approx(np.mean(scores))
+    assert result["rollout_precision"] == pytest.approx(hits / visits)
+    assert result["rollout_recall"] == pytest.approx(hits / 60)
+    assert result["rollout_f1"] == pytest.approx(2 / (visits / hits + 60 / hits))
+    assert result["rollout_duplicates"] == pytest.approx(repeats / visits)
+    assert result["rollout_endless"] == endless / 8
+    assert min(hits, repeats) > 0
 
 
-def worth(paths, truths, threshold: float) -> tuple[float, float]:
-    """F1 of the visits until a threshold, by hand, and how far counts are off."""
-    matched = visits = off = 0
-    for path, objects in zip(paths, truths, strict=True):
-        points, free = path.points[: path.count(threshold)], list(map(tuple, objects.tolist()))
+def score_by_hand(rollouts, truths, threshold: float) -> tuple[float, float]:
+    """Compute the F1 of the visits until a threshold, and how far counts are off."""
+    hits = visits = off = 0
+    for rollout, objects in zip(rollouts, truths, strict=True):
+        points, free = rollout.points[: rollout.count(threshold)], list(map(tuple, objects.tolist()))
         for x, y in points.tolist():
-            near = [each for each in free if math.dist(each, (x, y)) < RADIUS]
+            near = [point for point in free if math.dist(point, (x, y)) < RADIUS]
             if near:
-                free.remove(min(near, key=lambda each: math.dist(each, (x, y))))
-                matched += 1
+                free.remove(min(near, key=lambda point: math.dist(point, (x, y))))
+                hits += 1
         visits, off = visits + len(points), off + abs(len(points) - len(objects))
-    return 2 * matched / max(visits + sum(map(len, truths)), 1), -off
+    return 2 * hits / max(visits + sum(map(len, truths)), 1), -off
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -183,13 +184,15 @@ def test_no_threshold_is_better_than_the_chosen_one_and_none_as_good_has_more_ro
     rng = np.random.default_rng(seed)
     truths = [rng.uniform(0, 40, (n, 2)) for n in rng.integers(0, 9, 5)]
     levels = (10, 1000)[seed % 2]
-    paths = [Rollout(rng.uniform(0, 40, (12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in truths]
-    chosen = rollout_threshold(paths, truths, RADIUS)
-    signals = np.unique(np.concatenate([path.done for path in paths]))
-    tried = {value: worth(paths, truths, value) for value in [*signals, 2.0]}  # each stands for all down to the next
+    rollouts = [Rollout(rng.uniform(0, 40, (12, 2)), np.round(rng.random(12) ** 3 * levels) / levels) for _ in truths]
+    chosen = rollout_threshold(rollouts, truths, RADIUS)
+    signals = np.unique(np.concatenate([rollout.done for rollout in rollouts]))
+    tried = {
+        value: score_by_hand(rollouts, truths, value) for value in [*signals, 2.0]
+    }  # each stands for all down to the next
     best = max(tried.values())
-    assert worth(paths, truths, chosen) == best
-    changes = [low for low in signals if any(low in np.maximum.accumulate(path.done) for path in paths)]
+    assert score_by_hand(rollouts, truths, chosen) == best
+    changes = [low for low in signals if any(low in np.maximum.accumulate(rollout.done) for rollout in rollouts)]
     rooms = {(low, high): high - low for low, high in itertools.pairwise(changes) if tried[high] == best}
     if rooms:
         widest = max(rooms.values())
@@ -197,49 +200,49 @@ def test_no_threshold_is_better_than_the_chosen_one_and_none_as_good_has_more_ro
 
 
 def far(count: int) -> np.ndarray:
-    """Objects that nobody hits, so that only counts tell thresholds apart."""
+    """Place objects that nobody hits, so that only counts tell thresholds apart."""
     return np.full((count, 2), 1e3)
 
 
 @pytest.mark.parametrize("signal", [0.0, 0.02, 1.0])
 @pytest.mark.parametrize(("counts", "ends"), [([0, 0], True), ([12, 12], False), ([1, 2], True), ([10, 11], False)])
 def test_of_a_signal_that_is_always_the_same_the_threshold_ends_all_or_none(signal, counts, ends):
-    paths = [Rollout(np.zeros((12, 2)), np.full(12, signal))] * 2
-    threshold = rollout_threshold(paths, [far(count) for count in counts], RADIUS)
+    rollouts = [Rollout(np.zeros((12, 2)), np.full(12, signal))] * 2
+    threshold = rollout_threshold(rollouts, [far(count) for count in counts], RADIUS)
     assert math.isfinite(threshold)
-    assert [path.count(threshold) for path in paths] == [0 if ends else 12] * 2
+    assert [rollout.count(threshold) for rollout in rollouts] == [0 if ends else 12] * 2
 
 
 def test_a_hit_is_worth_more_than_a_count_that_is_less_wrong():
     """By the count alone a young network, which would run on, ends every roll-out at once, and all figures are 0."""
-    path = Rollout(np.zeros((12, 2)), np.full(12, 0.02))
-    assert path.count(rollout_threshold([path], [np.zeros((1, 2))], RADIUS)) == 12
+    rollout = Rollout(np.zeros((12, 2)), np.full(12, 0.02))
+    assert rollout.count(rollout_threshold([rollout], [np.zeros((1, 2))], RADIUS)) == 12
 
 
 @pytest.mark.parametrize(("signal", "count", "tied"), [([0.1, 0.1, 0.5], 1, 0.1), ([0.1, 0.5, 0.2], 2, 0.6)])
 def test_on_a_tie_neither_all_nor_none_is_ended(signal, count, tied):
-    path, truths = Rollout(np.zeros((3, 2)), np.array(signal)), [far(count)]
-    assert worth([path], truths, tied) == worth([path], truths, 0.3) == (0, -1)
-    assert rollout_threshold([path], truths, RADIUS) == pytest.approx(0.3)
+    rollout, truths = Rollout(np.zeros((3, 2)), np.array(signal)), [far(count)]
+    assert score_by_hand([rollout], truths, tied) == score_by_hand([rollout], truths, 0.3) == (0, -1)
+    assert rollout_threshold([rollout], truths, RADIUS) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("low", [0.3, np.nextafter(0.3, 1)])  # half-way is rounded up, and down
 def test_between_neighbouring_numbers_the_threshold_is_above_the_lower_one(low):
-    path = Rollout(np.zeros((4, 2)), np.array([low, low, np.nextafter(low, 1), 0.9]))
-    assert path.count(rollout_threshold([path], [far(2)], RADIUS)) == 2
+    rollout = Rollout(np.zeros((4, 2)), np.array([low, low, np.nextafter(low, 1), 0.9]))
+    assert rollout.count(rollout_threshold([rollout], [far(2)], RADIUS)) == 2
 
 
 def test_how_training_balances_done_does_not_change_the_brier_score():
     """A weight or a share of the done pairs moves and stretches the signal's logit, and calibration undoes that."""
     pairs = enumerate_pairs(MANY, "reading", 30.0)
-    answers = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 5)
-    logits = special.logit(np.clip(answers.done, 0.02, 0.98))
+    predictions = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 5)
+    logits = special.logit(np.clip(predictions.done, 0.02, 0.98))
     scores = []
     for slope, offset in ((1.0, 0.0), (0.5, 2.0), (1.5, -3.0)):
-        said = Predictions(answers.points, special.expit(slope * logits + offset))
-        platt = done_scaling(pairs, said)
-        got = score(SplitPredictions(pairs, said, MANY.sizes, [], []), scale(RADIUS, 30.0, platt=platt))
-        scores.append(got["done_brier"])
+        scaled = Predictions(predictions.points, special.expit(slope * logits + offset))
+        platt = done_scaling(pairs, scaled)
+        result = score(SplitPredictions(pairs, scaled, MANY.sizes, [], []), scale(RADIUS, 30.0, platt=platt))
+        scores.append(result["done_brier"])
     assert scores[1:] == pytest.approx(scores[:1] * 2, abs=1e-4)
     share = np.average(pairs.done, weights=pairs.weight)
     assert 0 < scores[0] < share * (1 - share)  # better than always saying the share
@@ -258,14 +261,14 @@ def test_a_question_s_threshold_has_room_on_both_sides():
 
 
 def test_of_perfect_answers_all_figures_are_perfect():
-    got = judged(TrueLocator)
+    result = evaluate(TrueLocator)
     ones = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "done_ap", "done_ap_border", "done_f1")
     ones += ("done_at_half", "done_stops", "count_score", "rollout_precision", "rollout_recall", "rollout_f1")
     zeros = ("pixel_error_mean_px", "pixel_error_p90_px", "order_gap", "done_brier", "done_not_wanted", "count_error")
     zeros += ("count_rmse", "count_bias", "rollout_duplicates", "rollout_endless", "rollout_empty")
-    assert {name: got[name] for name in ones} == dict.fromkeys(ones, 1.0)
-    assert {name: got[name] for name in zeros} == dict.fromkeys(zeros, 0.0)
-    assert got["prediction_spread"] == pytest.approx(1)
+    assert {name: result[name] for name in ones} == dict.fromkeys(ones, 1.0)
+    assert {name: result[name] for name in zeros} == dict.fromkeys(zeros, 0.0)
+    assert result["prediction_spread"] == pytest.approx(1)
 
 
 class Never(TrueLocator):
@@ -274,23 +277,23 @@ class Never(TrueLocator):
 
 
 def test_who_never_says_done_is_right_on_most_pairs_and_yet_gets_nothing_for_it():
-    counts = [len(each) for each in MANY.points]
+    counts = [len(points) for points in MANY.points]
     every = [k == n for n in counts for k in range(n + 1)]  # k uniform, as the notes have it
     assert 1 - np.mean(every) > 0.88
-    got = judged(Never)
-    assert got["done_recall"] == got["done_at_half"] == got["done_f1"] == 0
-    assert got["done_ap"] == pytest.approx(got["done_prevalence"])
-    assert got["done_ap_border"] == pytest.approx(got["done_prevalence_border"])
-    assert got["rollout_endless"] == 1
-    assert got["count_bias"] == pytest.approx(LIMIT - np.mean(counts))
+    result = evaluate(Never)
+    assert result["done_recall"] == result["done_at_half"] == result["done_f1"] == 0
+    assert result["done_ap"] == pytest.approx(result["done_prevalence"])
+    assert result["done_ap_border"] == pytest.approx(result["done_prevalence_border"])
+    assert result["rollout_endless"] == 1
+    assert result["count_bias"] == pytest.approx(LIMIT - np.mean(counts))
 
 
 def test_a_chosen_threshold_hides_it_from_recall_but_not_from_the_rest():
     pairs = enumerate_pairs(MANY, "reading", 30.0)
     threshold = done_threshold(pairs, predict_pairs(Never(MANY), pairs, range(len(pairs)), 9))
-    got = judged(Never, done=threshold)
-    assert got["done_recall"] == 1
-    assert (got["done_at_half"], got["done_ap"]) == (0, pytest.approx(got["done_prevalence"]))
+    result = evaluate(Never, done=threshold)
+    assert result["done_recall"] == 1
+    assert (result["done_at_half"], result["done_ap"]) == (0, pytest.approx(result["done_prevalence"]))
 
 
 class LastAgain(TrueLocator):
@@ -302,10 +305,10 @@ class LastAgain(TrueLocator):
 
 def test_who_counts_right_and_always_hits_one_object_that_is_left_does_not_win():
     """Single questions and counts, which know nothing of each other, would call this perfect."""
-    got = judged(LastAgain)
-    assert got["hit_any"] == got["count_score"] == 1
-    assert got["rollout_f1"] < 0.3
-    assert got["rollout_duplicates"] > 0.7
+    result = evaluate(LastAgain)
+    assert result["hit_any"] == result["count_score"] == 1
+    assert result["rollout_f1"] < 0.3
+    assert result["rollout_duplicates"] > 0.7
 
 
 class Always(TrueLocator):
@@ -314,16 +317,16 @@ class Always(TrueLocator):
 
 
 def test_who_always_says_done_visits_nothing():
-    got = judged(Always)
-    assert got["rollout_empty"] == got["done_not_wanted"] == got["done_recall"] == 1
-    assert got["count_score"] == got["rollout_f1"] == got["rollout_duplicates"] == 0
-    assert got["hit"] == 1
+    result = evaluate(Always)
+    assert result["rollout_empty"] == result["done_not_wanted"] == result["done_recall"] == 1
+    assert result["count_score"] == result["rollout_f1"] == result["rollout_duplicates"] == 0
+    assert result["hit"] == 1
 
 
 def test_an_image_without_objects_is_rightly_left_at_once():
-    assert judged(TrueLocator, scenes(0, 3))["rollout_empty"] == 0
-    assert judged(Always, scenes(0, 0, 3))["rollout_empty"] == 1
-    assert judged(Always, scenes(0, 0, 3))["count_score"] == pytest.approx(2 / 3)
+    assert evaluate(TrueLocator, scenes(0, 3))["rollout_empty"] == 0
+    assert evaluate(Always, scenes(0, 0, 3))["rollout_empty"] == 1
+    assert evaluate(Always, scenes(0, 0, 3))["count_score"] == pytest.approx(2 / 3)
 
 
 class Repeating(TrueLocator):
@@ -333,16 +336,16 @@ class Repeating(TrueLocator):
         return left[0] + np.array([0.5, 0.0]) if left else np.zeros(2), done
 
     def one(self, objects, marked):
-        left = [each for each in objects if all(np.hypot(*(each - other)) > 0.4 for other in marked)]
+        left = [point for point in objects if all(np.hypot(*(point - mark)) > 0.4 for mark in marked)]
         return self.says(left, marked, float(not left))
 
 
 def test_a_roll_out_that_repeats_a_point_shows_where_hits_are_perfect():
-    got = judged(Repeating)
-    assert got["hit"] == got["done_ap"] == 1
-    assert got["rollout_recall"] == pytest.approx(8 / 60)  # one in each image
-    assert got["rollout_duplicates"] == pytest.approx(1 - 1 / LIMIT)
-    assert got["rollout_precision"] == pytest.approx(1 / LIMIT)
+    result = evaluate(Repeating)
+    assert result["hit"] == result["done_ap"] == 1
+    assert result["rollout_recall"] == pytest.approx(8 / 60)  # one in each image
+    assert result["rollout_duplicates"] == pytest.approx(1 - 1 / LIMIT)
+    assert result["rollout_precision"] == pytest.approx(1 / LIMIT)
 
 
 class Last(TrueLocator):
@@ -351,11 +354,11 @@ class Last(TrueLocator):
 
 
 def test_who_names_another_object_that_is_left_hits_in_no_order():
-    got = judged(Last, scenes(12, 9, 7))
+    result = evaluate(Last, scenes(12, 9, 7))
     last = 3 / 15  # of the pairs with objects left, those with one
-    assert got["hit"] == pytest.approx(last)
-    assert got["hit_any"] == got["rollout_f1"] == 1
-    assert got["order_gap"] == pytest.approx(1 - last)
+    assert result["hit"] == pytest.approx(last)
+    assert result["hit_any"] == result["rollout_f1"] == 1
+    assert result["order_gap"] == pytest.approx(1 - last)
 
 
 class Marked(TrueLocator):
@@ -364,7 +367,7 @@ class Marked(TrueLocator):
 
 
 def test_an_object_that_is_marked_is_no_hit():
-    assert judged(Marked)["hit_any"] == 0
+    assert evaluate(Marked)["hit_any"] == 0
 
 
 class Middle(TrueLocator):
@@ -373,20 +376,20 @@ class Middle(TrueLocator):
 
 
 def test_who_always_names_one_point_has_no_spread():
-    got = judged(Middle)
-    assert got["prediction_spread"] == 0
-    assert 0.9 < judged(Noisy)["prediction_spread"] < 1.2
+    result = evaluate(Middle)
+    assert result["prediction_spread"] == 0
+    assert 0.9 < evaluate(Noisy)["prediction_spread"] < 1.2
 
 
 def test_spread_counts_a_large_image_as_a_small_one():
     pairs = enumerate_pairs(MANY, "reading", 30.0)
-    larger = [each * (1 + 9 * (place % 2)) for place, each in enumerate(pairs.objects)]
-    answers, spread = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9), []
+    larger = [points * (1 + 9 * (index % 2)) for index, points in enumerate(pairs.objects)]
+    predictions, spread = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9), []
     for factor, ordered in ((np.ones(8), pairs.objects), (1 + 9 * (np.arange(8) % 2), larger)):
-        said = Predictions(answers.points * factor[pairs.image][:, None], answers.done)
+        scaled = Predictions(predictions.points * factor[pairs.image][:, None], predictions.done)
         asked = Pairs(pairs.image, pairs.k, ordered)
-        got = score(SplitPredictions(asked, said, MANY.sizes * factor[:, None], [], []), scale(5.0, 30.0))
-        spread.append(got["prediction_spread"])
+        result = score(SplitPredictions(asked, scaled, MANY.sizes * factor[:, None], [], []), scale(5.0, 30.0))
+        spread.append(result["prediction_spread"])
     assert spread[0] == pytest.approx(spread[1])
 
 
@@ -395,12 +398,12 @@ def test_spread_counts_a_large_image_as_a_small_one():
 
 def test_at_the_radius_there_is_no_hit():
     pairs = Pairs(np.zeros(1, int), np.zeros(1, int), [np.array([[10.0, 10.0]])])
-    path = Rollout(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
+    rollout = Rollout(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
 
     def at(radius: float, spacing: float) -> dict[str, float]:
-        answers = Predictions(path.points, np.zeros(1))
+        predictions = Predictions(rollout.points, np.zeros(1))
         return score(
-            SplitPredictions(pairs, answers, SIZE[None], [path], pairs.objects), scale(radius, spacing, limit=3)
+            SplitPredictions(pairs, predictions, SIZE[None], [rollout], pairs.objects), scale(radius, spacing, limit=3)
         )
 
     names = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "rollout_precision", "rollout_recall")
@@ -409,39 +412,41 @@ def test_at_the_radius_there_is_no_hit():
 
 
 def test_the_order_of_the_images_changes_nothing():
-    before = judged(Noisy)
+    before = evaluate(Noisy)
     turned = MANY.select(np.array([3, 7, 0, 5, 1, 6, 2, 4]))
-    assert judged(Noisy, turned) == pytest.approx(before)
+    assert evaluate(Noisy, turned) == pytest.approx(before)
 
 
 def test_roll_outs_that_ended_at_the_threshold_have_the_figures_of_whole_ones():
     pairs, locate = enumerate_pairs(MANY, "reading", 30.0), Noisy(MANY)
-    answers = predict_pairs(locate, pairs, range(len(pairs)), 7)
+    predictions = predict_pairs(locate, pairs, range(len(pairs)), 7)
     ended = roll_out(locate, range(8), LIMIT, 8, threshold=0.9)
     same = scale(RADIUS, MANY.spacing(), rollout=0.9)
-    assert score(SplitPredictions(pairs, answers, MANY.sizes, ended, MANY.points), same) == judged(Noisy, rollout=0.9)
+    assert score(SplitPredictions(pairs, predictions, MANY.sizes, ended, MANY.points), same) == evaluate(
+        Noisy, rollout=0.9
+    )
 
 
 @pytest.mark.parametrize("counts", [(0,), (0, 0), (1,), (2,), (0, 1, 2), (1, 1)])
 @pytest.mark.parametrize("kind", [TrueLocator, Noisy, Never, Always, Middle])
 def test_whatever_there_is_the_figures_are_the_same_ones_and_finite(counts, kind):
-    some = scenes(*counts)
-    got = judged(kind, some)
-    assert list(got) == list(judged(TrueLocator))
-    assert all(type(value) is float and math.isfinite(value) for value in got.values())
+    images = scenes(*counts)
+    result = evaluate(kind, images)
+    assert list(result) == list(evaluate(TrueLocator))
+    assert all(type(value) is float and math.isfinite(value) for value in result.values())
 
 
 @pytest.mark.parametrize("place", [0.1, 33.3, 77.7, 123.4])  # their means are not always they, to the last digit
 def test_objects_that_are_all_in_one_place_ask_for_no_spread(place):
     ordered = [np.full((1, 2), place, np.float32)] * 7
     pairs = Pairs(np.arange(7), np.zeros(7, int), ordered)
-    answers = Predictions(np.arange(14.0).reshape(7, 2), np.zeros(7))
-    got = score(SplitPredictions(pairs, answers, np.tile(SIZE, (7, 1)), [], []), scale(5.0, 0.0))
-    assert got["prediction_spread"] == 1
+    predictions = Predictions(np.arange(14.0).reshape(7, 2), np.zeros(7))
+    result = score(SplitPredictions(pairs, predictions, np.tile(SIZE, (7, 1)), [], []), scale(5.0, 0.0))
+    assert result["prediction_spread"] == 1
 
 
 def test_the_done_threshold_is_the_best_on_its_pairs():
     pairs = enumerate_pairs(MANY, "reading", 30.0)
-    answers = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9)
-    best = max(oracle.f1_score(pairs.done, answers.done >= level) for level in np.unique(answers.done))
-    assert oracle.f1_score(pairs.done, answers.done >= done_threshold(pairs, answers)) == best
+    predictions = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9)
+    best = max(oracle.f1_score(pairs.done, predictions.done >= level) for level in np.unique(predictions.done))
+    assert oracle.f1_score(pairs.done, predictions.done >= done_threshold(pairs, predictions)) == best

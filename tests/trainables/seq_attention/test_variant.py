@@ -97,7 +97,7 @@ class OnValidationAlone(type(build())):
         return {**values, "loss": values["pixel_error_mean_px"] / 100 + brier}
 
 
-def trained(kind, done_weight: float) -> tuple[dict[str, torch.Tensor], list[dict]]:
+def train_twice(kind, done_weight: float) -> tuple[dict[str, torch.Tensor], list[dict]]:
     variant = build(done_weight=done_weight)
     variant.__class__ = kind
     loop = Loop(variant, OBJECTIVE)
@@ -107,12 +107,12 @@ def trained(kind, done_weight: float) -> tuple[dict[str, torch.Tensor], list[dic
 
 def test_a_done_weight_on_validation_alone_changes_no_gradient_and_here_it_does():
     """The notes' fix of weighing done three times was in the branch that only validation ran."""
-    (published, losses), (published_3, losses_3) = (trained(OnValidationAlone, weight) for weight in (1.0, 3.0))
+    (published, losses), (published_3, losses_3) = (train_twice(OnValidationAlone, weight) for weight in (1.0, 3.0))
     assert all(torch.equal(published[name], published_3[name]) for name in published)
     for before, after in zip(losses, losses_3, strict=True):
         assert before["health/grad_norm"] == after["health/grad_norm"]
         assert before["val/loss"] < after["val/loss"]  # what the published early stopping looked at
-    (ours, reports), (ours_3, reports_3) = (trained(type(build()), weight) for weight in (1.0, 3.0))
+    (ours, reports), (ours_3, reports_3) = (train_twice(type(build()), weight) for weight in (1.0, 3.0))
     assert not any(torch.equal(ours[name], ours_3[name]) for name in ours if name.endswith("weight"))
     assert reports[0]["health/grad_norm"] != reports_3[0]["health/grad_norm"]
 
@@ -130,8 +130,8 @@ def test_pairs_with_nothing_left_move_no_location():
     variant = build(p_done=0.99, hardness=0.0, done_weight=0.0)
     batch = next(batch for epoch in range(20) for batch in variant.batches(epoch) if batch.done.all())
     variant.step(batch, 0).loss.backward()
-    for each in variant.net.location.parameters():
-        assert each.grad is None or not each.grad.any()
+    for parameter in variant.net.location.parameters():
+        assert parameter.grad is None or not parameter.grad.any()
 
 
 # -- losses ------------------------------------------------------------------------------------------------------
@@ -170,7 +170,7 @@ def test_statistics_of_batches_are_averaged_over_processes_before_anything_is_as
 
     class Recording(Processes):
         def average_buffers(self, modules):
-            asked.append([type(each).__name__ for each in modules])
+            asked.append([type(parameter).__name__ for parameter in modules])
 
     build(processes=Recording()).evaluate("val")
     assert asked == [["Network"]]
@@ -203,11 +203,11 @@ def work(processes: Processes, _folder: Path) -> dict:
 def test_two_processes_compute_what_one_does(tmp_path):
     """In `separate`, one of the two has all rows that teach done: a mean of each part's mean would be another loss."""
     gradients, report = first_gradients(build(**TOGETHER)), Loop(build(**TOGETHER), OBJECTIVE).run_epoch()
-    assert sum(float(each.abs().max()) > 1e-4 for each in gradients) > 10
-    for found in run_group(work, 2, tmp_path):
+    assert sum(float(parameter.abs().max()) > 1e-4 for parameter in gradients) > 10
+    for result in run_group(work, 2, tmp_path):
         for key in ("val/pixel_error_mean_px", "val/done_ap", "val/count_error", "raw/location", "health/grad_norm"):
-            assert found["report"][key] == pytest.approx(report[key], rel=1e-3, abs=1e-6), key
-        for mine, whole in zip(found["gradients"], gradients, strict=True):
+            assert result["report"][key] == pytest.approx(report[key], rel=1e-3, abs=1e-6), key
+        for mine, whole in zip(result["gradients"], gradients, strict=True):
             torch.testing.assert_close(mine, whole, rtol=1e-4, atol=1e-6)
 
 
@@ -216,16 +216,16 @@ def test_two_processes_compute_what_one_does(tmp_path):
 
 @pytest.mark.parametrize("target", ["ordered", "nearest_unmarked"])
 def test_pictures_of_a_few_images_show_two_answers_and_a_roll_out(target):
-    found = build(target=target, data={"val_size": 24}).panels()
-    assert set(found) == {f"image_{index + 1}" for index in range(panels.COUNT)}
-    for picture in found.values():
+    result = build(target=target, data={"val_size": 24}).panels()
+    assert set(result) == {f"image_{index + 1}" for index in range(panels.COUNT)}
+    for picture in result.values():
         assert picture.dtype == np.uint8
         assert picture.shape[1] > 2 * drawing.SIDE  # three, of which a tall image makes narrower ones
 
 
 def test_facts_are_what_counting_with_an_export_needs():
     facts = build().describe()
-    counts = [len(each) for each in build().splits["train"].points]
+    counts = [len(parameter) for parameter in build().splits["train"].points]
     assert facts["rollout_limit"] == max(8, -(-3 * max(counts) // 2))
     assert facts["hit_radius_px"] == Data(**DATA).radius == 5
 

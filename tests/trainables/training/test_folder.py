@@ -43,7 +43,7 @@ class Killed(BaseException):
 
 
 def killing(after):
-    """A function that does half of its work and is killed, the `after`-th time that it is called."""
+    """Make a function that is killed half-way the `after`-th time that it is called."""
     calls = []
 
     def wrap(work):

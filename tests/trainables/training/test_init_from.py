@@ -24,7 +24,7 @@ SCORE = Objective((Goal("val/score"),))
 
 @pytest.fixture
 def curves(tmp_path):
-    """An export of the curves."""
+    """Write an export of the curves."""
     entry = variants.load("benchmarks.curves")
     folder = tmp_path / "curves"
     folder.mkdir()
@@ -35,7 +35,7 @@ def curves(tmp_path):
 
 @pytest.fixture
 def masks(tmp_path):
-    """A folder that says that it is an export of mask_st with a mask on a grid of 16 pixels."""
+    """Write a folder that claims to be an export of mask_st with a mask on a grid of 16 pixels."""
     entry = variants.load("mask_st")
     folder = tmp_path / "masks"
     folder.mkdir()

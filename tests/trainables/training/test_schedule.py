@@ -29,7 +29,7 @@ def factors(stages, warmup, per_epoch=1):
 
 
 def by_torch(epochs, warmup):
-    """The same, for whole epochs and one stage, from torch's own schedulers."""
+    """Compute the same for whole epochs and one stage, with torch's own schedulers."""
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     rising = LinearLR(optimizer, start_factor=1 / warmup, total_iters=warmup - 1)
     falling = CosineAnnealingLR(optimizer, T_max=epochs - warmup)

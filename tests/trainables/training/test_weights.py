@@ -15,7 +15,7 @@ from trainables.training.weights import load_modules
 
 @pytest.fixture
 def export(tmp_path):
-    """A folder with the weights of a linear model after two epochs, and what validation said of them."""
+    """Write a folder with the weights of a linear model after two epochs; returns it with their validation metrics."""
     loop = linear_loop(epochs=2)
     loop.run_epoch()
     loop.run_epoch()

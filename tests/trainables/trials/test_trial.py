@@ -19,7 +19,7 @@ def task(tmp_path):
 
 
 def actor(task, number=0, **params) -> Trial:
-    """The trainable as Ray would have set it up."""
+    """Make the trainable as Ray sets it up."""
     made = object.__new__(Trial)
     made.setup({"trial": number, "params": params}, task)
     return made

@@ -57,7 +57,7 @@ def crop(windows: Tensor) -> Tensor:
 
 
 def misplaced(images: Tensor, targets: Tensor) -> float:
-    """The share of pixels whose image, a copy of the target, says something else; without those near an edge."""
+    """Count the share of pixels where image and target, its copy, differ; without those near an edge."""
     highest = torch.nn.functional.max_pool2d(targets, 5, stride=1, padding=2)
     lowest = -torch.nn.functional.max_pool2d(-targets, 5, stride=1, padding=2)
     flat = (highest == lowest)[..., 2:-2, 2:-2]
@@ -126,8 +126,8 @@ def test_a_warp_is_what_numpy_and_scipy_make_of_the_same_positions():
     for row in range(4):
         shift = basis @ draws.nodes[row].double().numpy() @ basis.T
         x, y = np.tensordot(draws.maps[row].double().numpy(), plane, 1) + shift + (side() - 1) / 2
-        wanted = cubic(windows[row, 0].double().numpy(), y, x)
-        np.testing.assert_allclose(images[row, 0], wanted, atol=1e-3)
+        expected = cubic(windows[row, 0].double().numpy(), y, x)
+        np.testing.assert_allclose(images[row, 0], expected, atol=1e-3)
         nearest = ndimage.map_coordinates(ignored[row, 0].double().numpy(), [y, x], order=0, mode="mirror")
         assert (targets[row, 0].numpy() == nearest).mean() > 0.999  # but for ties
 
@@ -143,9 +143,9 @@ def test_a_still_warp_is_the_middle_of_the_window():
 def test_quarter_turns_are_exact(degrees, quarters):
     windows = noise()
     images, targets = augment.warp(windows, windows, turned(degrees), TILE)
-    wanted = torch.rot90(crop(windows), quarters, (2, 3))
-    torch.testing.assert_close(images, wanted, atol=1e-3, rtol=0)
-    torch.testing.assert_close(targets, wanted)
+    expected = torch.rot90(crop(windows), quarters, (2, 3))
+    torch.testing.assert_close(images, expected, atol=1e-3, rtol=0)
+    torch.testing.assert_close(targets, expected)
 
 
 def test_flips_are_exact():
@@ -156,8 +156,8 @@ def test_flips_are_exact():
     for row in range(40):
         axis = int(draws.maps[row, 1, 1] < 0)  # upside down
         directions.add(axis)
-        wanted = crop(windows[row : row + 1]).flip(2 if axis else 3)
-        torch.testing.assert_close(images[row : row + 1], wanted, atol=1e-3, rtol=0)
+        expected = crop(windows[row : row + 1]).flip(2 if axis else 3)
+        torch.testing.assert_close(images[row : row + 1], expected, atol=1e-3, rtol=0)
     assert directions == {0, 1}
 
 

@@ -19,7 +19,7 @@ SHAPES = [(90, 130), (150, 100)]
 def micrographs(images: list[np.ndarray]) -> Micrographs:
     count = len(images)
     nobody = [np.empty((0, 2), np.float32)] * count
-    names = [str(place) for place in range(count)]
+    names = [str(index) for index in range(count)]
     return Micrographs(
         names=names,
         images=images,
@@ -113,7 +113,7 @@ def test_augmented_targets_are_still_where_the_image_is():
     torch.testing.assert_close(images[flat], (targets * 4 - 1)[flat], atol=0.01, rtol=0)
 
 
-def same(one: list[Batch], other: list[Batch]) -> bool:
+def equal(one: list[Batch], other: list[Batch]) -> bool:
     return all(
         torch.equal(a, b) for left, right in zip(one, other, strict=True) for a, b in zip(left, right, strict=True)
     )
@@ -121,10 +121,10 @@ def same(one: list[Batch], other: list[Batch]) -> bool:
 
 def test_seed_and_epoch_determine_an_epoch():
     source = batches()
-    assert same(epoch(source, 2), epoch(source, 2))
-    assert same(epoch(source, 2), epoch(batches(), 2))
-    assert not same(epoch(source, 2), epoch(source, 3))
-    assert not same(epoch(source, 2), epoch(batches(seed=8), 2))
+    assert equal(epoch(source, 2), epoch(source, 2))
+    assert equal(epoch(source, 2), epoch(batches(), 2))
+    assert not equal(epoch(source, 2), epoch(source, 3))
+    assert not equal(epoch(source, 2), epoch(batches(seed=8), 2))
 
 
 def test_augmentation_differs_between_epochs_and_tiles():
@@ -146,8 +146,8 @@ def test_two_processes_together_are_one():
     parts = [epoch(batches(processes=Processes(rank, 2))) for rank in (0, 1)]
     for step, batch in enumerate(whole):
         for field in ("images", "targets"):
-            got = [getattr(each[step], field) for each in parts]
-            assert torch.equal(torch.stack(got, dim=1).flatten(0, 1), getattr(batch, field))
+            result = [getattr(each[step], field) for each in parts]
+            assert torch.equal(torch.stack(result, dim=1).flatten(0, 1), getattr(batch, field))
 
 
 def test_every_place_is_equally_likely():

@@ -34,20 +34,20 @@ def test_a_split_s_points_return_from_downsampling(downsample):
 def test_hidden_particles_are_not_among_the_known_and_none_is_lost():
     whole, part = split(label_share=1), split(label_share=0.4)
     assert sum(map(len, part.known_particles)) == pytest.approx(0.4 * sum(map(len, whole.known_particles)), abs=2)
-    for place in range(len(whole)):
+    for index in range(len(whole)):
         known, hidden, every = (
             set(map(tuple, each))
-            for each in (part.known_particles[place], part.hidden_particles[place], whole.known_particles[place])
+            for each in (part.known_particles[index], part.hidden_particles[index], whole.known_particles[index])
         )
         assert not known & hidden
-        assert known | hidden == every == set(map(tuple, part.particles(place)))
-        assert not len(whole.hidden_particles[place])
+        assert known | hidden == every == set(map(tuple, part.particles(index)))
+        assert not len(whole.hidden_particles[index])
 
 
 def test_a_smaller_share_is_part_of_a_larger_one():
     shares = [split(label_share=share) for share in (0.2, 0.5, 0.9)]
-    for place in range(len(shares[0])):
-        small, middle, large = (set(map(tuple, each.known_particles[place])) for each in shares)
+    for index in range(len(shares[0])):
+        small, middle, large = (set(map(tuple, each.known_particles[index])) for each in shares)
         assert small < middle < large
 
 
@@ -142,7 +142,7 @@ def test_the_fingerprint_changes_with_pixels_points_and_what_is_hidden():
     micrographs = split(label_share=0.5)
     pixels = [each.copy() for each in micrographs.images]
     pixels[2][5, 5] ^= 1
-    moved = [each + np.float32(place == 1) for place, each in enumerate(micrographs.known_particles)]
+    moved = [each + np.float32(index == 1) for index, each in enumerate(micrographs.known_particles)]
     prints = [
         each.describe()["fingerprint"]
         for each in (

@@ -22,12 +22,12 @@ GOOD = {
 }
 
 
-def found(**changes) -> dict[str, str]:
+def messages(**changes) -> dict[str, str]:
     return {each.check: each.message for each in health.findings({**GOOD, **changes}, config())}
 
 
 def test_a_good_report_has_no_finding():
-    assert found() == {}
+    assert messages() == {}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_a_good_report_has_no_finding():
     ],
 )
 def test_each_finding_names_its_figure_and_what_to_change(changes, check, words):
-    findings = found(**changes)
+    findings = messages(**changes)
     assert list(findings) == [check]
     assert all(word in findings[check] for word in words)
 
@@ -52,12 +52,12 @@ def test_an_iteration_is_judged_in_its_second_half():
     settings = config(epochs=30, supervised_share=0.334)
     judged = [epoch for epoch in range(11, 31) if health.findings({**long, "epoch": epoch}, settings)]
     assert judged == [16, 17, 18, 19, 20, 26, 27, 28, 29, 30]
-    assert found(**{"val/particle_ap": 0.6, "epoch": 3}) == {}
-    assert found(**{"val/particle_ap": 0.695}) == {}  # within what two epochs differ by anyway
+    assert messages(**{"val/particle_ap": 0.6, "epoch": 3}) == {}
+    assert messages(**{"val/particle_ap": 0.695}) == {}  # within what two epochs differ by anyway
 
 
 def test_a_supervised_epoch_is_asked_for_picks_alone():
-    assert found(**{"train/iteration": 0.0, "train/new_components": 0.0, "epoch": 2, "val/particle_ap": 0.1}) == {}
+    assert messages(**{"train/iteration": 0.0, "train/new_components": 0.0, "epoch": 2, "val/particle_ap": 0.1}) == {}
 
 
 def test_only_targets_without_a_negative_pixel_end_a_trial():

@@ -24,7 +24,7 @@ def filled(probabilities, truth, bins: int = 1024) -> ScoreHistogram:
 
 
 def thresholded_auc(probabilities, truth, threshold: float) -> float:
-    """The published defect: an area under the curve of maps that were thresholded before."""
+    """Compute the published defect: an area under the curve of maps that were thresholded before."""
     return float(oracle.roc_auc_score(truth.ravel(), (probabilities >= threshold).ravel()))
 
 

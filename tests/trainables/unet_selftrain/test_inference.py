@@ -72,16 +72,16 @@ def test_its_threshold_and_radius_are_those_of_the_training(export):
 
 def test_the_command_writes_what_the_picker_finds_as_json_and_star(export, micrograph, tmp_path, capsys):
     words = [f"model={export}", f"images={micrograph.parent}", "threshold=0", "device=cpu"]
-    wanted = Predictor.load(export)(micrograph, threshold=0.0)
+    expected = Predictor.load(export)(micrograph, threshold=0.0)
     assert pick.main([*words, f"to={tmp_path / 'picks.json'}"]) == 0
-    assert f"{len(wanted.points)} particles in 1 micrographs" in capsys.readouterr().out
+    assert f"{len(expected.points)} particles in 1 micrographs" in capsys.readouterr().out
     listed = json.loads((tmp_path / "picks.json").read_text())
-    np.testing.assert_allclose(listed["new.png"], wanted.points, atol=0.006)
+    np.testing.assert_allclose(listed["new.png"], expected.points, atol=0.006)
     assert pick.main([*words, f"to={tmp_path / 'star'}"]) == 0
     lines = (tmp_path / "star" / "new_autopick.star").read_text().split("#3\n")[1].splitlines()
     rows = np.array([line.split() for line in lines], dtype=float)
-    np.testing.assert_allclose(rows[:, :2], wanted.points, atol=0.001)
-    np.testing.assert_allclose(rows[:, 2], wanted.scores, atol=1e-5)
+    np.testing.assert_allclose(rows[:, :2], expected.points, atol=0.001)
+    np.testing.assert_allclose(rows[:, 2], expected.scores, atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ def test_the_command_writes_what_the_picker_finds_as_json_and_star(export, micro
         (["images=/nope", "to=x.json"], "model is required"),
     ],
 )
-def test_what_cannot_be_picked_with_is_refused(words, said):
-    with pytest.raises(UsageError, match=said):
+def test_what_cannot_be_picked_with_is_refused(words, message):
+    with pytest.raises(UsageError, match=message):
         pick.main(words)
 
 
@@ -107,8 +107,8 @@ def test_the_card_s_python_runs(export, micrograph):
     done = subprocess.run([sys.executable, "-c", code, str(micrograph)], capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
     assert list(printed) == ["new.png"]
-    wanted = Predictor.load(export)(micrograph).points
-    np.testing.assert_allclose(np.array(printed["new.png"]).reshape(-1, 2), wanted, rtol=1e-4)
+    expected = Predictor.load(export)(micrograph).points
+    np.testing.assert_allclose(np.array(printed["new.png"]).reshape(-1, 2), expected, rtol=1e-4)
 
 
 def test_a_training_can_begin_with_the_export(export):
@@ -126,7 +126,7 @@ def test_a_training_can_begin_with_the_export(export):
 
 
 def test_the_notes_spelling_says_what_their_script_cannot():
-    spelled = card.notes_spelling(Config(), Data(source="micrographs", root="/data", radius=10))
+    text = card.notes_spelling(Config(), Data(source="micrographs", root="/data", radius=10))
     for flag in (
         "--image-dir /data/images",
         "--coords-file /data/coordinates.json",
@@ -136,17 +136,17 @@ def test_the_notes_spelling_says_what_their_script_cannot():
         "--batch-size 128",
         "--learning-rate 0.001",
     ):
-        assert flag in spelled
-    assert "no flag" not in spelled
+        assert flag in text
+    assert "no flag" not in text
     other = card.notes_spelling(dataclasses.replace(Config(), balance="pos_weight", retrain_lr=0.1), Data())
     assert "`balance=pos_weight` (there: alpha)" in other
     assert "`retrain_lr=0.1` (there: 1)" in other
 
 
 def test_the_card_of_the_control_has_no_iterations():
-    spelled = card.notes_spelling(config(iterations=0), Data())
-    assert "--initial-epochs 6" in spelled
-    assert "--retrain-epochs 0" in spelled
+    text = card.notes_spelling(config(iterations=0), Data())
+    assert "--initial-epochs 6" in text
+    assert "--retrain-epochs 0" in text
 
 
 def test_weights_fit_the_network_of_the_export(export):

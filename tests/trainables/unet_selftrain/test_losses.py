@@ -18,7 +18,7 @@ def draw(seed: int = 0, dtype: torch.dtype = torch.float32) -> torch.Tensor:
 
 
 def targets(soft: bool = False, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    """A third each of positive, negative and ignored pixels."""
+    """Draw targets with a third each of positive, negative and ignored pixels."""
     uniform = torch.rand(SHAPE, generator=torch.Generator().manual_seed(9), dtype=dtype)
     kind = (uniform * 3).floor() - 1
     return torch.where(kind > 0, 0.1 + 0.8 * (uniform * 3 - 2), kind) if soft else kind
@@ -47,26 +47,26 @@ def test_focal_is_its_formula(soft, gamma, alpha, pos_weight):
 
 
 @pytest.mark.parametrize("wanted", [0.1, 0.5, 0.75, 0.9])
-def test_focal_is_lowest_where_the_probability_is_the_soft_target(wanted):
+def test_focal_is_lowest_where_the_probability_is_the_soft_target(expected):
     """With 1 − p_t for its factor, the lowest place for a target of 0.75 would be 0.92."""
     probabilities = torch.linspace(0.01, 0.99, 99)
     each = [
-        losses.focal(p.logit().view(1, 1, 1, 1), torch.full((1, 1, 1, 1), wanted), 2.0, 0.5, 1.0) for p in probabilities
+        losses.focal(p.logit().view(1, 1, 1, 1), torch.full((1, 1, 1, 1), expected), 2.0, 0.5, 1.0) for p in probabilities
     ]
-    assert probabilities[torch.stack(each).argmin()].item() == pytest.approx(wanted, abs=1e-6)
+    assert probabilities[torch.stack(each).argmin()].item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_focal_without_exponent_is_half_of_cross_entropy():
     target = targets().clamp(min=0)
-    wanted = F.binary_cross_entropy_with_logits(draw(), target, pos_weight=torch.tensor(3.0)) / 2
-    torch.testing.assert_close(losses.focal(draw(), target, 0.0, 0.5, 3.0), wanted)
+    expected = F.binary_cross_entropy_with_logits(draw(), target, pos_weight=torch.tensor(3.0)) / 2
+    torch.testing.assert_close(losses.focal(draw(), target, 0.0, 0.5, 3.0), expected)
 
 
 def test_dice_is_its_formula():
     z, y = draw().double().numpy(), targets(soft=True).double().numpy()
     p, valid = 1 / (1 + np.exp(-z)), y >= 0
-    wanted = 1 - (2 * (p * y)[valid].sum() + 0.7) / (p[valid].sum() + y[valid].sum() + 0.7)
-    assert losses.dice(draw(), targets(soft=True), 0.7).item() == pytest.approx(wanted, rel=1e-5)
+    expected = 1 - (2 * (p * y)[valid].sum() + 0.7) / (p[valid].sum() + y[valid].sum() + 0.7)
+    assert losses.dice(draw(), targets(soft=True), 0.7).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_dice_of_a_perfect_prediction_is_zero_and_of_its_opposite_nearly_one():
@@ -110,7 +110,7 @@ def test_only_one_of_alpha_and_pos_weight_is_in_effect():
     """So the ratio of positives to negatives is what the setting says, never 0.25 · 10 / 0.75."""
 
     def pull(config: Config) -> float:
-        """A positive pixel's gradient over a negative one's, at p = 1/2, where nothing else differs."""
+        """Divide a positive pixel's gradient by a negative one's, at p = 1/2, where nothing else differs."""
         logits = torch.zeros(1, 1, 1, 2, requires_grad=True)
         losses.compute_losses(logits, torch.tensor([[[[1.0, 0.0]]]]), config).focal.backward()
         return -(logits.grad[..., 0] / logits.grad[..., 1]).item()

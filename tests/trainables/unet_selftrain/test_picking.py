@@ -18,30 +18,30 @@ def bump(shape: tuple[int, int], x: float, y: float, sigma: float = 3.0) -> np.n
 
 def maxima_one_by_one(scores: np.ndarray) -> np.ndarray:
     """Pixels above all their neighbours, as (x, y, score), found by looking at each."""
-    padded = np.pad(scores, 1, constant_values=-1)
-    found = []
+    canvas = np.pad(scores, 1, constant_values=-1)
+    picks = []
     for row, column in np.ndindex(scores.shape):
-        around = padded[row : row + 3, column : column + 3].ravel()
-        if scores[row, column] > np.delete(around, 4).max():
-            found.append((column, row, scores[row, column]))
-    return np.array(found)
+        neighbours = canvas[row : row + 3, column : column + 3].ravel()
+        if scores[row, column] > np.delete(neighbours, 4).max():
+            picks.append((column, row, scores[row, column]))
+    return np.array(picks)
 
 
 def suppressed_one_by_one(candidates: np.ndarray, radius: float) -> np.ndarray:
-    kept: list[np.ndarray] = []
+    survivors: list[np.ndarray] = []
     for each in candidates[np.argsort(-candidates[:, 2], kind="stable")]:
-        if all(np.hypot(*(each[:2] - other[:2])) > radius for other in kept):
-            kept.append(each)
-    return np.array(kept)
+        if all(np.hypot(*(each[:2] - other[:2])) > radius for other in survivors):
+            survivors.append(each)
+    return np.array(survivors)
 
 
 def test_a_point_is_x_then_y_with_the_pixel_centre_at_its_index():
     scores = np.zeros((20, 30))
     scores[4, 7], scores[11, 25] = 0.5, 0.9
-    found = pick_maxima(scores, 3.0)
-    assert found.points.tolist() == [[25, 11], [7, 4]]
-    assert found.scores.tolist() == [0.9, 0.5]
-    assert found.points.dtype == found.scores.dtype == np.float64
+    picks = pick_maxima(scores, 3.0)
+    assert picks.points.tolist() == [[25, 11], [7, 4]]
+    assert picks.scores.tolist() == [0.9, 0.5]
+    assert picks.points.dtype == picks.scores.dtype == np.float64
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -49,27 +49,27 @@ def test_a_point_is_x_then_y_with_the_pixel_centre_at_its_index():
 def test_picks_are_those_of_a_search_one_by_one(seed, radius):
     scores = smooth(noise(seed), 1.0)
     expected = suppressed_one_by_one(maxima_one_by_one(scores), radius)
-    refined = pick_maxima(scores, 0.0)
-    found = pick_maxima(scores, radius)
-    assert len(refined.points) == len(maxima_one_by_one(scores))
+    maxima = pick_maxima(scores, 0.0)
+    picks = pick_maxima(scores, radius)
+    assert len(maxima.points) == len(maxima_one_by_one(scores))
     if radius < 1:  # nothing is suppressed, so the pixels themselves can be compared
-        assert np.round(found.points).tolist() == expected[:, :2].tolist()
-    np.testing.assert_allclose(found.scores, np.sort(found.scores)[::-1])
-    again = suppressed_one_by_one(np.column_stack([refined.points, refined.scores]), radius)
-    np.testing.assert_allclose(np.column_stack([found.points, found.scores]), again)
+        assert np.round(picks.points).tolist() == expected[:, :2].tolist()
+    np.testing.assert_allclose(picks.scores, np.sort(picks.scores)[::-1])
+    again = suppressed_one_by_one(np.column_stack([maxima.points, maxima.scores]), radius)
+    np.testing.assert_allclose(np.column_stack([picks.points, picks.scores]), again)
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("radius", [2.0, 5.0, 12.0])
 def test_no_two_picks_are_close_and_all_that_was_suppressed_has_a_higher_pick_close_by(seed, radius):
     scores = noise(seed)
-    every, found = pick_maxima(scores, 0.0), pick_maxima(scores, radius)
-    apart = cdist(found.points, found.points) + np.diag(np.full(len(found.points), np.inf))
+    maxima, picks = pick_maxima(scores, 0.0), pick_maxima(scores, radius)
+    apart = cdist(picks.points, picks.points) + np.diag(np.full(len(picks.points), np.inf))
     assert apart.min() > radius
-    distance = cdist(every.points, found.points)
-    stronger = found.scores >= every.scores[:, None]
+    distance = cdist(maxima.points, picks.points)
+    stronger = picks.scores >= maxima.scores[:, None]
     assert ((distance <= radius) & stronger).any(axis=1).all()
-    assert len(found.points) < len(every.points)
+    assert len(picks.points) < len(maxima.points)
 
 
 def test_a_lower_maximum_is_suppressed_only_by_a_pick():
@@ -84,9 +84,9 @@ def test_a_shoulder_is_no_maximum():
     scores = np.zeros((20, 20))
     scores[5:8, 5:15] = 0.5  # a flat shoulder of the peak at its right end
     scores[6, 15] = 0.9
-    found = pick_maxima(scores, 1.0)
-    assert found.scores.tolist() == [0.9]
-    assert np.round(found.points).tolist() == [[15, 6]]
+    picks = pick_maxima(scores, 1.0)
+    assert picks.scores.tolist() == [0.9]
+    assert np.round(picks.points).tolist() == [[15, 6]]
 
 
 def test_the_slope_of_a_peak_holds_no_picks():
@@ -112,8 +112,8 @@ def test_a_saturated_disc_is_one_pick_at_its_centre_also_after_smoothing():
     rows, columns = np.mgrid[:80, :90]
     disc = (np.hypot(columns - 41, rows - 37) <= 20).astype(np.float32)
     for scores in (disc, smooth(disc, 1.5), smooth(disc, 3.3)):
-        found = pick_maxima(scores, 1.0)
-        np.testing.assert_allclose(found.points, [[41, 37]], atol=1e-6)
+        picks = pick_maxima(scores, 1.0)
+        np.testing.assert_allclose(picks.points, [[41, 37]], atol=1e-6)
 
 
 def test_equal_peaks_go_in_reading_order():
@@ -160,10 +160,10 @@ def test_a_particle_at_the_border_is_picked_at_the_border():
 
 
 def test_a_map_without_anything_has_no_picks():
-    found = pick_maxima(np.zeros((20, 20), np.float32), 3.0)
-    assert found.points.shape == (0, 2)
-    assert found.scores.shape == (0,)
-    assert isinstance(found, Picks)
+    picks = pick_maxima(np.zeros((20, 20), np.float32), 3.0)
+    assert picks.points.shape == (0, 2)
+    assert picks.scores.shape == (0,)
+    assert isinstance(picks, Picks)
 
 
 def test_a_constant_map_has_one_pick_in_its_middle():
@@ -182,9 +182,9 @@ def test_smoothing_keeps_a_constant_and_the_sum_and_turns_a_point_into_a_gaussia
     np.testing.assert_allclose(smooth(np.full((20, 20), 0.3), 3.0), 0.3, rtol=1e-6)
     point = np.zeros((41, 41))
     point[20, 20] = 1
-    got = smooth(point, 3.0)
-    assert got.sum() == pytest.approx(1)
-    np.testing.assert_allclose(got, bump((41, 41), 20, 20) / bump((41, 41), 20, 20).sum(), atol=2e-5)
+    result = smooth(point, 3.0)
+    assert result.sum() == pytest.approx(1)
+    np.testing.assert_allclose(result, bump((41, 41), 20, 20) / bump((41, 41), 20, 20).sum(), atol=2e-5)
 
 
 def test_smoothing_by_nothing_leaves_the_map():

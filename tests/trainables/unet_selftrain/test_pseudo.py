@@ -11,7 +11,7 @@ from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.pseudo import Statistics, Thresholds, merge, min_patch_area, relax_thresholds
 from trainables.unet_selftrain.targets import render
 
-CUT = Thresholds(0.9, 0.1, True)
+THRESHOLDS = Thresholds(0.9, 0.1, True)
 NONE = np.zeros((4, 4), np.int8)
 NOBODY = np.empty((0, 2))
 
@@ -50,7 +50,7 @@ def test_thresholds_exactly_the_least_distance_apart_have_met_it():
 
 
 def flood(mask: np.ndarray) -> np.ndarray:
-    """The size of every pixel's patch, by walking from neighbour to neighbour."""
+    """Measure the size of every pixel's patch by walking from neighbour to neighbour."""
     sizes = np.zeros(mask.shape, int)
     for start in zip(*np.nonzero(mask), strict=True):
         seen, todo = {start}, [start]
@@ -65,20 +65,20 @@ def flood(mask: np.ndarray) -> np.ndarray:
     return sizes
 
 
-def by_pixel(probabilities, original, far, cut, trust, least_area) -> np.ndarray:
-    """The target of every pixel, from the last rule to the first."""
-    wanted = np.empty(original.shape, np.int8)
-    sizes = flood((probabilities > cut.pos) & (original <= 0))
+def by_pixel(probabilities, original, far, thresholds, trust, least_area) -> np.ndarray:
+    """Compute the target of every pixel, from the last rule to the first."""
+    expected = np.empty(original.shape, np.int8)
+    sizes = flood((probabilities > thresholds.pos) & (original <= 0))
     for at in np.ndindex(original.shape):
         if original[at] > 0:
-            wanted[at] = original[at]
-        elif probabilities[at] > cut.pos and sizes[at] >= least_area:
-            wanted[at] = 100
-        elif probabilities[at] < cut.neg or trust == "all" or (trust == "far" and far[at]):
-            wanted[at] = 0
+            expected[at] = original[at]
+        elif probabilities[at] > thresholds.pos and sizes[at] >= least_area:
+            expected[at] = 100
+        elif probabilities[at] < thresholds.neg or trust == "all" or (trust == "far" and far[at]):
+            expected[at] = 0
         else:
-            wanted[at] = -1
-    return wanted
+            expected[at] = -1
+    return expected
 
 
 @pytest.mark.parametrize("trust", ["none", "far", "all"])
@@ -87,48 +87,48 @@ def by_pixel(probabilities, original, far, cut, trust, least_area) -> np.ndarray
 def test_merging_is_what_the_rules_say_of_each_pixel(trust, least_area, target):
     generator = np.random.default_rng(3)
     config = Config(target=target, trust_negatives=trust)
-    cut = Thresholds(0.55, 0.2, True)  # so that patches of all sizes occur
+    thresholds = Thresholds(0.55, 0.2, True)  # so that patches of all sizes occur
     for _ in range(5):
         probabilities = generator.random((24, 31)).astype(np.float32)
         original = render((24, 31), generator.uniform(0, 24, (3, 2)), 3.0, config)
         far = generator.random((24, 31)) < 0.5
-        got = merge(probabilities, original, far, cut, config, least_area)
-        assert got.dtype == np.int8
-        np.testing.assert_array_equal(got, by_pixel(probabilities, original, far, cut, trust, least_area))
+        result = merge(probabilities, original, far, thresholds, config, least_area)
+        assert result.dtype == np.int8
+        np.testing.assert_array_equal(result, by_pixel(probabilities, original, far, thresholds, trust, least_area))
 
 
 def test_the_known_particles_win_over_a_network_that_denies_them():
     original = render((9, 9), np.array([[4, 4]]), 2.0, Config())
-    got = merge(np.zeros((9, 9), np.float32), original, None, CUT, Config(trust_negatives="all"), 0.0)
-    np.testing.assert_array_equal(got, original)
+    result = merge(np.zeros((9, 9), np.float32), original, None, THRESHOLDS, Config(trust_negatives="all"), 0.0)
+    np.testing.assert_array_equal(result, original)
 
 
 def test_the_thresholds_themselves_are_ignored():
-    at = np.array([[CUT.neg, CUT.pos]], np.float32)
-    assert merge(at, np.zeros((1, 2), np.int8), None, CUT, Config(), 0.0).tolist() == [[-1, -1]]
+    at = np.array([[THRESHOLDS.neg, THRESHOLDS.pos]], np.float32)
+    assert merge(at, np.zeros((1, 2), np.int8), None, THRESHOLDS, Config(), 0.0).tolist() == [[-1, -1]]
 
 
 def test_original_negatives_are_discarded_with_none_and_kept_with_all():
     unsure, original = np.full((4, 4), 0.5, np.float32), np.zeros((4, 4), np.int8)
-    assert (merge(unsure, original, None, CUT, Config(trust_negatives="none"), 0.0) == -1).all()
-    assert (merge(unsure, original, None, CUT, Config(trust_negatives="all"), 0.0) == 0).all()
+    assert (merge(unsure, original, None, THRESHOLDS, Config(trust_negatives="none"), 0.0) == -1).all()
+    assert (merge(unsure, original, None, THRESHOLDS, Config(trust_negatives="all"), 0.0) == 0).all()
 
 
 def test_far_negatives_are_not_trusted_without_knowing_where_they_are():
     blank = np.zeros((4, 4), np.int8)
     with pytest.raises(ValueError, match="far"):
-        merge(blank.astype(np.float32), blank, None, CUT, Config(trust_negatives="far"), 0.0)
+        merge(blank.astype(np.float32), blank, None, THRESHOLDS, Config(trust_negatives="far"), 0.0)
 
 
 @pytest.mark.parametrize(("trust", "wanted"), [("none", -1), ("all", 0)])
-def test_small_patches_go_back_to_what_they_would_be(trust, wanted):
+def test_small_patches_go_back_to_what_they_would_be(trust, expected):
     probabilities = np.full((10, 10), 0.5, np.float32)
     probabilities[1:3, 1:3] = 0.99  # 4 pixels
     probabilities[5:9, 5:9] = 0.99  # 16 pixels
-    got = merge(probabilities, np.zeros((10, 10), np.int8), None, CUT, Config(trust_negatives=trust), 5.0)
-    assert (got[1:3, 1:3] == wanted).all()
-    assert (got[5:9, 5:9] == 100).all()
-    assert (got == 100).sum() == 16
+    result = merge(probabilities, np.zeros((10, 10), np.int8), None, THRESHOLDS, Config(trust_negatives=trust), 5.0)
+    assert (result[1:3, 1:3] == expected).all()
+    assert (result[5:9, 5:9] == 100).all()
+    assert (result == 100).sum() == 16
 
 
 def test_a_rim_around_a_known_particle_does_not_grow_it_but_a_touching_neighbour_is_found():
@@ -136,18 +136,18 @@ def test_a_rim_around_a_known_particle_does_not_grow_it_but_a_touching_neighbour
     sure = np.full((40, 60), 0.5, np.float32)
     sure[render((40, 60), np.array([[20, 20]]), 9.0, Config()) > 0] = 0.99
     area = 0.5 * math.pi * 8**2
-    np.testing.assert_array_equal(merge(sure, original, None, CUT, Config(), area) > 0, original > 0)
+    np.testing.assert_array_equal(merge(sure, original, None, THRESHOLDS, Config(), area) > 0, original > 0)
     sure[render((40, 60), np.array([[36, 20]]), 8.0, Config()) > 0] = 0.99
-    assert merge(sure, original, None, CUT, Config(), area)[20, 36] == 100
+    assert merge(sure, original, None, THRESHOLDS, Config(), area)[20, 36] == 100
 
 
 def test_the_smallest_patch_is_a_share_of_what_a_perfect_network_would_mark():
-    cut = Thresholds(0.905, 0.1, True)  # where the rendered percent change from 90 to 91
+    thresholds = Thresholds(0.905, 0.1, True)  # where the rendered percent change from 90 to 91
     for target, scale in (("disc", 0.7), ("gaussian", 1.0)):
         config = Config(target=target, target_scale=scale, min_component=0.4)
         perfect = render((99, 99), np.array([[49, 49]]), 30.0, config) > 90
-        assert min_patch_area(config, 30.0, cut) == pytest.approx(0.4 * perfect.sum(), rel=0.05)
-    assert min_patch_area(Config(), 30.0, CUT) == 0
+        assert min_patch_area(config, 30.0, thresholds) == pytest.approx(0.4 * perfect.sum(), rel=0.05)
+    assert min_patch_area(Config(), 30.0, THRESHOLDS) == 0
 
 
 def test_statistics_by_hand():

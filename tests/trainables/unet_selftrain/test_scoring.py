@@ -33,17 +33,17 @@ def micrographs(count: int = 4, downsample: int = 1, groups: tuple[str, ...] | N
     )
 
 
-def found(some: Micrographs, place: int, centres: np.ndarray | None = None, level: float = 0.9) -> Prediction:
+def predict_discs(some: Micrographs, place: int, centres: np.ndarray | None = None, level: float = 0.9) -> Prediction:
     """Scored as if the network marked discs around some centres, by default the true ones."""
     centres = some.particles(place) if centres is None else centres
-    marked = discs((SIDE, SIDE), some.downsample_points(centres), some.pixel_radius)
-    return Prediction.from_map(np.where(marked, level, 0.02).astype(np.float32), some, place, config())
+    mask = discs((SIDE, SIDE), some.downsample_points(centres), some.pixel_radius)
+    return Prediction.from_map(np.where(mask, level, 0.02).astype(np.float32), some, place, config())
 
 
 @pytest.mark.parametrize("downsample", [1, 3])
 def test_a_perfect_map_has_perfect_figures_in_stored_pixels(downsample):
     some = micrographs(downsample=downsample)
-    values = scoring.score([found(some, place) for place in (0, 1)], [found(some, place) for place in (2, 3)])
+    values = scoring.score([predict_discs(some, place) for place in (0, 1)], [predict_discs(some, place) for place in (2, 3)])
     for key in ("particle_ap", "particle_ap_half_radius", "particle_f1", "pixel_auroc", "pixel_f1", "pixel_dice"):
         assert values[key] == pytest.approx(1, abs=1e-6), key
     assert values["localisation_error_px"] < 0.6 * downsample  # of a disc drawn in whole pixels
@@ -52,11 +52,11 @@ def test_a_perfect_map_has_perfect_figures_in_stored_pixels(downsample):
 
 def test_particles_that_are_missed_and_invented_count():
     some = micrographs()
-    judged = []
+    predictions = []
     for place in (0, 1):
         centres = some.particles(place)[:6]  # three of nine are missed
-        judged.append(found(some, place, np.concatenate([centres, [[32, 32], [64, 32]]])))
-    values = scoring.score(judged, [found(some, 2)])
+        predictions.append(predict_discs(some, place, np.concatenate([centres, [[32, 32], [64, 32]]])))
+    values = scoring.score(predictions, [predict_discs(some, 2)])
     assert values["particle_precision"] == pytest.approx(6 / 8)
     assert values["particle_recall"] == pytest.approx(6 / 9)
     assert values["particle_f1"] == pytest.approx(2 * 6 / (8 + 9))
@@ -64,8 +64,8 @@ def test_particles_that_are_missed_and_invented_count():
 
 def test_thresholds_come_from_the_calibration_micrographs_alone():
     some = micrographs()
-    judged, weak, strong = found(some, 0, level=0.4), found(some, 1, level=0.3), found(some, 2, level=0.9)
-    low, high = scoring.score([judged], [weak]), scoring.score([judged], [strong])
+    predictions, weak, strong = predict_discs(some, 0, level=0.4), predict_discs(some, 1, level=0.3), predict_discs(some, 2, level=0.9)
+    low, high = scoring.score([predictions], [weak]), scoring.score([predictions], [strong])
     assert low["particle_threshold"] < high["particle_threshold"]
     assert low["particle_recall"] == 1
     assert high["particle_recall"] == 0  # nothing reaches the threshold of the others
@@ -74,8 +74,8 @@ def test_thresholds_come_from_the_calibration_micrographs_alone():
 
 def test_a_shift_by_more_than_half_a_radius_shows_at_half_the_radius():
     some = micrographs()
-    shifted = [found(some, place, some.particles(place) + np.array([0.7 * RADIUS, 0])) for place in (0, 1)]
-    values = scoring.score(shifted, [found(some, 2)])
+    shifted = [predict_discs(some, place, some.particles(place) + np.array([0.7 * RADIUS, 0])) for place in (0, 1)]
+    values = scoring.score(shifted, [predict_discs(some, 2)])
     assert values["particle_ap"] == pytest.approx(1)
     assert values["particle_ap_half_radius"] == 0
     assert values["localisation_error_px"] == pytest.approx(0.7 * RADIUS, abs=0.6)
@@ -83,9 +83,9 @@ def test_a_shift_by_more_than_half_a_radius_shows_at_half_the_radius():
 
 def test_folders_count_alike_where_there_are_several():
     some = micrographs(groups=("a", "a", "a", "b"))
-    judged = [found(some, place) for place in range(3)] + [found(some, 3, np.array([[32.0, 32.0]]))]
-    values = scoring.score(judged, [found(some, 0)])
+    predictions = [predict_discs(some, place) for place in range(3)] + [predict_discs(some, 3, np.array([[32.0, 32.0]]))]
+    values = scoring.score(predictions, [predict_discs(some, 0)])
     assert values["particle_ap_by_folder"] == pytest.approx(0.5)
     assert values["particle_ap"] > 0.6
     alone = dataclasses.replace(some, groups=["a"] * 4)
-    assert "particle_ap_by_folder" not in scoring.score([found(alone, 0)], [found(alone, 1)])
+    assert "particle_ap_by_folder" not in scoring.score([predict_discs(alone, 0)], [predict_discs(alone, 1)])

@@ -15,7 +15,7 @@ CENTRES = np.array([[5.0, 4.0], [8.3, 6.7], [30.5, 22.9], [-2.0, 15.0], [15.0, 4
 
 
 def nearest(shape: tuple[int, int], centres: np.ndarray) -> np.ndarray:
-    """The distance of every pixel to the nearest centre, pixel by pixel."""
+    """Compute the distance of every pixel to the nearest centre, pixel by pixel."""
     return np.array(
         [[min(math.hypot(column - x, row - y) for x, y in centres) for column in range(shape[1])]
          for row in range(shape[0])]
@@ -25,20 +25,20 @@ def nearest(shape: tuple[int, int], centres: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("radius", [1.0, 3.3, 5.0])
 @pytest.mark.parametrize("scale", [0.6, 1.0, 1.5])
 def test_a_pixel_is_in_a_disc_if_it_is_within_the_scaled_radius_of_a_centre(radius, scale):
-    got = render(SHAPE, CENTRES, radius, Config(target_scale=scale))
-    assert got.dtype == np.int8
+    result = render(SHAPE, CENTRES, radius, Config(target_scale=scale))
+    assert result.dtype == np.int8
     distance = nearest(SHAPE, CENTRES)
     tie = np.isclose(distance, radius * scale)
-    np.testing.assert_array_equal(got[~tie], np.where(distance < max(radius * scale, 0.5**0.5), 100, 0)[~tie])
+    np.testing.assert_array_equal(result[~tie], np.where(distance < max(radius * scale, 0.5**0.5), 100, 0)[~tie])
 
 
 @pytest.mark.parametrize("scale", [0.5, 1.0])
 def test_a_gaussian_has_half_the_scaled_radius_as_deviation_and_the_highest_value_wins(scale):
-    got = render(SHAPE, CENTRES, 6.0, Config(target="gaussian", target_scale=scale))
-    wanted = 100 * np.exp(-(nearest(SHAPE, CENTRES) ** 2) / (2 * (scale * 3.0) ** 2))
-    assert got.dtype == np.int8
-    assert np.abs(got - wanted).max() <= 0.5 + 1e-9
-    assert got[4, 5] == 100
+    result = render(SHAPE, CENTRES, 6.0, Config(target="gaussian", target_scale=scale))
+    expected = 100 * np.exp(-(nearest(SHAPE, CENTRES) ** 2) / (2 * (scale * 3.0) ** 2))
+    assert result.dtype == np.int8
+    assert np.abs(result - expected).max() <= 0.5 + 1e-9
+    assert result[4, 5] == 100
 
 
 @pytest.mark.parametrize("radius", [5.0, 10.0, 20.5])
@@ -52,9 +52,9 @@ def test_a_disc_has_the_area_of_a_disc(radius):
 
 @pytest.mark.parametrize("target", ["disc", "gaussian"])
 def test_a_particle_on_a_pixel_is_symmetric(target):
-    got = render((31, 31), np.array([[15, 15]]), 9.0, Config(target=target))
-    for other in (got.T, got[::-1], got[:, ::-1]):
-        np.testing.assert_array_equal(got, other)
+    result = render((31, 31), np.array([[15, 15]]), 9.0, Config(target=target))
+    for other in (result.T, result[::-1], result[:, ::-1]):
+        np.testing.assert_array_equal(result, other)
 
 
 @pytest.mark.parametrize("target", ["disc", "gaussian"])

@@ -89,7 +89,7 @@ def test_pseudo_labels_are_those_of_the_micrographs_as_they_are():
     variant = loop.variant
     variant.net.eval()
     with torch.no_grad():  # not by the variant's own way of predicting, and as the micrograph is
-        images = [torch.from_numpy(variant.splits["train"].image(place))[None, None] for place in range(4)]
+        images = [torch.from_numpy(variant.splits["train"].image(index))[None, None] for index in range(4)]
         expected = [variant.net(image).sigmoid()[0, 0].numpy() for image in images]
     variant.begin_epoch(2)
     thresholds = pseudo.relax_thresholds(variant.config, 1)
@@ -129,9 +129,9 @@ def test_an_iteration_trains_on_what_its_teacher_says():
 def test_hidden_particles_never_reach_the_targets_of_the_first_stage():
     variant = build(data={"label_share": 0.5})
     train = variant.splits["train"]
-    for place, target in enumerate(variant.lesson.targets):
-        own = np.round(train.downsample_points(train.hidden_particles[place])).astype(int)
-        known = train.downsample_points(train.known_particles[place])
+    for index, target in enumerate(variant.lesson.targets):
+        own = np.round(train.downsample_points(train.hidden_particles[index])).astype(int)
+        known = train.downsample_points(train.known_particles[index])
         for x, y in own[((own >= 0) & (own < 64)).all(axis=1)]:
             if (np.hypot(*(known - [x, y]).T) > 7).all():
                 assert target[y, x] == 0
@@ -143,9 +143,9 @@ def test_calibration_is_of_what_the_network_is_trained_for(values):
     variant = build(data={"size": 128, "radius": 10}, **values)
     val = variant.splits["val"]
 
-    def nearly_perfect(micrographs, place: int) -> np.ndarray:
-        wanted = render_particles(micrographs, place, micrographs.particles(place), variant.config)
-        noise = np.random.default_rng(place).random(wanted.shape)
+    def nearly_perfect(micrographs, index: int) -> np.ndarray:
+        wanted = render_particles(micrographs, index, micrographs.particles(index), variant.config)
+        noise = np.random.default_rng(index).random(wanted.shape)
         return np.where((wanted >= 50) == (noise < 0.8), 0.8, 0.2)  # right in four of five pixels, and says so
 
     variant.judge.predict_map = nearly_perfect

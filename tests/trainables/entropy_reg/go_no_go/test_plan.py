@@ -19,7 +19,7 @@ def test_out_of_domain_is_without_centre_bias_or_cropped_unless_it_is_said(tmp_p
 
 @pytest.mark.parametrize("change", [{"fold": 2}, {"folds": 5}, {"split_seed": 1}])
 def test_images_that_were_trained_on_are_not_judged_out_of_domain(tmp_path, change):
-    """The same images split in another way: a test image of the one split is a training image of the other."""
+    """Split the same images in another way: a test image of the one split is a training image of the other."""
     real = Data(source="mit1003", root=str(tmp_path))
     with pytest.raises(UsageError, match=rf"ood\.{next(iter(change))}=.* leave it out"):
         choose_ood(real, {"crop": 0.5, **change})

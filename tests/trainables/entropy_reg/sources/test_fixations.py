@@ -130,7 +130,9 @@ REFUSED = {
     r"csv, line 4, says nothing under image": change_row(2, "image", ""),
     r"csv, line 4, names the image c\.png, which \S+stimuli does not hold: add it": change_row(2, "image", "c.png"),
     r"has index 0 of subject 2 on b\.png twice, in lines 2 and 3": change_row(1, "index", 0),
-    r"has index 1 of subject 1 on b\.png twice, in lines 5 and 6": [*change_row(3, "index", 1), ["./b.png", 1, 1.0, 0, 0]],
+    r"has index 1 of subject 1 on b\.png twice, in lines 5 and 6": [
+        *change_row(3, "index", 1), ["./b.png", 1, 1.0, 0, 0],
+    ],
     r"has no rows": [],
 }  # fmt: skip
 

@@ -15,22 +15,22 @@ NAN = float("nan")
 CATEGORIES = [{"id": 3, "name": "cell"}, {"id": 7, "name": "platelet"}]
 
 
-def image(key: int, name: str, **more) -> dict:
-    return {"id": key, "file_name": name, "width": 100, "height": 80, **more}
+def image(key: int, name: str, **fields) -> dict:
+    return {"id": key, "file_name": name, "width": 100, "height": 80, **fields}
 
 
-def box(key: int, numbers=(10, 20, 4, 6), category: int = 3, **more) -> dict:
-    return {"image_id": key, "bbox": list(numbers), "category_id": category, "iscrowd": 0, **more}
+def box(key: int, numbers=(10, 20, 4, 6), category: int = 3, **fields) -> dict:
+    return {"image_id": key, "bbox": list(numbers), "category_id": category, "iscrowd": 0, **fields}
 
 
 def content(images=(), annotations=(), categories=CATEGORIES) -> dict:
     return {"images": list(images), "annotations": list(annotations), "categories": list(categories)}
 
 
-def write(root: Path, where: str, each: dict) -> None:
-    file = root / where
+def write(root: Path, path: str, annotations: dict) -> None:
+    file = root / path
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(each))
+    file.write_text(json.dumps(annotations))
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def small(tmp_path):
     """Three splits of an image or two; changed by the tests before they are read."""
     (tmp_path / "images").mkdir()
     for split, names in {"train": ["b.png", "a.png"], "val": ["c.png"], "test": ["d.png"]}.items():
-        each = content([image(place, name) for place, name in enumerate(names)], [box(0)])
-        write(tmp_path, f"instances_{split}.json", each)
+        annotations = content([image(index, name) for index, name in enumerate(names)], [box(0)])
+        write(tmp_path, f"instances_{split}.json", annotations)
     return tmp_path
 
 
@@ -68,15 +68,15 @@ def test_an_object_is_the_middle_of_its_box_and_images_come_by_name(small):
 
 def test_images_without_annotations_have_no_objects_and_crowds_are_none(small):
     change(small, annotations=[box(0, iscrowd=1), {**box(0), "iscrowd": 1, "bbox": [0, 0, 500, 500]}])
-    assert [each.points.shape for each in read(small)] == [(0, 2), (0, 2)]
+    assert [image.points.shape for image in read(small)] == [(0, 2), (0, 2)]
 
 
 def test_whole_numbers_written_as_floats_are_the_same_ids(small):
     images = [image(0.0, "b.png"), image(1, "a.png")]
     annotations = [box(0), box(0.0), box(1.0, category=7.0)]
     change(small, images=images, annotations=annotations, categories=[{**CATEGORIES[0], "id": 3.0}, CATEGORIES[1]])
-    assert [len(each.points) for each in read(small)] == [1, 2]
-    assert [len(each.points) for each in read(small, categories="cell")] == [0, 2]
+    assert [len(image.points) for image in read(small)] == [1, 2]
+    assert [len(image.points) for image in read(small, categories="cell")] == [0, 2]
     change(small, annotations=[box(5.0)])
     with pytest.raises(UsageError, match="annotates image_id=5, which"):
         read(small, test_share=0.4)
@@ -84,32 +84,32 @@ def test_whole_numbers_written_as_floats_are_the_same_ids(small):
 
 def test_categories_are_chosen_by_name(small):
     change(small, annotations=[box(0), box(0, (50, 50, 2, 2), category=7), box(1, category=7)])
-    assert [len(each.points) for each in read(small)] == [1, 2]
-    assert [len(each.points) for each in read(small, categories="cell")] == [0, 1]
-    assert [len(each.points) for each in read(small, categories=" platelet , cell")] == [1, 2]
+    assert [len(image.points) for image in read(small)] == [1, 2]
+    assert [len(image.points) for image in read(small, categories="cell")] == [0, 1]
+    assert [len(image.points) for image in read(small, categories=" platelet , cell")] == [1, 2]
 
 
 def test_a_category_has_the_number_of_its_own_file(small):
     change(small, "val", categories=[{"id": 3, "name": "platelet"}], annotations=[box(0, category=3)])
-    assert [len(each.points) for each in read(small, "val", categories="cell")] == [0]
-    assert [len(each.points) for each in read(small, "val", categories="platelet")] == [1]
+    assert [len(image.points) for image in read(small, "val", categories="cell")] == [0]
+    assert [len(image.points) for image in read(small, "val", categories="platelet")] == [1]
 
 
 @pytest.mark.parametrize("size", [{"width": None}, {"width": 0, "height": 0}])
 def test_a_size_need_not_be_given(small, size):
     change(small, "val", images=[image(0, "c.png", **size)], annotations=[box(0, (900, 0, 2, 2))])
-    (found,) = read(small, "val")
-    assert found.size is None
-    assert found.points.tolist() == [[901, 1]]
+    (listing,) = read(small, "val")
+    assert listing.size is None
+    assert listing.points.tolist() == [[901, 1]]
 
 
 def test_real_annotations_have_the_numbers_that_they_are_known_for(real_data):
     root = real_data("objects")
-    found = {split: read(root, split) for split in ("train", "val", "test")}
-    assert {split: len(each) for split, each in found.items()} == {"train": 205, "val": 87, "test": 72}
-    objects = {split: sum(len(image.points) for image in each) for split, each in found.items()}
+    listing = {split: read(root, split) for split in ("train", "val", "test")}
+    assert {split: len(images) for split, images in listing.items()} == {"train": 205, "val": 87, "test": 72}
+    objects = {split: sum(len(image.points) for image in images) for split, images in listing.items()}
     assert objects == {"train": 2804, "val": 1137, "test": 945}
-    assert all(image.file.is_file() and image.size == (640, 480) for each in found.values() for image in each)
+    assert all(image.file.is_file() and image.size == (640, 480) for images in listing.values() for image in images)
 
 
 # layouts
@@ -119,10 +119,10 @@ def test_real_annotations_have_the_numbers_that_they_are_known_for(real_data):
 def standard(tmp_path):
     """COCO's own layout, without annotations of test images."""
     for split, many in {"train": 3, "val": 20}.items():
-        names = [f"{place:012d}.jpg" if split == "train" else f"9{place:011d}.jpg" for place in range(many)]
-        images = [image(place, name) for place, name in enumerate(names)]
+        names = [f"{index:012d}.jpg" if split == "train" else f"9{index:011d}.jpg" for index in range(many)]
+        images = [image(index, name) for index, name in enumerate(names)]
         write(
-            tmp_path, f"annotations/instances_{split}2017.json", content(images, [box(place) for place in range(many)])
+            tmp_path, f"annotations/instances_{split}2017.json", content(images, [box(index) for index in range(many)])
         )
         (tmp_path / f"{split}2017").mkdir()
         (tmp_path / f"{split}2017" / names[0]).touch()
@@ -140,17 +140,17 @@ def test_cocos_own_layout_is_read(standard):
 
 @pytest.mark.parametrize("share", [0.05, 0.3, 0.5])
 def test_where_there_is_no_test_file_validation_is_divided_by_name(standard, share):
-    val, test = ([each.name for each in read(standard, split, test_share=share)] for split in ("val", "test"))
+    val, test = ([image.name for image in read(standard, split, test_share=share)] for split in ("val", "test"))
     assert len(test) == round(20 * share)
-    assert sorted(val + test) == [f"9{place:011d}.jpg" for place in range(20)]
-    assert test == [each.name for each in read(standard, "test", test_share=share, categories="cell")]
+    assert sorted(val + test) == [f"9{index:011d}.jpg" for index in range(20)]
+    assert test == [image.name for image in read(standard, "test", test_share=share, categories="cell")]
     if share == 0.5:
-        assert test != [each.name for each in read(standard, "test", test_share=share, split_seed=1)]
+        assert test != [image.name for image in read(standard, "test", test_share=share, split_seed=1)]
 
 
 def test_a_test_file_is_taken_where_there_is_one(small):
-    assert [each.name for each in read(small, "test")] == ["d.png"]
-    assert [each.name for each in read(small, "val")] == ["c.png"]
+    assert [image.name for image in read(small, "test")] == ["d.png"]
+    assert [image.name for image in read(small, "val")] == ["c.png"]
 
 
 def test_validation_of_a_single_image_cannot_be_divided(small):
@@ -168,13 +168,13 @@ def test_images_may_lie_in_a_folder_of_images(standard):
 def test_annotations_of_no_year_are_read_and_several_years_are_not_guessed(standard):
     folder = standard / "annotations"
     write(standard, "annotations/instances_train2014.json", content([image(0, "x.jpg")]))
-    expected = (
+    pattern = (
         r"instances_train2014\.json, annotations.instances_train2017\.json: name one of them instances_train\.json"
     )
-    with pytest.raises(UsageError, match=expected):
+    with pytest.raises(UsageError, match=pattern):
         read(standard)
     (folder / "instances_train2014.json").rename(folder / "instances_train.json")
-    assert [each.name for each in read(standard, test_share=0.4)] == ["x.jpg"]
+    assert [image.name for image in read(standard, test_share=0.4)] == ["x.jpg"]
 
 
 @pytest.mark.parametrize("parent", [".", "images"])
@@ -225,11 +225,11 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("sentence", "parts"), REFUSED.items())
-@pytest.mark.parametrize("asked", ["train", "test"])
-def test_what_cannot_be_right_is_refused_whichever_split_is_asked_for(small, sentence, parts, asked):
+@pytest.mark.parametrize("split_name", ["train", "test"])
+def test_what_cannot_be_right_is_refused_whichever_split_is_asked_for(small, sentence, parts, split_name):
     change(small, **parts)
     with pytest.raises(UsageError, match=sentence):
-        read(small, asked)
+        read(small, split_name)
 
 
 def test_a_box_may_end_within_a_pixel_outside(small):
@@ -237,13 +237,13 @@ def test_a_box_may_end_within_a_pixel_outside(small):
     assert read(small)[1].points.tolist() == [[100.5, 80.5]]
 
 
-@pytest.mark.parametrize(("one", "other"), [("train", "test"), ("train", "val"), ("val", "test")])
-@pytest.mark.parametrize("asked", ["train", "val", "test"])
-def test_an_image_in_two_splits_is_refused_whichever_is_asked_for(small, one, other, asked):
-    for split in (one, other):
+@pytest.mark.parametrize(("left_split", "right_split"), [("train", "test"), ("train", "val"), ("val", "test")])
+@pytest.mark.parametrize("split_name", ["train", "val", "test"])
+def test_an_image_in_two_splits_is_refused_whichever_is_asked_for(small, left_split, right_split, split_name):
+    for split in (left_split, right_split):
         change(small, split, images=[image(0, "shared.png")])
-    with pytest.raises(UsageError, match=rf"has \S+shared\.png in both {one} and {other}"):
-        read(small, asked)
+    with pytest.raises(UsageError, match=rf"has \S+shared\.png in both {left_split} and {right_split}"):
+        read(small, split_name)
 
 
 def test_an_image_in_two_splits_is_refused_without_a_test_file_too(standard):
@@ -267,8 +267,8 @@ def same_names(root: Path) -> None:
 
 def test_images_of_one_name_in_the_folders_of_two_splits_are_two_images(small):
     same_names(small)
-    found = {split: read(small, split)[0].file for split in ("train", "val")}
-    assert {split: file.read_text() for split, file in found.items()} == {"train": "train", "val": "val"}
+    listing = {split: read(small, split)[0].file for split in ("train", "val")}
+    assert {split: file.read_text() for split, file in listing.items()} == {"train": "train", "val": "val"}
 
 
 def test_a_file_that_two_splits_reach_by_different_paths_is_refused(small):

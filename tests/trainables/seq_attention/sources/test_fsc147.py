@@ -14,8 +14,8 @@ from trainables.settings import UsageError
 SPLITS = {"train": ["2.jpg", "10.jpg"], "val": ["3.jpg"], "test": ["4.jpg", "5.jpg"], "val_coco": ["3.jpg"]}
 CLASSES = {"2.jpg": "sea shells", "10.jpg": "hot air balloons", "3.jpg": "peppers", "4.jpg": "geese", "5.jpg": "geese"}
 POINTS = {
-    name: {"H": 2848, "W": 4272, "ratio_h": 0.13, "points": [[place + 0.5, 7], [3, 4]], "r": [1, 2]}
-    for place, name in enumerate(CLASSES)
+    name: {"H": 2848, "W": 4272, "ratio_h": 0.13, "points": [[index + 0.5, 7], [3, 4]], "r": [1, 2]}
+    for index, name in enumerate(CLASSES)
 }
 
 
@@ -43,8 +43,8 @@ def test_points_are_taken_as_they_are_for_the_resized_image_has_another_size(tmp
 
 
 def test_each_split_has_its_images(tmp_path):
-    assert [each.name for each in read(tmp_path, "test")] == ["4.jpg", "5.jpg"]
-    assert [each.name for each in read(tmp_path, "val")] == ["3.jpg"]
+    assert [image.name for image in read(tmp_path, "test")] == ["4.jpg", "5.jpg"]
+    assert [image.name for image in read(tmp_path, "val")] == ["3.jpg"]
 
 
 def test_only_points_are_needed_and_there_may_be_none(tmp_path):
@@ -53,14 +53,14 @@ def test_only_points_are_needed_and_there_may_be_none(tmp_path):
 
 
 def test_classes_are_chosen_by_name(tmp_path):
-    assert [each.name for each in read(tmp_path, categories="sea shells, geese")] == ["2.jpg"]
+    assert [image.name for image in read(tmp_path, categories="sea shells, geese")] == ["2.jpg"]
     assert len(read(tmp_path, "test", categories="sea shells, geese")) == 2
     assert not read(tmp_path, "val", categories="sea shells, geese")
 
 
 def test_lines_may_end_as_under_windows(tmp_path):
     lines = "\r\n".join(f"{name}\t{kind}" for name, kind in CLASSES.items()) + "\r\n\r\n"
-    assert [each.name for each in read(tmp_path, categories="sea shells", classes=lines)] == ["2.jpg"]
+    assert [image.name for image in read(tmp_path, categories="sea shells", classes=lines)] == ["2.jpg"]
 
 
 def test_a_class_on_both_sides_is_warned_of(tmp_path):
@@ -87,10 +87,10 @@ def test_a_class_on_both_sides_is_warned_of(tmp_path):
         "unknown category 'sea shell'; did you mean 'sea shells'": {"categories": "sea shell"},
     }.items(),
 )
-@pytest.mark.parametrize("asked", ["train", "val"])
-def test_what_cannot_be_right_is_refused_whichever_split_is_asked_for(tmp_path, sentence, change, asked):
+@pytest.mark.parametrize("split_name", ["train", "val"])
+def test_what_cannot_be_right_is_refused_whichever_split_is_asked_for(tmp_path, sentence, change, split_name):
     with pytest.raises(UsageError, match=sentence):
-        read(tmp_path, asked, **change)
+        read(tmp_path, split_name, **change)
 
 
 @pytest.mark.parametrize(

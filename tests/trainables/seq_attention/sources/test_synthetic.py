@@ -20,9 +20,9 @@ def test_discs_are_wholly_inside_and_do_not_touch(scenes):
         radii = scene.radii[:, None]
         assert (scene.centres - radii >= 0).all()
         assert (scene.centres + radii <= scene.size).all()
-        apart = np.hypot(*(scene.centres[:, None] - scene.centres).transpose(2, 0, 1))
-        between = apart - radii - radii.T + 1e9 * np.eye(len(radii))
-        assert between.min() > 0
+        distances = np.hypot(*(scene.centres[:, None] - scene.centres).transpose(2, 0, 1))
+        gaps = distances - radii - radii.T + 1e9 * np.eye(len(radii))
+        assert gaps.min() > 0
 
 
 def test_numbers_and_widths_fill_their_ranges(scenes):
@@ -46,9 +46,9 @@ def test_a_disc_is_drawn_round_its_centre_and_with_its_radius():
     """What a disc changes, as a mask: its area, and its middle to a third of a pixel."""
     for seed in range(20):
         scene = draw_layout(np.random.default_rng(seed), Data())
-        one = scene._replace(centres=scene.centres[:1], radii=scene.radii[:1])
+        single = scene._replace(centres=scene.centres[:1], radii=scene.radii[:1])
         none = scene._replace(centres=scene.centres[:0], radii=scene.radii[:0])
-        with_disc, without = (render(np.random.default_rng(seed), each).astype(int) for each in (one, none))
+        with_disc, without = (render(np.random.default_rng(seed), layout).astype(int) for layout in (single, none))
         y, x = np.mgrid[: scene.size[1], : scene.size[0]] + 0.5
         near = np.hypot(x - scene.centres[0, 0], y - scene.centres[0, 1]) < scene.radii[0] + 4
         inside = near & (abs(with_disc - without).sum(axis=2) > 50)
@@ -81,23 +81,23 @@ def test_lines_are_drawn_that_are_no_discs():
     for seed in range(20):
         scene = draw_layout(np.random.default_rng(seed), Data())
         ground = render(np.random.default_rng(seed), scene._replace(centres=scene.centres[:0], radii=scene.radii[:0]))
-        coloured = np.ptp(ground.astype(int), axis=2) > 75
-        squares = np.lib.stride_tricks.sliding_window_view(coloured, (5, 5)).all(axis=(2, 3))
-        assert coloured.sum() > 10
+        is_coloured = np.ptp(ground.astype(int), axis=2) > 75
+        squares = np.lib.stride_tricks.sliding_window_view(is_coloured, (5, 5)).all(axis=(2, 3))
+        assert is_coloured.sum() > 10
         assert not squares.any()
 
 
 def test_ambiguous_centres_lie_at_borders_and_less_than_a_pixel_decides_their_order():
-    data, changed, offsets = Data(ambiguous=True), 0, []
+    data, changes, offsets = Data(ambiguous=True), 0, []
     for seed in range(100):
         scene = draw_layout(np.random.default_rng(seed), data)
         off = scene.centres[:, 1] - data.row_height * np.rint(scene.centres[:, 1] / data.row_height)
         assert abs(off).max() <= JITTER + 1e-4
         offsets.extend(off)
-        moved = scene.centres + np.random.default_rng(seed).uniform(-0.7, 0.7, scene.centres.shape) * [0, 1]
-        orders = [sort_objects(each, "reading", data.row_height).tolist() for each in (scene.centres, moved)]
-        changed += orders[0] != orders[1]
-    assert changed > 50
+        shifted = scene.centres + np.random.default_rng(seed).uniform(-0.7, 0.7, scene.centres.shape) * [0, 1]
+        orders = [sort_objects(centres, "reading", data.row_height).tolist() for centres in (scene.centres, shifted)]
+        changes += orders[0] != orders[1]
+    assert changes > 50
     assert np.mean(np.array(offsets) < 0) == pytest.approx(0.5, abs=0.1)
     free = [draw_layout(np.random.default_rng(seed), Data()).centres[:, 1] % 50 for seed in range(100)]
     assert np.mean(np.concatenate(free) < 2) < 0.1
@@ -112,20 +112,21 @@ def test_splits_and_seeds_differ_and_repeat_and_more_images_leave_the_first_as_t
     data = Data(train_size=8, val_size=8)
     first = [load(Config(image_size=64), data, split) for split in ("train", "val", "test")]
     first.append(load(Config(image_size=64), Data(train_size=8, split_seed=1), "train"))
-    for place, one in enumerate(first):
-        assert all((one.images != other.images).mean() > 0.5 for other in first[:place])
-    again, more = load(Config(image_size=64), data, "train"), load(Config(image_size=64), Data(train_size=12), "train")
-    np.testing.assert_array_equal(again.images, first[0].images)
-    np.testing.assert_array_equal(more.images[:8], first[0].images)
-    np.testing.assert_array_equal(more.points[5], first[0].points[5])
-    assert more.names[:8] == first[0].names
+    for index, split in enumerate(first):
+        assert all((split.images != earlier.images).mean() > 0.5 for earlier in first[:index])
+    repeat = load(Config(image_size=64), data, "train")
+    larger = load(Config(image_size=64), Data(train_size=12), "train")
+    np.testing.assert_array_equal(repeat.images, first[0].images)
+    np.testing.assert_array_equal(larger.images[:8], first[0].images)
+    np.testing.assert_array_equal(larger.points[5], first[0].points[5])
+    assert larger.names[:8] == first[0].names
 
 
 def test_another_size_of_the_square_shows_the_same_objects():
     data = Data(train_size=8)
     small, large = load(Config(image_size=64), data, "train"), load(Config(image_size=128), data, "train")
     np.testing.assert_array_equal(small.sizes, large.sizes)
-    assert all((one == two).all() for one, two in zip(small.points, large.points, strict=True))
+    assert all((left == right).all() for left, right in zip(small.points, large.points, strict=True))
 
 
 @pytest.mark.parametrize("ambiguous", [False, True])

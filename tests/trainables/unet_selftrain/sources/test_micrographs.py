@@ -27,13 +27,13 @@ class Folder:
 
     def __init__(self, root: Path, count: int = 10, subfolders: tuple[str, ...] = ("",)) -> None:
         self.root = root
-        self.names = [f"{each}/{place}.png".lstrip("/") for each in subfolders for place in range(count)]
-        for place, name in enumerate(self.names):
+        self.names = [f"{each}/{index}.png".lstrip("/") for each in subfolders for index in range(count)]
+        for index, name in enumerate(self.names):
             (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture(place)).save(root / "images" / name)
+            Image.fromarray(picture(index)).save(root / "images" / name)
         self.entries = {
-            name: [[10.0 + 15 * each, 5 + place % 30] for each in range(1 + place % 3)]
-            for place, name in enumerate(self.names)
+            name: [[10.0 + 15 * each, 5 + index % 30] for each in range(1 + index % 3)]
+            for index, name in enumerate(self.names)
         }
         self.write()
 
@@ -68,8 +68,8 @@ def test_bad_micrographs_are_fatal_or_left_out_with_their_particles(folder):
     assert splits[0].describe()["left_out"] == 1
     for split in splits:
         assert name not in split.names
-        for place, each in enumerate(split.names):
-            np.testing.assert_array_equal(split.known_particles[place], np.array(folder.entries[each], np.float32))
+        for index, each in enumerate(split.names):
+            np.testing.assert_array_equal(split.known_particles[index], np.array(folder.entries[each], np.float32))
 
 
 # names and coordinates
@@ -77,10 +77,10 @@ def test_bad_micrographs_are_fatal_or_left_out_with_their_particles(folder):
 
 def test_every_micrograph_has_its_own_pixels_and_particles(folder):
     for split in folder.splits():
-        for place, name in enumerate(split.names):
+        for index, name in enumerate(split.names):
             pixels = np.asarray(Image.open(folder.root / "images" / name))
-            np.testing.assert_array_equal(split.images[place], standardise(pixels, 1))
-            np.testing.assert_array_equal(split.known_particles[place], np.array(folder.entries[name], np.float32))
+            np.testing.assert_array_equal(split.images[index], standardise(pixels, 1))
+            np.testing.assert_array_equal(split.known_particles[index], np.array(folder.entries[name], np.float32))
 
 
 def test_an_empty_list_is_a_micrograph_without_particles(folder):
@@ -161,8 +161,8 @@ def test_a_particle_outside_its_micrograph_is_named_with_the_size(folder, point)
     name = folder.load().names[0]
     folder.entries[name] = [[5, 5], point]
     folder.write()
-    place = rf"x={point[0]}, y={point[1]}, outside its 60×40 pixels \(1 of 2"
-    with pytest.raises(UsageError, match=rf"{name} has a particle at {place}.*x is the column"):
+    index = rf"x={point[0]}, y={point[1]}, outside its 60×40 pixels \(1 of 2"
+    with pytest.raises(UsageError, match=rf"{name} has a particle at {index}.*x is the column"):
         folder.load(radius=3.0)
 
 
@@ -176,8 +176,8 @@ def test_a_particle_on_the_border_is_inside(folder):
 @pytest.mark.parametrize(
     "listed", [[["5", "6"]], [[1, 2, 3]], [[1, 2], [3]], [1, 2], {"x": 1}, None, [[True, False]], 7]
 )
-def test_what_is_no_pair_of_numbers_is_named(folder, listed):
-    folder.entries["5.png"] = listed
+def test_what_is_no_pair_of_numbers_is_named(folder, entry):
+    folder.entries["5.png"] = entry
     folder.write()
     with pytest.raises(UsageError, match=r"'5\.png' in coordinates\.json is no list of pairs of numbers"):
         folder.load()
@@ -231,7 +231,7 @@ def test_splits_share_nothing_and_leave_nothing_out(tmp_path, split_by):
     assert set().union(*groups) == set("abcde")
     assert [split.calibration.any() for split in splits] == [False, True, False]
     marked = splits[1].calibration
-    calibrated, judged = ({splits[1].groups[place] for place in np.flatnonzero(each)} for each in (marked, ~marked))
+    calibrated, judged = ({splits[1].groups[index] for index in np.flatnonzero(each)} for each in (marked, ~marked))
     if split_by == "folder":
         assert not calibrated & judged
 
@@ -264,14 +264,14 @@ def test_too_few_micrographs_or_folders_say_how_many_are_needed(tmp_path):
 
 def test_the_test_splits_micrographs_are_not_decoded_in_a_search(folder, monkeypatch):
     held_out = set(folder.load("test").names)
-    opened: list[str] = []
+    names: list[str] = []
     real = reading._read_image
-    monkeypatch.setattr(reading, "_read_image", lambda file: opened.append(file.name) or real(file))
+    monkeypatch.setattr(reading, "_read_image", lambda file: names.append(file.name) or real(file))
     data = Data(source="micrographs", root=str(folder.root), cache=str(folder.root / "second"), radius=4.0)
     prepare(Config(), data, ("train", "val"))
-    assert sorted(opened) == sorted(set(folder.names) - held_out)
+    assert sorted(names) == sorted(set(folder.names) - held_out)
     prepare(Config(), data, ("test",))
-    assert sorted(opened) == sorted(folder.names)
+    assert sorted(names) == sorted(folder.names)
 
 
 def test_another_radius_or_share_of_labels_decodes_nothing_again(folder, monkeypatch):
@@ -315,9 +315,9 @@ def test_real_micrographs_load_split_and_lie_under_their_particles(real_data, tm
     assert facts[0]["known_particles"] == pytest.approx(0.3 * facts[0]["hidden_particles"] / 0.7, rel=0.01)
     assert splits[1].calibration.sum() == 1
     for split in splits:
-        for place in range(len(split)):
-            image = split.image(place)
+        for index in range(len(split)):
+            image = split.image(index)
             assert image.shape == (488, 488)
-            columns, rows = np.rint(split.downsample_points(split.particles(place))).astype(int).T
+            columns, rows = np.rint(split.downsample_points(split.particles(index))).astype(int).T
             assert image[rows, columns].mean() < -0.4  # particles are dark
             assert abs(image[columns, rows].mean()) < 0.2  # and not where x and y are swapped

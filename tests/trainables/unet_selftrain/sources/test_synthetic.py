@@ -9,7 +9,7 @@ from trainables.unet_selftrain.sources.synthetic import PARTICLES, SNR, generate
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def samples():
     return [generate(np.random.default_rng(seed), 256, 10.0) for seed in range(20)]
 
 
@@ -18,16 +18,16 @@ def near(centres: np.ndarray, size: int, radius: float) -> np.ndarray:
     return (np.hypot(x - centres[:, :1, None], y - centres[:, 1:, None]) <= radius).any(axis=0)
 
 
-def test_the_signal_to_noise_ratio_is_what_it_says(drawn):
-    for layers in drawn:
+def test_the_signal_to_noise_ratio_is_what_it_says(samples):
+    for layers in samples:
         inside = near(layers.centres, 256, 10)
         measured = np.square(layers.particles[inside]).mean() / layers.noise.var()
         assert measured == pytest.approx(layers.snr, rel=1e-3)
         assert SNR[0] <= layers.snr <= SNR[1]
-    assert np.ptp([layers.snr for layers in drawn]) > 0.08
+    assert np.ptp([layers.snr for layers in samples]) > 0.08
 
 
-def test_particles_are_dark_spots_of_the_given_radius_at_their_centres(drawn):
+def test_particles_are_dark_spots_of_the_given_radius_at_their_centres(samples):
     for radius in (6.0, 10.0):
         profiles = []
         for seed in range(30):
@@ -46,10 +46,10 @@ def test_particles_are_dark_spots_of_the_given_radius_at_their_centres(drawn):
         assert halo > 0
 
 
-def test_a_particles_centre_of_mass_is_its_centre(drawn):
+def test_a_particles_centre_of_mass_is_its_centre(samples):
     """To a tenth of a pixel: no half-pixel shift, x is the column."""
     errors = []
-    for layers in drawn:
+    for layers in samples:
         y, x = np.mgrid[:256, :256]
         for centre in layers.centres:
             others = np.hypot(*(layers.centres - centre).T)
@@ -63,8 +63,8 @@ def test_a_particles_centre_of_mass_is_its_centre(drawn):
     assert abs(np.mean(errors, axis=0)).max() < 0.1
 
 
-def test_particles_keep_their_distance_from_each_other_and_off_the_ice_and_the_border(drawn):
-    for layers in drawn:
+def test_particles_keep_their_distance_from_each_other_and_off_the_ice_and_the_border(samples):
+    for layers in samples:
         assert PARTICLES[0] <= len(layers.centres) <= PARTICLES[1]
         between = np.hypot(*(layers.centres[:, None] - layers.centres).transpose(2, 0, 1))
         assert between[~np.eye(len(between), dtype=bool)].min() >= 16
@@ -73,21 +73,21 @@ def test_particles_keep_their_distance_from_each_other_and_off_the_ice_and_the_b
         assert abs(layers.ice[near(layers.centres, 256, 5)]).max() < 0.1
 
 
-def test_ice_is_there_dark_and_bright_and_stands_out(drawn):
-    extremes = [(layers.ice.min(), layers.ice.max()) for layers in drawn]
+def test_ice_is_there_dark_and_bright_and_stands_out(samples):
+    extremes = [(layers.ice.min(), layers.ice.max()) for layers in samples]
     assert min(low for low, _ in extremes) < -1.5
     assert max(high for _, high in extremes) > 1.5
     assert any(high - low < 0.01 for low, high in extremes)
 
 
-def test_noise_has_more_power_at_low_frequencies_and_a_white_floor(drawn):
-    power = np.mean([abs(np.fft.fft2(layers.noise)) ** 2 for layers in drawn], axis=0) / 256**2
+def test_noise_has_more_power_at_low_frequencies_and_a_white_floor(samples):
+    power = np.mean([abs(np.fft.fft2(layers.noise)) ** 2 for layers in samples], axis=0) / 256**2
     frequency = np.hypot(np.fft.fftfreq(256)[:, None], np.fft.fftfreq(256))
     bands = [(0.01, 0.02), (0.1, 0.2), (0.4, 0.5)]
     low, middle, high = (power[(frequency > start) & (frequency < end)].mean() for start, end in bands)
     assert low > 3 * middle > 3 * high > 3 * 0.7
     assert low / high < 15  # of the coloured part alone, it would be 30
-    assert all(abs(layers.noise.std() - 1) < 1e-3 for layers in drawn)
+    assert all(abs(layers.noise.std() - 1) < 1e-3 for layers in samples)
 
 
 def test_splits_and_seeds_differ_and_repeat():
@@ -98,8 +98,8 @@ def test_splits_and_seeds_differ_and_repeat():
         assert one.names[0] == f"{name}_000"
     first = [load(Config(downsample=1), data, split).images[0] for split in ("train", "val", "test")]
     first.append(load(Config(downsample=1), Data(train_size=3, size=64, radius=5.0, split_seed=1), "train").images[0])
-    for place, image in enumerate(first):
-        assert all((image != other).mean() > 0.5 for other in first[:place])
+    for index, image in enumerate(first):
+        assert all((image != other).mean() > 0.5 for other in first[:index])
 
 
 def test_more_micrographs_leave_the_first_ones_as_they_are():

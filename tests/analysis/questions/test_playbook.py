@@ -1,0 +1,194 @@
+"""The answers about runs whose course is written down by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.frames.experiment import Experiment, load
+from analysis.questions.evidence import gather
+from analysis.questions.playbook import answers, headline
+from analysis.questions.strategy import superiority
+from tests.support.written import answer, curve, healthy_trials, trial, write_run
+from trainables.files import trial_folder
+
+
+def verdicts(experiment: Experiment) -> dict[str, str]:
+    return {answer.question: answer.verdict for answer in answers(experiment)}
+
+
+# -- all of them -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["max", "min"])
+def test_a_healthy_run_raises_no_alarm(tmp_path, mode):
+    sign = 1.0 if mode == "max" else -1.0
+    experiment = write_run(tmp_path, healthy_trials(sign=sign), objective={"metric": "val/score", "mode": mode})
+    reply = verdicts(experiment)
+    for unproved in ("Is the best better than the default?", "Is the difference larger than the noise of seeds?"):
+        assert reply.pop(unproved) == "careful"  # one seed cannot tell
+    assert reply.pop("Did the model propose better than chance?") == "good"
+    assert set(reply.values()) == {"good"}, reply
+
+
+@pytest.mark.parametrize(
+    ("trials", "sentence"),
+    [
+        ([], "No trial has started yet."),
+        ([trial([], ended="running")], "None of 1 trial has reported a result yet; look again after an epoch."),
+        ([trial([], ended="failed", reason="no memory")], "No trial has a result: 1 trial failed; see why below."),
+    ],
+)
+def test_a_run_without_a_result_is_unknown(tmp_path, trials, sentence):
+    experiment = write_run(tmp_path, trials)
+    reply = answers(experiment)
+    assert {item.sentence for item in reply if item.question != "Did trials fail?"} == {sentence}
+    assert all(item.verdict == "unknown" for item in reply if item.question != "Did trials fail?")
+    assert headline(experiment).best is None
+    assert "No result in val/score yet" in headline(experiment).sentence
+
+
+def test_any_stage_of_a_run_has_an_answer_to_every_question(tmp_path):
+    trials = [*healthy_trials(12), trial([], ended="failed"), trial([0.1, 0.2], ended="running")]
+    counts = [len(answers(write_run(tmp_path / str(stage), trials[:stage]))) for stage in (0, 1, 2, 3, 6, 9, 14)]
+    assert set(counts) == {10}
+
+
+# -- trials and epochs -------------------------------------------------------------------------------------------------
+
+
+def test_a_run_that_still_improves_asks_for_half_as_many_more(tmp_path):
+    values = np.linspace(0.1, 0.9, 24)
+    experiment = write_run(tmp_path, [trial(curve(value)) for value in values])
+    reply = answer(experiment, "Were there enough")
+    assert reply.verdict == "careful"
+    assert reply.sentence.endswith("budget.trials=36")
+    step = values[1] - values[0]
+    assert f"gain about {step / 2:.4g} " in reply.sentence  # the sum over r of r · step · 2/3 · (1/3)^r
+
+
+def test_unbegun_trials_come_before_more_of_them(tmp_path):
+    experiment = write_run(tmp_path, [trial(curve(value)) for value in np.linspace(0.1, 0.9, 10)])
+    reply = answer(experiment, "Were there enough")
+    assert " 14 of the run's 24 trials have not started yet: python -m search.run" in reply.sentence
+    assert "budget.trials" not in reply.sentence
+    going = [trial(curve(value)) for value in np.linspace(0.1, 0.9, 9)] + [trial([0.1], ended="running")]
+    reply = answer(write_run(tmp_path / "going", going), "Were there enough")
+    assert reply.sentence.endswith("14 of the run's 24 trials have not started yet.")
+
+
+def test_a_damaged_trial_is_moved_away_before_a_run_is_resumed(tmp_path):
+    experiment = write_run(tmp_path, [trial(curve(value)) for value in np.linspace(0.1, 0.9, 10)])
+    (trial_folder(experiment.path, 3) / "trial.json").write_text("{")
+    reply = answer(load(experiment.path), "Were there enough")
+    assert (
+        "not started yet: move trial_0003 out of the run's folder, then python -m search.run resume=" in reply.sentence
+    )
+
+
+def test_failures_are_grouped_by_their_reason(tmp_path):
+    reasons = ["loss became nan in epoch 3", "loss became nan in epoch 7", "out of memory"]
+    failed = [trial([], ended="failed", reason=reason) for reason in reasons]
+    reply = answer(write_run(tmp_path / "some", [*healthy_trials(17), *failed]), "Did trials fail")
+    assert reply.verdict == "careful"
+    assert reply.sentence.startswith("3 of 20 trials failed (15%), 2 of them like #17: loss became nan in epoch 3.")
+    assert "Narrow the ranges that lead there. failures.csv has 1 other reason as well." in reply.sentence
+    reply = answer(write_run(tmp_path / "many", [trial([], ended="failed", reason="x"), *failed]), "Did trials fail")
+    assert (reply.verdict, "The default fails as well: read trial_0000/error.txt." in reply.sentence) == ("bad", True)
+    assert "Narrow the ranges" not in reply.sentence
+
+
+def test_curves_that_rise_to_the_end_ask_for_epochs(tmp_path):
+    rising = [trial([0.05 * epoch + 0.01 * number for epoch in range(9)]) for number in range(6)]
+    reply = answer(write_run(tmp_path / "rising", rising), "Was it still improving")
+    assert reply.verdict == "bad"
+    assert reply.sentence.endswith("budget.max_epochs=14")
+    assert "by 0.1 over the last third" in reply.sentence
+    level = [trial([*first, max(first) + 1e-6]) for first in (curve(0.5, 8, seed=number) for number in range(6))]
+    assert answer(write_run(tmp_path / "level", level), "Was it still improving").verdict == "good"
+    recovering = [trial([0.1, 0.2, 0.3, 0.9, 0.3, 0.3, 0.5, 0.6, 0.7])] * 6
+    assert answer(write_run(tmp_path / "recovering", recovering), "Was it still improving").verdict == "good"
+
+
+def test_overfitting_is_a_fall_while_the_training_loss_falls(tmp_path):
+    falling = [0.5, 0.8, 0.81, 0.8, 0.78, 0.74, 0.7, 0.66, 0.6]
+    trials = [trial([value * (1 - 0.02 * number) for value in falling]) for number in range(6)]
+    reply = answer(write_run(tmp_path / "over", trials), "Did it overfit")
+    assert reply.verdict == "bad"
+    assert "#0 is best at epoch 3" in reply.sentence
+    assert "fixed.patience=3" in reply.sentence
+    diverging = [{**item, "loss": -1.0} for item in trials]  # −1/epoch rises
+    assert answer(write_run(tmp_path / "diverging", diverging), "Did it overfit").verdict == "good"
+
+
+# -- the search --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("sign", "verdict"), [(1, "good"), (-1, "bad"), (0, "careful")])
+def test_rungs_are_judged_by_how_they_foretell_the_end(tmp_path, sign, verdict):
+    rng = np.random.default_rng(1)
+    ends = rng.permutation(12) / 100 + 0.5
+    early = [
+        end if sign == 1 else 1 - end if sign == -1 else chance
+        for end, chance in zip(ends, rng.random(12), strict=True)
+    ]
+    trials = [trial([start] * 8 + [end]) for start, end in zip(early, ends, strict=True)]
+    experiment = write_run(tmp_path, trials, scheduler={"kind": "none"})
+    reply = answer(experiment, "Could the rungs judge")
+    rho = stats.spearmanr(early, ends).statistic
+    assert f"rank correlation is {rho:.2f}" in reply.sentence
+    assert reply.verdict == verdict
+    assert answer(write_run(tmp_path / "few", trials[:7]), "Could the rungs").verdict == "unknown"
+
+
+@pytest.mark.parametrize(("gain", "verdict"), [(0.2, "good"), (-0.2, "bad"), (0.0, "careful")])
+def test_the_model_is_compared_with_chance_at_the_first_rung(tmp_path, gain, verdict):
+    rng = np.random.default_rng(0)
+    trials = [trial(curve(0.5))]
+    for number in range(20):
+        is_proposal = number % 2 == 1
+        level = 0.5 + 0.1 * rng.random() + gain * is_proposal
+        trials.append(trial(curve(level, 3), origin="model of epoch 3" if is_proposal else "random"))
+    reply = answer(write_run(tmp_path / "both", trials), "Did the model")
+    assert reply.verdict == verdict
+    assert "10 proposed trials" in reply.sentence
+    assert answer(write_run(tmp_path / "few", trials[:12]), "Did the model").verdict == "unknown"
+
+
+def test_superiority_is_mann_whitney_s():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 6, 30) + 1.0, rng.integers(0, 6, 20) + 0.0
+    share, deviations = superiority(pd.Series(first), pd.Series(second))
+    reference = stats.mannwhitneyu(first, second, method="asymptotic", use_continuity=False)
+    assert share == pytest.approx(reference.statistic / 600)
+    assert 2 * stats.norm.sf(abs(deviations)) == pytest.approx(reference.pvalue)
+
+
+def test_the_scatter_is_the_noise_and_neither_level_nor_trend(tmp_path):
+    rng = np.random.default_rng(0)
+    trials = [trial((0.01 * np.arange(200) + 0.02 * rng.normal(size=200)).tolist()) for _ in range(3)]
+    experiment = write_run(tmp_path, trials, budget={"trials": 3, "max_epochs": 200, "grace_epochs": 3})
+    assert gather(experiment).scatter == pytest.approx(0.02, rel=0.15)
+
+
+# -- the headline ------------------------------------------------------------------------------------------------------
+
+
+def test_the_headline_counts_what_the_scheduler_saved(tmp_path):
+    trials = [
+        trial(curve(0.5)),
+        trial(curve(0.9)),
+        trial(curve(0.4, 3)),
+        trial(curve(0.4, 6), cause="patience"),
+        trial([0.1], ended="failed"),
+        trial([0.1], ended="running"),
+    ]
+    reply = headline(write_run(tmp_path, trials))
+    assert (reply.trials, reply.budget, reply.best_trial) == (6, 24, 1)
+    assert (reply.finished, reply.stopped, reply.failed, reply.running) == (2, 2, 1, 1)
+    assert reply.best == pytest.approx(max(curve(0.9)))
+    assert reply.default == pytest.approx(max(curve(0.5)))
+    assert (reply.cut_short, reply.stopped_share) == (1, pytest.approx(1 / 6))  # the other one lost its patience
+    assert reply.saved_epochs == pytest.approx(6 / 54)
+    assert reply.saved_hours == pytest.approx(6 * 2.0 / 3600)
+    assert "6 of 24 trials: 2 trained in full, 2 stopped early, 1 failed, 1 running" in reply.sentence
