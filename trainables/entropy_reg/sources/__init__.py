@@ -1,1 +1,1 @@
-"""Where the images and fixations of entropy_reg come from: `NAME.py` is the value of `data.source`."""
+"""Sources of images and fixations: `NAME.py` is the source that `data.source=NAME` selects."""

@@ -15,7 +15,7 @@ import pandas as pd
 from trainables.contract import Split
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.scanpaths import Recording
-from trainables.entropy_reg.sources.listed_images import load_listed
+from trainables.entropy_reg.sources.recordings import load_recordings
 from trainables.entropy_reg.split import Stimuli
 from trainables.settings import UsageError, abbreviate
 
@@ -27,9 +27,9 @@ def load(config: Config, data: Data, split: Split) -> Stimuli:
     """Load the images of a split with their fixations.
 
     Raises:
-        UsageError: as `list_images` and `load_listed` do.
+        UsageError: as `list_images` and `load_recordings` do.
     """
-    return load_listed(list_images, config, data, split)
+    return load_recordings(list_images, config, data, split)
 
 
 def list_images(data: Data) -> list[Recording]:

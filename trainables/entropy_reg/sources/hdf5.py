@@ -24,7 +24,7 @@ def open_hdf5(file: Path) -> Any:
     try:
         return h5py.File(file, "r")
     except OSError as error:
-        raise UsageError(f"{file} is no HDF5 file: write it anew with pysaliency.") from error
+        raise UsageError(f"{file} is no HDF5 file: write it again with pysaliency.") from error
 
 
 def pysaliency_type(source: Any) -> str:
@@ -46,11 +46,11 @@ def read_array(source: Any, name: str, dimensions: int, kinds: str = "iuf") -> n
     try:
         values = np.asarray(source[name][()])
     except HDF5_ERRORS as error:
-        raise UsageError(f"{source.file.filename} lacks '{name}', or it is broken: write it anew.") from error
+        raise UsageError(f"{source.file.filename} lacks '{name}', or it is broken: write it again.") from error
     if values.ndim != dimensions or values.dtype.kind not in kinds:
         raise UsageError(
             f"{source.file.filename} has {values.dtype} {list(values.shape)} as '{name}', which pysaliency does not "
-            "write: write it anew."
+            "write: write it again."
         )
     return values
 
@@ -63,4 +63,4 @@ def check_row_counts(source: Any, rows: dict[str, int]) -> None:
     """
     if len(set(rows.values())) > 1:
         counts = ", ".join(f"{count} of '{name}'" for name, count in rows.items())
-        raise UsageError(f"{source.file.filename} has unlike numbers of rows, {counts}: write it anew.")
+        raise UsageError(f"{source.file.filename} has different numbers of rows, {counts}: write it again.")

@@ -27,7 +27,7 @@ from tqdm import tqdm
 from trainables.contract import Split
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.scanpaths import Recording
-from trainables.entropy_reg.sources.listed_images import load_listed
+from trainables.entropy_reg.sources.recordings import load_recordings
 from trainables.entropy_reg.split import Stimuli
 from trainables.images.squares import PILLOW_ERRORS
 from trainables.settings import UsageError, abbreviate
@@ -56,9 +56,9 @@ def load(config: Config, data: Data, split: Split) -> Stimuli:
     """Load the images of a split with their fixations.
 
     Raises:
-        UsageError: as `list_images` and `load_listed` do.
+        UsageError: as `list_images` and `load_recordings` do.
     """
-    return load_listed(list_images, config, data, split)
+    return load_recordings(list_images, config, data, split)
 
 
 def list_images(data: Data) -> list[Recording]:
@@ -122,7 +122,7 @@ def _list_subjects(folder: Path, stems: set[str]) -> list[Path]:
             )
         if lacking := sorted(stems - recordings):
             raise UsageError(
-                f"{subject} lacks the .mat of {abbreviate(lacking)}: unpack DATA.zip anew, or take the images out."
+                f"{subject} lacks the .mat of {abbreviate(lacking)}: unpack DATA.zip again, or take the images out."
             )
     return subjects
 
@@ -143,10 +143,10 @@ def _read_gaze(file: Path) -> np.ndarray:
         (variable,) = (name for name in content if not name.startswith("__"))
         gaze = np.asarray(_first_field(_first_field(content[variable], "DATA"), "eyeData"), np.float64)
     except (*_SCIPY_ERRORS, io.matlab.MatReadError) as error:
-        raise UsageError(f"{file} holds no struct with DATA.eyeData ({type(error).__name__}): get it anew.") from error
+        raise UsageError(f"{file} holds no struct with DATA.eyeData ({type(error).__name__}): get it again.") from error
     if gaze.ndim != 2 or gaze.shape[1] < 2 or np.isinf(gaze).any():
         raise UsageError(
-            f"{file} has no rows of x, y in DATA.eyeData, but {gaze.shape}, or infinite ones: get it anew."
+            f"{file} has no rows of x, y in DATA.eyeData, but {gaze.shape}, or infinite ones: get it again."
         )
     return gaze[:, :2]
 

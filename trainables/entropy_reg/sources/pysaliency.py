@@ -27,8 +27,8 @@ from trainables.contract import Split
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.scanpaths import Recording
 from trainables.entropy_reg.sources.hdf5 import check_row_counts, open_hdf5, pysaliency_type, read_array
-from trainables.entropy_reg.sources.listed_images import load_listed
 from trainables.entropy_reg.sources.pysaliency_stimuli import list_stimuli, stimulus_files
+from trainables.entropy_reg.sources.recordings import load_recordings
 from trainables.entropy_reg.split import Stimuli
 from trainables.settings import UsageError
 
@@ -44,9 +44,9 @@ def load(config: Config, data: Data, split: Split) -> Stimuli:
     """Load the images of a split with their fixations.
 
     Raises:
-        UsageError: as `list_images` and `load_listed` do.
+        UsageError: as `list_images` and `load_recordings` do.
     """
-    return load_listed(list_images, config, data, split)
+    return load_recordings(list_images, config, data, split)
 
 
 def list_images(data: Data) -> list[Recording]:
@@ -122,7 +122,7 @@ def _read_rows(source: Any, x_name: str, y_name: str, length_name: str) -> list[
     """
     x, y = (read_array(source, name, 2).astype(np.float64) for name in (x_name, y_name))
     if x.shape != y.shape:
-        raise UsageError(f"{source.file.filename} has '{x_name}' and '{y_name}' of unlike shapes: write it anew.")
+        raise UsageError(f"{source.file.filename} has '{x_name}' and '{y_name}' of different shapes: write it again.")
     columns = np.arange(x.shape[1])
     if length_name in source:
         lengths = read_array(source, length_name, 1, "iu").astype(np.int64)
@@ -132,7 +132,7 @@ def _read_rows(source: Any, x_name: str, y_name: str, length_name: str) -> list[
     if (wrong := (lengths < 0) | (lengths > x.shape[1])).any():
         raise UsageError(
             f"{source.file.filename}, row {wrong.argmax()} of '{length_name}', is {lengths[wrong][0]}, but there are "
-            f"{x.shape[1]} columns: write it anew."
+            f"{x.shape[1]} columns: write it again."
         )
     _check_finite(source, x_name, y_name, np.stack([x, y], axis=2), columns < lengths[:, None])
     return [np.stack([x[row, :length], y[row, :length]], axis=1) for row, length in enumerate(lengths)]

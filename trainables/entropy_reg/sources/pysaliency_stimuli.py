@@ -63,10 +63,10 @@ def _read_sizes(source: Any, count: int) -> list[tuple[int, int]]:
     try:
         sizes = [(int(shape[1]), int(shape[0])) for shape in source["shapes"][()]]
     except (*HDF5_ERRORS, IndexError) as error:
-        raise UsageError(f"{source.filename} lacks 'shapes', or it is broken: write it anew.") from error
+        raise UsageError(f"{source.filename} lacks 'shapes', or it is broken: write it again.") from error
     check_row_counts(source, {"filenames": count, "shapes": len(sizes)})
     if wrong := [size for size in sizes if min(size) < 1]:
-        raise UsageError(f"{source.filename} has an image of {wrong[0][0]}×{wrong[0][1]} pixels: write it anew.")
+        raise UsageError(f"{source.filename} has an image of {wrong[0][0]}×{wrong[0][1]} pixels: write it again.")
     return sizes
 
 
