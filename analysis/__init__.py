@@ -1,1 +1,1 @@
-"""Read a run back: ranked trials, exports."""
+"""Read a run back: ranking, page, comparison, proof and export."""

@@ -1,7 +1,7 @@
 """Rank the trials of a run: `python -m analysis.best run=runs/NAME`.
 
-A trial counts with its best epoch, which is what export and full training use. The ranking is by validation, on one
-seed, after choosing among many: it says what to try again, not what is proved.
+A trial counts with its best epoch, whose weights are exported. The ranking is by validation on one seed, after a choice
+among many: it shows what is worth a proof, and proves nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.frames.experiment import Experiment, load
-from trainables.commands import command, command_help, parse_arguments
+from trainables.commands import command_help, parse_arguments, run_command
 from trainables.settings import Settings, UsageError, setting
 
 USAGE = """
@@ -36,30 +36,30 @@ def main(arguments: list[str]) -> int:
     if not arguments or {"--help", "-h", "help"} & set(arguments):
         print(command_help(USAGE, Ranking))
         return 0
-    ranking = Ranking.of(parse_arguments(arguments))
+    ranking = Ranking.from_dict(parse_arguments(arguments))
     run = load(ranking.run)
-    frame = ranked(run)
+    frame = rank_trials(run)
     if frame.empty:
         raise UsageError(f"{ranking.run} has no trial with a result yet; wait for its first epochs.")
     path = ranking.csv or str(run.path / "best.csv")
     frame.to_csv(path)
-    shown = frame.head(ranking.top).dropna(axis="columns", how="all")
-    print(shown.to_string(float_format=lambda value: f"{value:.4g}", na_rep="·"))
+    top = frame.head(ranking.top).dropna(axis="columns", how="all")
+    print(top.to_string(float_format=lambda value: f"{value:.4g}", na_rep="·"))
     print(f"\n  {len(frame)} trials; all of them in {path}")
     return 0
 
 
-def ranked(run: Experiment) -> pd.DataFrame:
-    """One row per trial that has a result and did not fail, the best first, indexed by trial number.
+def rank_trials(run: Experiment) -> pd.DataFrame:
+    """Return one row per trial that has a result and did not fail, the best first, indexed by trial number.
 
     Columns: `status`, `epoch` (the best one), `epochs` (trained), the metrics of goals and constraints, `feasible`,
     `seconds` (to the trial's end), and the searched parameters.
     """
     metrics = dict.fromkeys([*(goal.metric for goal in run.objective.goals), *run.objective.constraints])
-    found = run.trials.loc[run.ranked].rename(columns={"best_epoch": "epoch"})
-    found = found[["status", "epoch", "epochs", *metrics, "feasible", "seconds"]]
-    return found.astype({"epoch": int, "feasible": bool}).join(run.settings)
+    frame = run.trials.loc[run.ranking].rename(columns={"best_epoch": "epoch"})
+    frame = frame[["status", "epoch", "epochs", *metrics, "feasible", "seconds"]]
+    return frame.astype({"epoch": int, "feasible": bool}).join(run.settings)
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,9 +1,9 @@
 """Export a model: `python -m analysis.export run=runs/NAME to=export/NAME`.
 
-Writes the folder that `trainables.export.folder` describes. Of a run that has been proved (`analysis.retrain`) it is
-the winner's model, with the proof on its card; before that, the best trial's, or of several goals that of the chosen
-one. With `test=true` the exported model is scored on the test split, once: the look is entered in the run's ledger, and
-a second one asks for `again=true`.
+Writes the folder that `trainables.export.folder` describes. If the run has a proof (`analysis.retrain`), the model is
+the winner's, with the proof on its card; before that it is the best trial's, or, with several goals, the chosen one's.
+With `test=true` the exported model is scored on the test split, once: the look is entered in the run's ledger, and a
+second one needs `again=true`.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.frames.experiment import CONFIRMATION, Experiment, load
+from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
 from analysis.proof.card import sections
+from analysis.proof.evaluation import build_variant, check_weights, read_recipe, score_weights
 from analysis.proof.judgement import rows_by_trial
-from analysis.proof.testing import built, check_weights, recipe_of, score
 from search.record import RunFolder
-from trainables.commands import command, command_help, parse_arguments
-from trainables.export.folder import report_of, write_export
+from trainables.commands import command_help, parse_arguments, run_command
+from trainables.export.folder import read_report, write_export
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS, CONFIG, trial_folder
 from trainables.settings import Settings, UsageError, setting
 
 USAGE = """
-Export the model of a run: the winner of its proof, or before there is one, of its best trial; of several goals, of the
-trial that is chosen of their front.
+Export the model of a run: that of the winner of its proof; without a proof that of the best trial, or, with several
+goals, of the trial chosen from their front.
 
   python -m analysis.export run=runs/NAME to=export/NAME
   python -m analysis.export run=runs/NAME trial=3 to=export/NAME-3      trial=0 is the default settings
@@ -37,7 +37,7 @@ trial that is chosen of their front.
 
 
 @dataclass(frozen=True, kw_only=True)
-class Export(Settings):
+class ExportRequest(Settings):
     """The keys of the command line."""
 
     run: str = setting(help="folder of the run")
@@ -49,12 +49,13 @@ class Export(Settings):
 
 
 @dataclass(frozen=True)
-class Chosen:
-    """What is exported: a training, in the run's folder or in that of its confirmation.
+class Selection:
+    """The training to export, in the run's folder or in that of its proof.
 
     Attributes:
+        number: of the training in the folder.
         trial: of the search.
-        seed: that it was trained on again; None for the search's own training.
+        seed: of the proof's training; None for the search's own.
     """
 
     folder: RunFolder
@@ -64,103 +65,103 @@ class Chosen:
 
     @property
     def origin(self) -> str:
-        """A sentence for the card."""
+        """A sentence on its origin for the card."""
         if self.seed is None:
             return (
                 f"Trial {self.trial} of the run {self.folder.path.name}; not trained again, so one seed speaks for it."
             )
-        what = f"The settings of trial {self.trial}" if self.trial else "The default settings"
+        settings = f"The settings of trial {self.trial}" if self.trial else "The default settings"
         return (
-            f"{what} of the run {self.folder.path.parent.name}, trained again with seed {self.seed}, "
+            f"{settings} of the run {self.folder.path.parent.name}, trained again with seed {self.seed}, "
             "the best of its seeds by validation."
         )
 
 
 def main(arguments: list[str]) -> int:
-    """Export; returns the exit code."""
+    """Export the model; returns the exit code."""
     if not arguments or {"--help", "-h", "help"} & set(arguments):
-        print(command_help(USAGE, Export))
+        print(command_help(USAGE, ExportRequest))
         return 0
-    export = Export.of(parse_arguments(arguments))
+    export = ExportRequest.from_dict(parse_arguments(arguments))
     search = load(export.run)
     proof = search.proof
     if export.test:
-        ledger.check_unseen(search.path, again=export.again)
-    chosen = choose(search, proof, export.trial)
-    weights, recipe = _weights(chosen), recipe_of(chosen.folder, chosen.number)
-    tested = _known(chosen, proof)
-    variant = built(recipe, export.device, seen=export.test or bool(tested))
+        ledger.check_unseen(search.path, repeat=export.again)
+    selection = choose(search, proof, export.trial)
+    weights, recipe = _find_weights(selection), read_recipe(selection.folder, selection.number)
+    test_metrics = _look_up_test(selection, proof)
+    variant = build_variant(recipe, export.device, with_test=export.test or bool(test_metrics))
     if export.test:
-        with ledger.looking(search.path, f"trial {chosen.trial}", again=export.again) as enter:
-            tested = score(variant, [weights])[0]
-            enter(tested)
-    evidence = sections(search, proof, chosen.trial)
-    write_export(Path(export.to), recipe, weights, tested, variant.describe(), chosen.origin, evidence)
-    print(_said(chosen, recipe, weights, tested, proof, Path(export.to)))
+        with ledger.reserve_look(search.path, f"trial {selection.trial}", repeat=export.again) as enter:
+            test_metrics = score_weights(variant, [weights])[0]
+            enter(test_metrics)
+    evidence = sections(search, proof, selection.trial)
+    write_export(Path(export.to), recipe, weights, test_metrics, variant.describe(), selection.origin, evidence)
+    print(_format_result(selection, recipe, weights, test_metrics, proof, Path(export.to)))
     return 0
 
 
-def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | None) -> Chosen:
-    """The training to export.
+def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | None) -> Selection:
+    """Choose the training to export.
 
     Raises:
-        UsageError: no trial has a result, or the one asked for has not.
+        UsageError: no trial has a result.
     """
     if trial is None and proof is not None and proof["winner"] is not None:
         trial = int(proof["winner"])
-    repeated = rows_by_trial(proof) if proof else {}
-    if trial in repeated and repeated[trial]["values"]:
+    rows = rows_by_trial(proof) if proof else {}
+    if trial in rows and rows[trial]["values"]:
         assert proof is not None  # for the type checker: it has the trial
-        values = repeated[trial]["values"]
+        values = rows[trial]["values"]
         seed = (max if proof["mode"] == "max" else min)(values, key=values.__getitem__)
-        confirmation = RunFolder.open(search.path / CONFIRMATION)
-        return Chosen(confirmation, int(repeated[trial]["trainings"][seed]), int(trial or 0), int(seed))
+        folder = RunFolder.open(search.path / PROOF_FOLDER)
+        return Selection(folder, int(rows[trial]["trainings"][seed]), int(trial or 0), int(seed))
     if trial is None:
-        trial = search.best if search.chosen is None else search.chosen
+        trial = search.best if search.choice is None else search.choice
     if trial is None:
         raise UsageError(f"{search.path} has no trial with a result; failures.csv there says why, if any failed.")
-    return Chosen(search.folder, trial, trial, None)
+    return Selection(search.folder, trial, trial, None)
 
 
-def _weights(chosen: Chosen) -> Path:
-    weights = trial_folder(chosen.folder.path, chosen.number) / BEST_WEIGHTS
+def _find_weights(selection: Selection) -> Path:
+    weights = trial_folder(selection.folder.path, selection.number) / BEST_WEIGHTS
     if weights.exists():
         return weights
-    if chosen.seed is not None:
-        check_weights(chosen.folder, [chosen.number])
-    listed = "`python -m analysis.best` lists those that have"
-    raise UsageError(f"trial={chosen.number} of {chosen.folder.path} has no weights; {listed}.")
+    if selection.seed is not None:
+        check_weights(selection.folder, [selection.number])
+    hint = "`python -m analysis.best` lists those that have"
+    raise UsageError(f"trial={selection.number} of {selection.folder.path} has no weights; {hint}.")
 
 
-def _known(chosen: Chosen, proof: Mapping[str, Any] | None) -> dict[str, float]:
-    """What the proof's look at the test split showed of these very weights."""
-    if proof is None or not proof["test"] or chosen.seed is None:
+def _look_up_test(selection: Selection, proof: Mapping[str, Any] | None) -> dict[str, float]:
+    """Return the metric of these very weights in the proof's look at the test split; empty without one."""
+    if proof is None or not proof["test"] or selection.seed is None:
         return {}
-    name = {0: "default", proof["winner"]: "winner"}.get(chosen.trial, "")
+    name = {0: "default", proof["winner"]: "winner"}.get(selection.trial, "")
     values = proof["test"].get(name, {})
-    return {proof["test"]["metric"]: values[str(chosen.seed)]} if str(chosen.seed) in values else {}
+    return {proof["test"]["metric"]: values[str(selection.seed)]} if str(selection.seed) in values else {}
 
 
-def _said(
-    chosen: Chosen,
+def _format_result(
+    selection: Selection,
     recipe: Recipe,
     weights: Path,
-    tested: Mapping[str, float],
+    test_metrics: Mapping[str, float],
     proof: Mapping[str, Any] | None,
     to: Path,
 ) -> str:
-    value = f"{recipe.objective.first.metric} {report_of(weights)['objective/value']:.4g}"
-    seed = "" if chosen.seed is None else f", seed {chosen.seed}"
-    lines = [f"  trial {chosen.trial}{seed} → {to}    {value}"]
-    lines += [f"    {key:<28} {figure:.4g}" for key, figure in tested.items()]
+    value = f"{recipe.objective.first.metric} {read_report(weights)['objective/value']:.4g}"
+    seed = "" if selection.seed is None else f", seed {selection.seed}"
+    lines = [f"  trial {selection.trial}{seed} → {to}    {value}"]
+    lines += [f"    {name:<28} {value:.4g}" for name, value in test_metrics.items()]
     if proof is None:
-        run = shlex.quote(f"run={chosen.folder.path}")
+        run = shlex.quote(f"run={selection.folder.path}")
         lines.append(f"  is it really better?  python -m analysis.retrain {run} top=3 seeds=5")
-    elif proof["verdict"] != "better" and chosen.trial:
+    elif proof["verdict"] != "better" and selection.trial:
         lines.append(f"  {proof['sentence']}\n  the default settings:  python -m analysis.export … trial=0")
     config = shlex.quote(f"config={to / CONFIG}")
     return "\n".join([*lines, f"  train it in full:  python -m trainables.train {config}"])
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,7 +1,7 @@
 """The proof: `python -m analysis.retrain run=runs/NAME top=3 seeds=5`.
 
-Trains the best trials of a run and the untouched default settings again, in full, on seeds that the search never used;
-judges by validation which is best and whether it is better than the default; and then looks, once, at the test split.
+Trains the best trials of a run and the default settings again, in full, on seeds that the search has not used; judges
+by validation which is best and whether it is better than the default; and scores both, once, on the test split.
 """
 
 from __future__ import annotations
@@ -9,20 +9,21 @@ from __future__ import annotations
 import itertools
 import math
 import shlex
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from analysis.frames.experiment import CONFIRMATION, Experiment, load
+from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
-from analysis.proof.judgement import Candidate, Proof, judge, tested_words, with_earlier_test
-from analysis.proof.statistics import default_repeats, gain
-from analysis.proof.testing import check_weights, tested
+from analysis.proof.evaluation import check_weights, score_trainings
+from analysis.proof.judgement import Candidate, Proof, add_earlier_test, describe_test, judge
+from analysis.proof.statistics import default_seed_count, gain
 from search.record import RunFolder
-from search.retraining import Proposal, Training, confirm
-from trainables.commands import command, command_help, parse_arguments
+from search.retraining import Proposal, Training, retrain
+from trainables.commands import command_help, parse_arguments, run_command
 from trainables.objective import Goal
-from trainables.settings import Settings, UsageError, nearest, setting
+from trainables.settings import Settings, UsageError, setting, suggest_name
 
 USAGE = """
 Train the best trials of a run and the default settings again, over fresh seeds, and say which is better.
@@ -31,15 +32,15 @@ Train the best trials of a run and the default settings again, over fresh seeds,
   python -m analysis.retrain run=runs/NAME top=3 seeds=5 epochs=50 gpus_per_trial=0.5
   python -m analysis.retrain run=runs/NAME seeds=10 test=false        more seeds; the test split is left alone
 
-The default is trained on √top times as many seeds, for every candidate is compared with it. The same command goes on
-where it was interrupted. At the end the winner and the default are scored on the test split, once.
+The default is trained on √top times as many seeds, because every candidate is compared with it. After an interruption
+the same command resumes the proof. At the end the winner and the default are scored on the test split, once.
 
-Of several goals of which one gives something up (give_up), the trial that is chosen comes first: top=1 proves that one.
+With several goals of which one declares a tolerance (give_up), the chosen trial comes first: top=1 proves that one.
 
-Exit code: 0, whoever wins; 1 if nothing could be judged; 2 for input that cannot be used; 130 after Ctrl-C.
+Exit code: 0 whoever wins, 1 if nothing could be judged, 2 for input that cannot be used, 130 after Ctrl-C.
 """
 FIRST_SEED = 1000
-"""Fresh seeds count from here, the same ones for every run, so that runs can be compared seed by seed."""
+"""The first fresh seed, the same for every run, so that runs can be compared seed by seed."""
 PLACEMENT = (
     "address",
     "cpus",
@@ -53,7 +54,7 @@ PLACEMENT = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retraining(Settings):
+class ProofRequest(Settings):
     """The keys of the command line."""
 
     run: str = setting(help="folder of the run, finished or not")
@@ -83,144 +84,142 @@ class Retraining(Settings):
 
 
 def main(arguments: list[str]) -> int:
-    """Retrain and judge; returns the exit code."""
+    """Prove a run; returns the exit code."""
     if not arguments or {"--help", "-h", "help"} & set(arguments):
-        print(command_help(USAGE, Retraining))
+        print(command_help(USAGE, ProofRequest))
         return 0
-    keys = Retraining.of(parse_arguments(arguments))
-    search = load(keys.run)
-    goal = _goal(search, keys.goal)
-    if keys.test:
-        ledger.check_unseen(search.path, again=keys.again)
-    plan = planned(search, keys.top, keys.seeds, goal)
-    if not keys.quiet:
-        print(_opening(search, plan), flush=True)
-    if not _trained(search, plan, keys):
+    request = ProofRequest.from_dict(parse_arguments(arguments))
+    search = load(request.run)
+    goal = _find_goal(search, request.goal)
+    if request.test:
+        ledger.check_unseen(search.path, repeat=request.again)
+    plan = plan_trainings(search, request.top, request.seeds, goal)
+    if not request.quiet:
+        print(_describe_plan(search, plan), flush=True)
+    if not _train(search, plan, request):
         print("  interrupted; nothing is lost.")
-        print(f"  go on:  python -m analysis.retrain {shlex.join(arguments)}")
+        print(f"  resume:  python -m analysis.retrain {shlex.join(arguments)}")
         return 130
-    proof = judge(search, load(search.path / CONFIRMATION), goal, {(each.origin, each.seed or 0) for each in plan})
-    proof = with_earlier_test(proof, ledger.looks(search.path))
+    keys = {(training.origin, training.seed or 0) for training in plan}
+    proof = judge(search, load(search.path / PROOF_FOLDER), goal, keys)
+    proof = add_earlier_test(proof, ledger.read_looks(search.path))
     proof.write(search.path)
-    if proof.winner is not None and keys.test:
-        proof = _with_test(search, proof, keys)
+    if proof.winner is not None and request.test:
+        proof = _add_test(search, proof, request)
         proof.write(search.path)
-    print("\n".join(lines(proof, search)))
+    print("\n".join(format_proof(proof, search)))
     return 0 if proof.winner is not None else 1
 
 
-def planned(search: Experiment, top: int, seeds: int, goal: Goal) -> list[Proposal]:
-    """The trainings: seed by seed, the default first, which has further seeds at the end.
+def plan_trainings(search: Experiment, top: int, seeds: int, goal: Goal) -> list[Proposal]:
+    """Plan the trainings, seed by seed: the default first, then the candidates; the default's further seeds come last.
 
     Raises:
-        UsageError: the run has no trial with a result but the default.
+        UsageError: the run has no trial with a result other than the default.
     """
     params = _best_params(search, top, goal)
     if not params:
-        raise UsageError(f"{search.path} has no trial with a result yet but the default; let it go on.")
-    unused = (seed for seed in itertools.count(FIRST_SEED) if seed != search.run.get("seed"))
+        raise UsageError(f"{search.path} has no trial with a result yet but the default; let the search continue.")
+    fresh_seeds = (seed for seed in itertools.count(FIRST_SEED) if seed != search.run.get("seed"))
     default = search.space.default_params()
     plan = []
-    for place, seed in enumerate(itertools.islice(unused, default_repeats(seeds, len(params)))):
+    for index, seed in enumerate(itertools.islice(fresh_seeds, default_seed_count(seeds, len(params)))):
         plan.append(Proposal(default, "default", seed))
-        if place < seeds:
+        if index < seeds:
             plan += [Proposal(values, f"trial {trial}", seed) for trial, values in params.items()]
     return plan
 
 
 def _best_params(search: Experiment, top: int, goal: Goal) -> dict[int, dict[str, Any]]:
-    """The trial of a declared rule, then the best by a goal, with their settings.
+    """Return the settings of the trial that a declared rule chooses, then of the best by a goal.
 
-    The default, repeated settings and lost records are left out.
+    The default, repeated settings and trials without a record are left out.
     """
-    known = search.trials.loc[search.ranked]
-    known = known[known["status"] != "unknown"]
+    trials = search.trials.loc[search.ranking]
+    trials = trials[trials["status"] != "unknown"]
     if goal != search.objective.first:
-        known = known.assign(by=-goal.sign * known[goal.metric]).sort_values(["violation", "by"], kind="stable")
-    order = [int(trial) for trial in known.index]
-    if search.objective.trades:
-        order.sort(key=lambda trial: trial != search.chosen)  # what a declared rule chooses is what is to be proved
-    found: dict[int, dict[str, Any]] = {}
+        trials = trials.assign(key=-goal.sign * trials[goal.metric]).sort_values(["violation", "key"], kind="stable")
+    order = [int(trial) for trial in trials.index]
+    if search.objective.has_tolerance:
+        order.sort(key=lambda trial: trial != search.choice)  # the trial of a declared rule is the one to prove
+    best: dict[int, dict[str, Any]] = {}
     for trial in order:
         params = search.folder.trial(trial).params
-        if trial != 0 and params not in (search.space.default_params(), *found.values()):
-            found[trial] = params
-        if len(found) == top:
+        if trial != 0 and params not in (search.space.default_params(), *best.values()):
+            best[trial] = params
+        if len(best) == top:
             break
-    return found
+    return best
 
 
-def lines(proof: Proof, search: Experiment) -> list[str]:
-    """The result for people: its first line is the answer."""
-    said = [f"  {proof.sentence}"]
+def format_proof(proof: Proof, search: Experiment) -> list[str]:
+    """Format the result in lines, the first of which is the verdict."""
+    lines = [f"  {proof.sentence}"]
     if proof.winner is not None:
-        said.append(f"  {proof.optimism}")
-    for each in (*proof.candidates, proof.default):
-        said.append(f"    {_row(each)}")
+        lines.append(f"  {proof.optimism}")
+    lines += [f"    {_format_candidate(candidate)}" for candidate in (*proof.candidates, proof.default)]
     if proof.test:
-        said.append(f"  test split, look {proof.test['looks']}: {proof.test['metric']} {tested_words(proof.test)}")
+        lines.append(f"  test split, look {proof.test['looks']}: {proof.test['metric']} {describe_test(proof.test)}")
     run, to = shlex.quote(f"run={search.path}"), shlex.quote(f"to=export/{search.name}")
-    return [*said, f"  next:   python -m analysis.report  {run}", f"          python -m analysis.export  {run} {to}"]
+    return [*lines, f"  next:   python -m analysis.report  {run}", f"          python -m analysis.export  {run} {to}"]
 
 
-def _goal(search: Experiment, metric: str) -> Goal:
+def _find_goal(search: Experiment, metric: str) -> Goal:
     goals = {goal.metric: goal for goal in search.objective.goals}
     if metric and metric not in goals:
-        raise UsageError(f"goal={metric} is no objective of {search.name}; {nearest(metric, list(goals))}")
+        raise UsageError(f"goal={metric} is no objective of {search.name}; {suggest_name(metric, list(goals))}")
     return goals[metric] if metric else search.objective.first
 
 
-def _opening(search: Experiment, plan: list[Proposal]) -> str:
-    origins = list(dict.fromkeys(each.origin for each in plan))
-    counts = ", ".join(f"{origin} × {sum(each.origin == origin for each in plan)}" for origin in origins)
+def _describe_plan(search: Experiment, plan: list[Proposal]) -> str:
+    counts = Counter(training.origin for training in plan)
+    trainings = ", ".join(f"{origin} × {count}" for origin, count in counts.items())
     return (
-        f"{search.name} · {len(plan)} trainings in full over fresh seeds: {counts}\n"
+        f"{search.name} · {len(plan)} trainings in full over fresh seeds: {trainings}\n"
         f"  watch:  tensorboard --logdir {shlex.quote(str(search.path))}"
     )
 
 
-def _trained(search: Experiment, plan: list[Proposal], keys: Retraining) -> bool:
-    """Run the confirmation; whether all of it has ended."""
-    where = {key: getattr(keys, key) for key in PLACEMENT}
-    gpus, processes = keys.gpus_per_trial, keys.processes
+def _train(search: Experiment, plan: list[Proposal], request: ProofRequest) -> bool:
+    """Train what is planned; return whether all trainings have ended."""
+    placement = {name: getattr(request, name) for name in PLACEMENT}
+    gpus, processes = request.gpus_per_trial, request.processes
     if processes == "auto":
         processes = int(gpus) if gpus != "auto" and gpus > 1 else 1
     if processes == 1 and gpus != "auto" and gpus > 1:
         raise UsageError(f"gpus_per_trial={gpus:g} is for as many processes, and processes=1 uses one; leave one out.")
-    epochs = keys.epochs or search.space.budget.max_epochs
-    task = Training(epochs, processes, keys.retry)
-    return confirm(where, search.space, search.path / CONFIRMATION, plan, task)
+    epochs = request.epochs or search.space.budget.max_epochs
+    task = Training(epochs, processes, request.retry)
+    return retrain(placement, search.space, search.path / PROOF_FOLDER, plan, task)
 
 
-def _with_test(search: Experiment, proof: Proof, keys: Retraining) -> Proof:
-    """Score every training of the winner and the default on the test split, and enter that as one look."""
-    confirmation = RunFolder.open(search.path / CONFIRMATION)
+def _add_test(search: Experiment, proof: Proof, request: ProofRequest) -> Proof:
+    """Score all trainings of the winner and the default on the test split, and enter that as one look."""
+    folder = RunFolder.open(search.path / PROOF_FOLDER)
     models = {"winner": proof.best, "default": proof.default}
-    for each in models.values():
-        check_weights(confirmation, [each.trainings[seed] for seed in each.values])
+    for model in models.values():
+        check_weights(folder, [model.trainings[seed] for seed in model.values])
     metric = f"test/{proof.goal.metric.removeprefix('val/')}"
-    what = f"trial {proof.winner} and the default, retrained"
-    with ledger.looking(search.path, what, again=keys.again) as enter:
-        figures: dict[str, Mapping[int, dict[str, float]]] = {
-            name: tested(confirmation, each.values, each.trainings, keys.device) for name, each in models.items()
+    purpose = f"trial {proof.winner} and the default, retrained"
+    with ledger.reserve_look(search.path, purpose, repeat=request.again) as enter:
+        metrics: dict[str, Mapping[int, dict[str, float]]] = {
+            name: score_trainings(folder, model.trainings, model.values, request.device)
+            for name, model in models.items()
         }
-        values = {name: {seed: each.get(metric, math.nan) for seed, each in figures[name].items()} for name in models}
+        values = {name: {seed: row.get(metric, math.nan) for seed, row in metrics[name].items()} for name in models}
         signed = {name: {seed: proof.goal.sign * value for seed, value in values[name].items()} for name in models}
-        shown: dict[str, Any] = {
-            "metric": metric,
-            **values,
-            "gain": gain(signed["winner"], signed["default"]).as_dict(),
-        }
-        looks = enter({"trial": proof.winner, **shown, "figures": figures})
-    return replace(proof, test={**shown, "looks": looks})
+        interval = gain(signed["winner"], signed["default"])
+        result: dict[str, Any] = {"metric": metric, **values, "gain": interval.as_dict()}
+        looks = enter({"trial": proof.winner, **result, "figures": metrics})
+    return replace(proof, test={**result, "looks": looks})
 
 
-def _row(candidate: Candidate) -> str:
+def _format_candidate(candidate: Candidate) -> str:
     values = " ".join(f"{value:.4g}" for value in candidate.values.values())
-    failed = f"   failed on {', '.join(map(str, candidate.failed))}" if candidate.failed else ""
-    kept = "" if candidate.feasible else "   violates a constraint"
-    return f"{candidate.name:<12} {candidate.mean:.4g}   ({values}){failed}{kept}"
+    failures = f"   failed on {', '.join(map(str, candidate.failed))}" if candidate.failed else ""
+    violation = "" if candidate.feasible else "   violates a constraint"
+    return f"{candidate.name:<12} {candidate.mean:.4g}   ({values}){failures}{violation}"
 
 
 if __name__ == "__main__":
-    command(main)
+    run_command(main)

@@ -1,6 +1,6 @@
-"""A run as tidy frames: `load("runs/NAME")`, whether it is running, finished, killed or partly damaged.
+"""A run as tidy data frames: `load("runs/NAME")`, whether it is running, finished, killed or partly damaged.
 
-JSON, CSV and YAML are read, nothing is unpickled. What cannot be read is named in `problems`, everything else is there.
+Only JSON, CSV and YAML are read; nothing is unpickled. `problems` names what cannot be read; the rest is loaded.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames import fronts
-from analysis.frames.lines import FEASIBLE, SECONDS, VALUE, VIOLATION, best_reports, scored, starts_of
+from analysis.frames.lines import FEASIBLE, SECONDS, VALUE, VIOLATION, add_objective, best_reports, trial_starts
 from analysis.frames.reading import read_trials
 from search.record import ENVIRONMENT, FAILURES, RunFolder
 from trainables.files import RESULT, trial_folder
@@ -25,29 +25,30 @@ from trainables.objective import Objective
 if TYPE_CHECKING:
     from search.space import Space
 
-CONFIRMATION, PROOF = "retrain", "proof.json"
-"""The folder of a run's confirmation, and what was found out there."""
+PROOF_FOLDER, PROOF_FILE = "retrain", "proof.json"
+"""The folder of a run's proof, and the file with its result."""
 
-SETTLED = ("patience", "health")
-"""Causes with which a trial ends itself: what it reported last is where it had settled."""
+SETTLING_CAUSES = ("patience", "health")
+"""Causes with which a trial ends itself: its last report stands for its result at full budget."""
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One run, as far as it has got.
+    """One run in its present state.
 
     Attributes:
-        run: the keys of its command line; environment: what was recorded of machine and versions.
+        run: the keys of its command line.
+        environment: the recorded machine and versions.
         trials: indexed by number: `status` (`running`, `finished`, `stopped`, `failed`, or `unknown` where its record
             is lost), `cause`, `reason`, `origin`, `seed`, `started`, `ended` (seconds since 1970), `epochs` reported,
             `seconds` of training; and of its best epoch `best_epoch`, `value` (the first goal's metric), `feasible`,
             `violation`, and the metrics of all goals and constraints. A failed trial has no best epoch, nor has one
-            whose reports lack what the objective compares.
-        reports: a row per trial and epoch, a column per reported number; those of the objective are always there.
-        settings: indexed by trial: the searched settings, absent where a condition switches one off.
+            whose reports lack the objective's metrics.
+        reports: a row per trial and epoch, a column per reported number; the objective's columns always exist.
+        settings: indexed by trial: the searched settings, missing where a condition switches one off.
         failures: indexed by trial: `epochs`, `reason`.
         findings: a row per trial, epoch and health finding: `check`, `message`.
-        proof: what `analysis.retrain` found out about it (`analysis.proof.judgement.Proof.as_dict`), or None.
+        proof: the result of `analysis.retrain` (`analysis.proof.judgement.Proof.as_dict`), or None.
         problems: sentences on what could not be read.
     """
 
@@ -75,68 +76,70 @@ class Experiment:
 
     @property
     def objective(self) -> Objective:
-        """What the run compares."""
+        """The objective of the run."""
         return self.space.objective
 
     @cached_property
-    def ranked(self) -> list[int]:
-        """The trials with a result, the one with the best epoch first, constraints kept before anything else."""
-        known = self.trials[self.trials["value"].notna()]
-        order = np.lexsort((known.index, -self.objective.first.sign * known["value"], known["violation"]))
-        return [int(trial) for trial in known.index[order]]
+    def ranking(self) -> list[int]:
+        """The trials with a result, by their best epochs: least violation first, then the best value."""
+        valid = self.trials[self.trials["value"].notna()]
+        order = np.lexsort((valid.index, -self.objective.first.sign * valid["value"], valid["violation"]))
+        return [int(trial) for trial in valid.index[order]]
 
     @cached_property
-    def settled(self) -> pd.Series:
-        """By trial, whether it used its budget or ended itself: what it reported last is what it comes to."""
-        return (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLED)
+    def is_final(self) -> pd.Series:
+        """By trial, whether it used its budget or ended itself, so that its last report is final."""
+        return (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLING_CAUSES)
 
     @cached_property
-    def latest(self) -> pd.DataFrame:
-        """The last reports of trials that did not fail, named as in `trials`: what several goals are compared by."""
-        last = fronts.last_reports(self.reports)
-        return last[last.index.isin(self.trials.index[self.trials["status"] != "failed"])]
+    def last_reports(self) -> pd.DataFrame:
+        """The last reports of trials that did not fail, with the columns of `trials`; they form the front."""
+        reports = fronts.last_reports(self.reports)
+        return reports[reports.index.isin(self.trials.index[self.trials["status"] != "failed"])]
 
     @cached_property
     def front(self) -> list[int]:
-        """The trials that no other dominates at their last epoch, of those ended by themselves or their budget."""
-        ended = self.settled.reindex(self.latest.index, fill_value=False)
-        return fronts.front(self.latest[ended], self.objective)
+        """The settled trials that no other dominates at its last epoch."""
+        is_final = self.is_final.reindex(self.last_reports.index, fill_value=False)
+        return fronts.front(self.last_reports[is_final], self.objective)
 
     @cached_property
-    def chosen(self) -> int | None:
-        """The trial that stands for the run: of one goal the best, of several the front's by the objective's rule.
+    def choice(self) -> int | None:
+        """The trial that stands for the run: for one goal the best, for several the objective's choice of the front.
 
-        None without a result, and of several goals as long as no trial has settled that keeps the constraints.
+        None without a result; for several goals, also as long as no settled trial keeps the constraints.
         """
-        return fronts.chosen(self.latest.loc[self.front], self.objective) if self.objective.several else self.best
+        return (
+            fronts.choose(self.last_reports.loc[self.front], self.objective) if self.objective.is_multi else self.best
+        )
 
     @property
     def best(self) -> int | None:
         """The trial with the best epoch."""
-        return self.ranked[0] if self.ranked else None
+        return self.ranking[0] if self.ranking else None
 
     @property
     def default(self) -> int | None:
         """The default trial, if it has a result."""
-        return 0 if 0 in self.ranked else None
+        return 0 if 0 in self.ranking else None
 
-    def at(self, epoch: int) -> pd.Series:
-        """The objective at an epoch by trial; of trials that ended themselves before it, their last. Failed: none."""
+    def values_at(self, epoch: int) -> pd.Series:
+        """Return the objective at an epoch by trial; self-ended trials keep their last value, failed ones have none."""
         if self.reports.empty:
             return pd.Series(dtype=float)
-        known = self.reports[self.reports["trial"].isin(self.trials.index[self.trials["status"] != "failed"])]
-        known = known[known["epoch"] <= epoch]
-        last = known.groupby("trial").tail(1).set_index("trial")
-        settled = self.trials["cause"].isin(SETTLED).reindex(last.index, fill_value=False)
-        return last.loc[(last["epoch"] == epoch) | settled, VALUE].dropna().rename(f"epoch {epoch}")
+        reports = self.reports[self.reports["trial"].isin(self.trials.index[self.trials["status"] != "failed"])]
+        reports = reports[reports["epoch"] <= epoch]
+        last = reports.groupby("trial").tail(1).set_index("trial")
+        is_final = self.trials["cause"].isin(SETTLING_CAUSES).reindex(last.index, fill_value=False)
+        return last.loc[(last["epoch"] == epoch) | is_final, VALUE].dropna().rename(f"epoch {epoch}")
 
-    def common_rung(self, least: int) -> int | None:
-        """The highest rung at which so many trials can be compared; None if there is none."""
-        rungs = [rung for rung in self.space.budget.rungs if len(self.at(rung)) >= least]
+    def common_rung(self, min_trials: int) -> int | None:
+        """Return the highest rung at which at least `min_trials` trials can be compared; None if there is none."""
+        rungs = [rung for rung in self.space.budget.rungs if len(self.values_at(rung)) >= min_trials]
         return max(rungs, default=None)
 
     def curve(self, trial: int, metric: str = VALUE) -> pd.Series:
-        """A trial's reported metric by epoch."""
+        """Return a trial's reported metric by epoch."""
         return self.reports[self.reports["trial"] == trial].set_index("epoch")[metric]
 
 
@@ -144,21 +147,21 @@ def load(run: str | Path) -> Experiment:
     """Read a run's folder.
 
     Raises:
-        UsageError: it is no run, or its `run.yaml` or `space.yaml` cannot be used.
+        UsageError: the folder is no run, or its `run.yaml` or `space.yaml` cannot be used.
     """
     folder = RunFolder.open(run)
     space, settings = folder.space(), folder.settings()
     frames, problems = read_trials(folder.path)
-    environment, said = _environment(folder)
-    proof, unproved = _proof(folder)
+    environment, environment_problems = _read_environment(folder)
+    proof, proof_problems = _read_proof(folder)
     trials = frames.trials.set_index("trial")
     problems += [line for text in trials["problems"] for line in text.splitlines()]
-    reports = scored(frames.reports, space.objective)
-    summary = _summary(trials, reports, space.objective)
-    problems += _incomparable(summary, reports, space.objective)
+    reports = add_objective(frames.reports, space.objective)
+    summary = _summarise_trials(trials, reports, space.objective)
+    problems += _list_incomparable(summary, reports, space.objective)
     failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
-        problems.append(f"{FAILURES} is missing; the {len(failures)} failed are known from their own records.")
+        problems.append(f"{FAILURES} is missing; the {len(failures)} failed trials are known from their own records.")
     return Experiment(
         folder=folder,
         space=space,
@@ -166,31 +169,31 @@ def load(run: str | Path) -> Experiment:
         environment=environment,
         trials=summary,
         reports=reports,
-        settings=_settings(trials["params"], [dimension.name for dimension in space.dimensions]),
+        settings=_parse_settings(trials["params"], [dimension.name for dimension in space.dimensions]),
         failures=failures,
         findings=frames.findings,
         proof=proof,
-        problems=(*said, *unproved, *problems),
+        problems=(*environment_problems, *proof_problems, *problems),
     )
 
 
 def load_all(runs: Iterable[str | Path]) -> list[Experiment]:
-    """Several runs, in their order."""
+    """Read several runs, in the given order."""
     return [load(run) for run in runs]
 
 
-def _environment(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
+def _read_environment(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
     path = folder.path / ENVIRONMENT
     try:
         return dict(json.loads(path.read_text(encoding="utf-8"))), []
     except (OSError, ValueError, TypeError) as error:
-        why = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
-        return {}, [f"{ENVIRONMENT} {why}: commit, versions and machine of the run are not known."]
+        reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
+        return {}, [f"{ENVIRONMENT} {reason}: commit, versions and machine of the run are not known."]
 
 
-def _proof(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
-    """The proof if there is one, and a sentence on one that cannot be used."""
-    path = folder.path / CONFIRMATION / PROOF
+def _read_proof(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
+    """Read the proof if there is one; a proof that cannot be used becomes a sentence instead."""
+    path = folder.path / PROOF_FOLDER / PROOF_FILE
     try:
         proof = json.loads(path.read_text(encoding="utf-8"))
         rows = [*proof["candidates"], proof["default"]]
@@ -201,46 +204,47 @@ def _proof(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
         complete = False
     if complete:
         return proof, []
-    return None, [f"{CONFIRMATION}/{PROOF} is damaged or not complete: `python -m analysis.retrain` writes it again."]
+    file = f"{PROOF_FOLDER}/{PROOF_FILE}"
+    return None, [f"{file} is damaged or incomplete: `python -m analysis.retrain` writes it again."]
 
 
-def _settings(params: pd.Series, names: list[str]) -> pd.DataFrame:
-    """A column per searched setting, in the space's order; `params` are JSON."""
+def _parse_settings(params: pd.Series, names: list[str]) -> pd.DataFrame:
+    """Return a column per searched setting, in the space's order; `params` are JSON."""
     rows = [json.loads(text) for text in params]
-    found = dict.fromkeys([*names, *(name for row in rows for name in row)])
-    return pd.DataFrame(rows, index=params.index, columns=list(found))
+    columns = dict.fromkeys([*names, *(name for row in rows for name in row)])
+    return pd.DataFrame(rows, index=params.index, columns=list(columns))
 
 
-def _summary(trials: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """The trials with how far they got and their best epoch."""
+def _summarise_trials(trials: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
+    """Add to the records of trials how long they trained and their best epoch."""
     metrics = [*dict.fromkeys([*(goal.metric for goal in objective.goals), *objective.constraints])]
-    kept = trials[["status", "cause", "reason", "origin", "seed", "started", "ended"]]
+    records = trials[["status", "cause", "reason", "origin", "seed", "started", "ended"]]
     if reports.empty:
         empty = dict.fromkeys(["seconds", "best_epoch", "value", "feasible", "violation", *metrics], np.nan)
-        return kept.assign(epochs=0, **empty)
-    starts = starts_of(reports)
+        return records.assign(epochs=0, **empty)
+    starts = trial_starts(reports)
     ends = np.append(starts[1:], len(reports))
-    spent = pd.DataFrame(
+    effort = pd.DataFrame(
         {"epochs": ends - starts, "seconds": reports[SECONDS].to_numpy()[ends - 1]},
         index=pd.Index(reports["trial"].to_numpy()[starts], name="trial"),
     )
     names = {VALUE: "value", VIOLATION: "violation", FEASIBLE: "feasible"}
     best = best_reports(reports, objective).rename(columns={**names, "epoch": "best_epoch"})
     best = best[[*dict.fromkeys(["best_epoch", *names.values(), *metrics])]]
-    summary = kept.join(spent).join(best)
+    summary = records.join(effort).join(best)
     summary.loc[summary["status"] == "failed", best.columns] = np.nan
     return summary.assign(epochs=summary["epochs"].fillna(0).astype(int))
 
 
-def _incomparable(summary: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> list[str]:
-    """Sentences on trials that have reports, and none that the objective can compare."""
-    left = summary.index[(summary["status"] != "failed") & (summary["epochs"] > 0) & summary["value"].isna()]
-    needed = [*dict.fromkeys([objective.first.metric, *objective.constraints])]
-    found = reports[reports["trial"].isin(left)].groupby("trial")[needed].count()
-    said = []
-    for trial, counts in zip(found.index, found.to_numpy(), strict=True):
-        lacking = [name for name, count in zip(needed, counts, strict=True) if not count]
-        what = " or ".join(lacking) or f"{' and '.join(needed)} of one epoch"
+def _list_incomparable(summary: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> list[str]:
+    """List, as sentences, the trials whose reports lack what the objective compares."""
+    trials = summary.index[(summary["status"] != "failed") & (summary["epochs"] > 0) & summary["value"].isna()]
+    metrics = [*dict.fromkeys([objective.first.metric, *objective.constraints])]
+    counts_by_trial = reports[reports["trial"].isin(trials)].groupby("trial")[metrics].count()
+    sentences = []
+    for trial, counts in zip(counts_by_trial.index, counts_by_trial.to_numpy(), strict=True):
+        missing = [name for name, count in zip(metrics, counts, strict=True) if not count]
+        names = " or ".join(missing) or f"{' and '.join(metrics)} of one epoch"
         file = trial_folder(Path(), trial) / RESULT
-        said.append(f"{file} has no number for {what}: that trial has no best epoch and is not compared.")
-    return said
+        sentences.append(f"{file} has no number for {names}: that trial has no best epoch and is not compared.")
+    return sentences

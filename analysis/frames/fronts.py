@@ -1,4 +1,4 @@
-"""Several goals: what each trial ended with, which trials no other dominates there, and which one is chosen of them."""
+"""Several goals: the last report of each trial, the Pareto front of these, and the trial chosen from the front."""
 
 from __future__ import annotations
 
@@ -9,26 +9,30 @@ from trainables.objective import Objective
 
 
 def last_reports(reports: pd.DataFrame) -> pd.DataFrame:
-    """Each trial's last one of some `scored` reports, by trial, with the names of an experiment's `trials`."""
+    """Select each trial's last report, by trial, with the column names of an experiment's `trials`.
+
+    Args:
+        reports: with the columns that `lines.add_objective` adds.
+    """
     names = {VALUE: "value", VIOLATION: "violation", FEASIBLE: "feasible", SECONDS: "seconds"}
     return reports.drop_duplicates("trial", keep="last").set_index("trial").rename(columns=names)
 
 
-def front(known: pd.DataFrame, objective: Objective) -> list[int]:
-    """The trials that no other dominates; those that break a constraint count only where all do.
+def front(reports: pd.DataFrame, objective: Objective) -> list[int]:
+    """Return the trials that no other dominates; those that violate a constraint count only where all do.
 
     Args:
-        known: a row per trial, with the metrics of all goals and `violation`.
+        reports: a row per trial, with the metrics of all goals and `violation`.
     """
     metrics = [goal.metric for goal in objective.goals]
-    known = known.dropna(subset=metrics)
-    kept = known[known["violation"] == 0]
-    known = known if kept.empty else kept
-    return [int(known.index[place]) for place in objective.front(known[metrics].to_numpy().tolist())]
+    reports = reports.dropna(subset=metrics)
+    feasible = reports[reports["violation"] == 0]
+    candidates = reports if feasible.empty else feasible
+    return [int(candidates.index[index]) for index in objective.front(candidates[metrics].to_numpy().tolist())]
 
 
-def chosen(members: pd.DataFrame, objective: Objective) -> int | None:
-    """The trial of a front that the objective's rule chooses; None where no member keeps the constraints."""
-    kept = members[members["violation"] == 0]
-    place = objective.choose(kept[[goal.metric for goal in objective.goals]].to_numpy().tolist())
-    return None if place is None else int(kept.index[place])
+def choose(members: pd.DataFrame, objective: Objective) -> int | None:
+    """Choose a trial of a front by the objective's rule; None where no member keeps the constraints."""
+    feasible = members[members["violation"] == 0]
+    index = objective.choose(feasible[[goal.metric for goal in objective.goals]].to_numpy().tolist())
+    return None if index is None else int(feasible.index[index])

@@ -1,7 +1,7 @@
-"""The files of a run's trials as frames: JSON lines by Arrow, kept as Parquet, and what cannot be read named.
+"""The files of a run's trials as data frames, cached as Parquet; what cannot be read is named.
 
-Reading a run again costs what has changed: a trial whose files have the size and time they had is taken from
-`.frames/` in the run's folder. Nothing is unpickled; checkpoints are only seen to be whole.
+Reading a run again costs only what has changed: a trial whose files have the same sizes and times as before is taken
+from `.frames/` in the run's folder. Nothing is unpickled; of checkpoints it is only checked that they are complete.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-from analysis.frames.lines import in_order, tables
+from analysis.frames.lines import read_tables, sort_reports
 from search.record import TRIAL
-from trainables.files import BEST_WEIGHTS, LAST, RESULT, put_in_place, trial_folder
-from trainables.settings import one_line
+from trainables.files import BEST_WEIGHTS, CHECKPOINT, RESULT, replace_file, trial_folder
+from trainables.settings import first_line
 
-FRAMES = ".frames"
-TABLES = ("trials.parquet", "reports.parquet", "findings.parquet")
-VERSION = b"2"  # of the files in FRAMES; another one is read anew
-GONE = (FileNotFoundError, NotADirectoryError)  # renamed or removed while it is looked at, as in a run at work
-FIELDS = ("params", "origin", "status", "cause", "reason", "started", "ended", "seed")
+FRAMES_FOLDER = ".frames"
+TABLE_FILES = ("trials.parquet", "reports.parquet", "findings.parquet")
+VERSION = b"2"  # of the files in FRAMES_FOLDER; a cache of another version is ignored
+MISSING_ERRORS = (FileNotFoundError, NotADirectoryError)  # a running search may rename or remove a file meanwhile
+RECORD_FIELDS = ("params", "origin", "status", "cause", "reason", "started", "ended", "seed")
 
 
 @dataclass(frozen=True)
 class Frames:
-    """What the files of some trials hold.
+    """The content of the files of some trials.
 
     Attributes:
         trials: a row per trial folder: `trial`, `stamp` (sizes and times of its files), the fields of `trial.json` with
             `params` as JSON, and `problems`, sentences one per line.
-        reports: a row per epoch: `trial`, `epoch`, and every number that was reported.
+        reports: a row per epoch: `trial`, `epoch`, and every reported number.
         findings: a row per health finding: `trial`, `epoch`, `check`, `message`.
     """
 
@@ -50,110 +50,111 @@ class Frames:
 
 
 def read_trials(run: Path) -> tuple[Frames, list[str]]:
-    """The frames of a run, and what else is worth saying: a cache that could not be used or written."""
-    stamps = _stamps(run)
-    kept, remarks = _cached(run / FRAMES)
-    if kept is not None:
-        same = kept.trials["trial"].map(stamps).eq(kept.trials["stamp"])
-        kept = _only(kept, set(kept.trials.loc[same, "trial"]))
-    known = set(kept.trials["trial"]) if kept is not None else set()
-    fresh = {trial: stamp for trial, stamp in stamps.items() if trial not in known}
-    if not fresh and kept is not None:
-        return kept, remarks
-    read = _read(run, fresh)
-    frames = read if kept is None else _joined(kept, read)
-    return frames, remarks + _keep(run / FRAMES, frames)
+    """Read the frames of a run; the sentences returned beside them name a cache that could not be used or written."""
+    stamps = _list_stamps(run)
+    cache, remarks = _read_cache(run / FRAMES_FOLDER)
+    if cache is not None:
+        is_current = cache.trials["trial"].map(stamps).eq(cache.trials["stamp"])
+        cache = _select_trials(cache, set(cache.trials.loc[is_current, "trial"]))
+    cached_trials = set(cache.trials["trial"]) if cache is not None else set()
+    new_stamps = {trial: stamp for trial, stamp in stamps.items() if trial not in cached_trials}
+    if not new_stamps and cache is not None:
+        return cache, remarks
+    frames = _read_files(run, new_stamps)
+    if cache is not None:
+        frames = _merge(cache, frames)
+    return frames, remarks + _write_cache(run / FRAMES_FOLDER, frames)
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
 
 
-def _stamps(run: Path) -> dict[int, str]:
-    """Trial number → stamp of its folder."""
+def _list_stamps(run: Path) -> dict[int, str]:
+    """Map trial numbers to the stamps of their folders."""
     stamps = {}
     for folder in os.scandir(run):
         number = folder.name.removeprefix("trial_")
         if number != folder.name and number.isdecimal():
-            with contextlib.suppress(*GONE):
-                stamps[int(number)] = _stamp(folder.path)
+            with contextlib.suppress(*MISSING_ERRORS):
+                stamps[int(number)] = _stamp_folder(folder.path)
     return dict(sorted(stamps.items()))
 
 
-def _stamp(folder: str) -> str:
-    """Names, sizes and times of the files that are read or checked."""
-    watched = {TRIAL, RESULT, BEST_WEIGHTS, LAST}
-    found = []
+def _stamp_folder(folder: str) -> str:
+    """Return names, sizes and times of the files that are read or checked."""
+    names = {TRIAL, RESULT, BEST_WEIGHTS, CHECKPOINT}
+    parts = []
     for entry in os.scandir(folder):
-        if entry.name in watched or entry.name.removeprefix(".") in watched:
-            with contextlib.suppress(*GONE):
-                known = entry.stat()
-                found.append(f"{entry.name}:{known.st_size}:{known.st_mtime_ns}")
-    return " ".join(sorted(found))
+        if entry.name in names or entry.name.removeprefix(".") in names:
+            with contextlib.suppress(*MISSING_ERRORS):
+                status = entry.stat()
+                parts.append(f"{entry.name}:{status.st_size}:{status.st_mtime_ns}")
+    return " ".join(sorted(parts))
 
 
-def _read(run: Path, stamps: dict[int, str]) -> Frames:
+def _read_files(run: Path, stamps: dict[int, str]) -> Frames:
     """Read the files of some trials."""
     paths = {trial: trial_folder(run, trial) for trial in stamps}
-    read = tables(paths)
+    tables = read_tables(paths)
     rows = []
     for trial, stamp in stamps.items():
-        values, problems = _record(paths[trial])
-        said = [*problems, *_torn(paths[trial], read.torn[trial])]
-        said += _checkpoint_problems(paths[trial], stamp, values["status"])
-        rows.append({"trial": trial, "stamp": stamp, **values, "problems": "\n".join(said)})
-    trials = pd.DataFrame(rows, columns=["trial", "stamp", *FIELDS, "problems"])
+        values, problems = _read_record(paths[trial])
+        problems += _list_torn_lines(paths[trial], tables.torn_counts[trial])
+        problems += _checkpoint_problems(paths[trial], stamp, values["status"])
+        rows.append({"trial": trial, "stamp": stamp, **values, "problems": "\n".join(problems)})
+    trials = pd.DataFrame(rows, columns=["trial", "stamp", *RECORD_FIELDS, "problems"])
     for name in ("started", "ended", "seed"):
         trials[name] = pd.to_numeric(trials[name], errors="coerce").astype(float)
-    return Frames(trials, read.reports, read.findings)
+    return Frames(trials, tables.reports, tables.findings)
 
 
-def _record(folder: Path) -> tuple[dict[str, Any], list[str]]:
-    """The fields of a trial's `trial.json`; of one that is missing or damaged, `unknown` for its status."""
+def _read_record(folder: Path) -> tuple[dict[str, Any], list[str]]:
+    """Read the fields of a trial's `trial.json`; where it is missing or damaged, the status is `unknown`."""
     path = folder / TRIAL
-    why = "holds no record"
+    reason = "holds no record"
     values: Any = None
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        why = "is missing"
+        reason = "is missing"
     except (OSError, ValueError) as error:
-        why = f"cannot be read ({one_line(error)})"
+        reason = f"cannot be read ({first_line(error)})"
     if not isinstance(values, dict) or not isinstance(values.get("params"), dict):
-        said = f"{folder.name}/{TRIAL} {why}: how that trial ended, and its settings, are not known."
-        return {**dict.fromkeys(FIELDS), "params": "{}", "status": "unknown"}, [said]
-    return {**{field: values.get(field) for field in FIELDS}, "params": json.dumps(values["params"])}, []
+        sentence = f"{folder.name}/{TRIAL} {reason}: how that trial ended, and its settings, are not known."
+        return {**dict.fromkeys(RECORD_FIELDS), "params": "{}", "status": "unknown"}, [sentence]
+    return {**{field: values.get(field) for field in RECORD_FIELDS}, "params": json.dumps(values["params"])}, []
 
 
-def _torn(folder: Path, torn: int) -> list[str]:
-    lines = "line is" if torn == 1 else "lines are"
-    return [f"{folder.name}/{RESULT}: {torn} {lines} torn and left out, as a kill leaves them."] if torn else []
+def _list_torn_lines(folder: Path, count: int) -> list[str]:
+    lines = "line is" if count == 1 else "lines are"
+    return [f"{folder.name}/{RESULT}: {count} {lines} torn, as after a kill, and left out."] if count else []
 
 
 def _checkpoint_problems(folder: Path, stamp: str, status: str) -> list[str]:
-    """Checkpoints that are not whole, and what an interrupted writing left beside them."""
+    """List truncated checkpoints, and the half-written files that an interrupted writer left beside them."""
     names = [part.split(":")[0] for part in stamp.split()]
-    said = []
-    if BEST_WEIGHTS in names and not _whole(folder / BEST_WEIGHTS, _is_safetensors):
-        said.append(f"{folder.name}/{BEST_WEIGHTS} is cut off: that trial cannot be exported.")
-    if LAST in names and not _whole(folder / LAST, zipfile.is_zipfile):
-        said.append(f"{folder.name}/{LAST} is cut off: that trial cannot be gone on with.")
+    problems = []
+    if BEST_WEIGHTS in names and not _is_complete(folder / BEST_WEIGHTS, _is_safetensors):
+        problems.append(f"{folder.name}/{BEST_WEIGHTS} is cut off: that trial cannot be exported.")
+    if CHECKPOINT in names and not _is_complete(folder / CHECKPOINT, zipfile.is_zipfile):
+        problems.append(f"{folder.name}/{CHECKPOINT} is cut off: that trial cannot be resumed.")
     if status != "running":
-        left = [name for name in names if name.startswith(".") and (folder / name).exists()]
-        said += [f"{folder.name}/{name} is what a kill left of a half-written file; it is not used." for name in left]
-    return said
+        partials = [name for name in names if name.startswith(".") and (folder / name).exists()]
+        problems += [f"{folder.name}/{name} is half-written, as after a kill; it is not used." for name in partials]
+    return problems
 
 
-def _whole(path: Path, check: Callable[[IO[bytes]], bool]) -> bool:
-    """What a check finds of a file; of one that is gone by now there is nothing to say."""
+def _is_complete(path: Path, check: Callable[[IO[bytes]], bool]) -> bool:
+    """Return the result of a check of a file; a file that has vanished meanwhile passes."""
     try:
         with path.open("rb") as file:
             return check(file)
-    except GONE:
+    except MISSING_ERRORS:
         return True
 
 
 def _is_safetensors(file: IO[bytes]) -> bool:
-    """Whether the file is as long as its header says; it is the open one that is measured, not what has its name."""
+    """Check that the open file is as long as its header says; its name may belong to another file by now."""
     start = file.read(8)
     if len(start) < 8:
         return False
@@ -169,48 +170,48 @@ def _is_safetensors(file: IO[bytes]) -> bool:
 # -- cache -------------------------------------------------------------------------------------------------------------
 
 
-def _cached(folder: Path) -> tuple[Frames | None, list[str]]:
-    """The frames of an earlier reading, if there are any of this version that can be read and belong together."""
-    if not (folder / TABLES[0]).exists():
+def _read_cache(folder: Path) -> tuple[Frames | None, list[str]]:
+    """Read the cached frames, if all files are readable, of this version, and written together."""
+    if not (folder / TABLE_FILES[0]).exists():
         return None, []
     try:
-        read = [parquet.ParquetFile(folder / name, memory_map=True).read() for name in TABLES]
-        known = [table.schema.metadata or {} for table in read]
-        if any(each.get(b"version") != VERSION or each.get(b"token") != known[0].get(b"token") for each in known):
+        tables = [parquet.ParquetFile(folder / name, memory_map=True).read() for name in TABLE_FILES]
+        labels = [table.schema.metadata or {} for table in tables]
+        if any(label.get(b"version") != VERSION or label.get(b"token") != labels[0].get(b"token") for label in labels):
             return None, []
-        return Frames(*(table.to_pandas(split_blocks=True, self_destruct=True) for table in read)), []
+        return Frames(*(table.to_pandas(split_blocks=True, self_destruct=True) for table in tables)), []
     except (OSError, pa.ArrowInvalid) as error:
-        return None, [f"{folder} cannot be used ({one_line(error)}): everything was read anew."]
+        return None, [f"{folder} cannot be used ({first_line(error)}): all trials were read again."]
 
 
-def _keep(folder: Path, frames: Frames) -> list[str]:
-    """Write the frames under one token, by which files of different writings, after a kill or a race, are told."""
-    written = {b"version": VERSION, b"token": secrets.token_hex(8).encode()}
+def _write_cache(folder: Path, frames: Frames) -> list[str]:
+    """Write the frames under a common token, which tells files of different writers, after a kill or a race, apart."""
+    label = {b"version": VERSION, b"token": secrets.token_hex(8).encode()}
     try:
         folder.mkdir(exist_ok=True)
-        for name, frame in zip(TABLES, (frames.trials, frames.reports, frames.findings), strict=True):
+        for name, frame in zip(TABLE_FILES, (frames.trials, frames.reports, frames.findings), strict=True):
             table = pa.Table.from_pandas(frame, preserve_index=False)
-            table = table.replace_schema_metadata({**(table.schema.metadata or {}), **written})
+            table = table.replace_schema_metadata({**(table.schema.metadata or {}), **label})
             partial = folder / f".{name}.{os.getpid()}"
             try:
                 parquet.write_table(table, partial)
-                put_in_place(partial, folder / name)
+                replace_file(partial, folder / name)
             finally:
                 partial.unlink(missing_ok=True)
     except (OSError, pa.ArrowException) as error:
-        return [f"{folder} cannot be written ({one_line(error)}): the next reading takes as long as this one."]
+        return [f"{folder} cannot be written ({first_line(error)}): the next reading takes as long as this one."]
     return []
 
 
-def _only(frames: Frames, trials: set[int]) -> Frames:
-    """The part of frames that belongs to some trials."""
+def _select_trials(frames: Frames, trials: set[int]) -> Frames:
+    """Select the rows of some trials."""
     if len(trials) == len(frames.trials):
         return frames
-    return Frames(*(each[each["trial"].isin(trials)] for each in (frames.trials, frames.reports, frames.findings)))
+    return Frames(*(frame[frame["trial"].isin(trials)] for frame in (frames.trials, frames.reports, frames.findings)))
 
 
-def _joined(one: Frames, other: Frames) -> Frames:
-    trials = pd.concat([one.trials, other.trials], ignore_index=True).sort_values("trial", ignore_index=True)
-    reports = pd.concat([one.reports, other.reports], ignore_index=True)
-    findings = pd.concat([one.findings, other.findings], ignore_index=True)
-    return Frames(trials, in_order(reports), findings)
+def _merge(first: Frames, second: Frames) -> Frames:
+    trials = pd.concat([first.trials, second.trials], ignore_index=True).sort_values("trial", ignore_index=True)
+    reports = pd.concat([first.reports, second.reports], ignore_index=True)
+    findings = pd.concat([first.findings, second.findings], ignore_index=True)
+    return Frames(trials, sort_reports(reports), findings)

@@ -1,1 +1,1 @@
-"""The proof of a winner: arms, seeds, statistics, the verdict, the ledger of the test split, and the card."""
+"""The proof of a winner over fresh seeds: statistics, verdict, evaluation on the test split, ledger and card."""

@@ -1,4 +1,4 @@
-"""How well it is known that a model is good, for its card: the proof, learning curves over seeds, the test ledger."""
+"""Sections of a model card on the evidence for a model: the proof, learning curves over seeds, the test ledger."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.frames.experiment import CONFIRMATION, Experiment, load
+from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
-from analysis.proof.judgement import rows_by_trial, tested_words
+from analysis.proof.judgement import describe_test, rows_by_trial
 from analysis.proof.statistics import mean_interval
 
 CURVE_ROWS = 10
 
 
 def sections(search: Experiment, proof: Mapping[str, Any] | None, trial: int) -> dict[str, str]:
-    """Title → Markdown, for the model of a trial."""
-    found = {"Is it better than the default?": _proof(search, proof)}
+    """Return the sections for the model of a trial, as Markdown by title."""
+    by_title = {"Is it better than the default?": _describe_proof(search, proof)}
     if proof is not None and trial in rows_by_trial(proof):
-        found["Learning curves"] = _curves(search, proof, trial)
-    return {**found, "Looks at the test split": _looks(search)}
+        by_title["Learning curves"] = _tabulate_curves(search, proof, trial)
+    return {**by_title, "Looks at the test split": _list_looks(search)}
 
 
-def _proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
+def _describe_proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
     if proof is None:
         return (
             "Not known: a search sees one seed, and the best of many trials is partly luck. "
             f"`python -m analysis.retrain run={search.path} top=3 seeds=5` finds out."
         )
     rows = [
-        f"| {'default' if each['trial'] == 0 else each['trial']} | {_mean(each)} | {len(each['values'])} | "
-        f"{len(each['failed'])} | {_number(each['searched'])} | {_number(each['optimism'])} |"
-        for each in rows_by_trial(proof).values()
+        f"| {'default' if row['trial'] == 0 else row['trial']} | {_format_mean(row)} | {len(row['values'])} | "
+        f"{len(row['failed'])} | {_format_number(row['searched'])} | {_format_number(row['optimism'])} |"
+        for row in rows_by_trial(proof).values()
     ]
     head = [
         "| trial | mean, 95 % interval | seeds | failed | in the search | too good by |",
@@ -43,56 +43,57 @@ def _proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
     return "\n".join([proof["sentence"], "", note, "", *head, *rows])
 
 
-def _curves(search: Experiment, proof: Mapping[str, Any], trial: int) -> str:
-    """The metric by epoch, mean and range over seeds, of the trial and of the default."""
-    confirmation = load(search.path / CONFIRMATION)
+def _tabulate_curves(search: Experiment, proof: Mapping[str, Any], trial: int) -> str:
+    """Tabulate the metric by epoch, mean and range over seeds, of the trial and of the default."""
+    trainings = load(search.path / PROOF_FOLDER)
     columns = {"here": trial, "default": 0} if trial else {"default": 0}
-    repeated = rows_by_trial(proof)
+    proof_rows = rows_by_trial(proof)
     spans = {}
     for name, number in columns.items():
-        trainings = [repeated[number]["trainings"][seed] for seed in repeated[number]["values"]]
-        reports = confirmation.reports[confirmation.reports["trial"].isin(trainings)]
+        numbers = [proof_rows[number]["trainings"][seed] for seed in proof_rows[number]["values"]]
+        reports = trainings.reports[trainings.reports["trial"].isin(numbers)]
         by_epoch = reports.groupby("epoch")[proof["metric"]]
         spans[name] = pd.DataFrame({"mean": by_epoch.mean(), "low": by_epoch.min(), "high": by_epoch.max()})
     epochs = sorted(set().union(*(span.index for span in spans.values())))
-    shown = epochs[:: max(1, -(-len(epochs) // CURVE_ROWS))]
+    row_epochs = {*epochs[:: max(1, -(-len(epochs) // CURVE_ROWS))], epochs[-1]}
     rows = [
-        f"| {epoch} | {' | '.join(_span(span, epoch) for span in spans.values())} |"
-        for epoch in sorted({*shown, epochs[-1]})
+        f"| {epoch} | {' | '.join(_format_span(span, epoch) for span in spans.values())} |"
+        for epoch in sorted(row_epochs)
     ]
     head = [f"| epoch | {' | '.join(spans)} |", f"|---|{'---|' * len(spans)}"]
     return "\n".join([f"{proof['metric']}: mean (range) over the seeds.", "", *head, *rows])
 
 
-def _looks(search: Experiment) -> str:
-    looks = ledger.looks(search.path)
+def _list_looks(search: Experiment) -> str:
+    looks = ledger.read_looks(search.path)
     if not looks:
         return "None: the test split of this run has not been looked at."
-    rows = [f"- {look['when']}: for {look['for']}; {_result(look['result'])}" for look in looks]
+    rows = [f"- {look['when']}: for {look['for']}; {_format_result(look['result'])}" for look in looks]
     times = "once" if len(looks) == 1 else f"{len(looks)} times"
     return "\n".join([f"The test split of this run has been looked at {times}.", "", *rows])
 
 
-def _result(result: Mapping[str, Any]) -> str:
-    """A look's figures in short: of a proof the means and the gain, of a single model its metrics."""
+def _format_result(result: Mapping[str, Any]) -> str:
+    """Format the result of a look: the means and the gain for a proof, the metrics for a single model."""
     if "gain" not in result:
         return ", ".join(f"{key} {value:.4g}" for key, value in result.items()) or "no result"
-    return f"{result['metric']} {tested_words(result)}, means over the seeds"
+    return f"{result['metric']} {describe_test(result)}, means over the seeds"
 
 
-def _mean(each: Mapping[str, Any]) -> str:
-    if not each["values"]:
+def _format_mean(row: Mapping[str, Any]) -> str:
+    if not row["values"]:
         return "–"
-    interval = mean_interval(list(each["values"].values()))
-    known = len(each["values"]) > 1
-    return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})" if known else f"{interval.value:.4g}"
+    interval = mean_interval(list(row["values"].values()))
+    if len(row["values"]) == 1:  # one seed gives no interval
+        return f"{interval.value:.4g}"
+    return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
 
 
-def _number(value: float | None) -> str:
+def _format_number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
-def _span(span: pd.DataFrame, epoch: int) -> str:
+def _format_span(span: pd.DataFrame, epoch: int) -> str:
     if epoch not in span.index:
         return "–"
     row = span.loc[epoch]

@@ -1,4 +1,4 @@
-"""The ledger of a run's test split: who looked when, and what was seen. A second look must be asked for."""
+"""The ledger of a run's test split: when it was looked at, for what, and the result. A second look needs a request."""
 
 from __future__ import annotations
 
@@ -18,45 +18,49 @@ LEDGER = "test_ledger.jsonl"
 LOCK = ".test_ledger.lock"
 
 
-def looks(run: Path) -> list[dict[str, Any]]:
-    """All looks at the test split, the first one first: `when`, `for`, `result`. A damaged entry is a look, too."""
+def read_looks(run: Path) -> list[dict[str, Any]]:
+    """Read all looks at the test split in order: `when`, `for`, `result`. A damaged entry counts as a look."""
     path = run / LEDGER
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    return [_look(line) for line in lines if line.strip()]
+    return [_parse_look(line) for line in lines if line.strip()]
 
 
-def check_unseen(run: Path, *, again: bool) -> None:
-    """See that the test split may be looked at.
+def check_unseen(run: Path, *, repeat: bool) -> None:
+    """Check that the test split may be looked at.
 
     Raises:
-        UsageError: it has been, and nobody asked for another look.
+        UsageError: it has been looked at, and `repeat` is not set.
     """
-    seen = looks(run)
-    if seen and not again:
+    looks = read_looks(run)
+    if looks and not repeat:
         raise UsageError(
-            f"the test split of {run.name} was looked at on {seen[0]['when']} for {seen[0]['for']}; "
+            f"the test split of {run.name} was looked at on {looks[0]['when']} for {looks[0]['for']}; "
             f"again=true looks once more, and the model card counts it."
         )
 
 
 @contextlib.contextmanager
-def looking(run: Path, what: str, *, again: bool) -> Iterator[Callable[[Mapping[str, Any]], int]]:
-    """Hold the ledger for one look; yields what enters its result, before anybody sees it, and counts the looks.
+def reserve_look(run: Path, purpose: str, *, repeat: bool) -> Iterator[Callable[[Mapping[str, Any]], int]]:
+    """Lock the ledger for one look.
+
+    Yields:
+        A function that enters the look's result in the ledger and returns the number of looks; call it before the
+        result is shown to anybody.
 
     Raises:
-        UsageError: as `check_unseen`; another process may have looked while this one trained.
+        UsageError: as in `check_unseen`; another process may have looked while this one trained.
     """
     with FileLock(run / LOCK):
-        check_unseen(run, again=again)
+        check_unseen(run, repeat=repeat)
 
         def enter(result: Mapping[str, Any]) -> int:
-            append_line(run / LEDGER, {"when": time.strftime("%Y-%m-%d %H:%M"), "for": what, "result": dict(result)})
-            return len(looks(run))
+            append_line(run / LEDGER, {"when": time.strftime("%Y-%m-%d %H:%M"), "for": purpose, "result": dict(result)})
+            return len(read_looks(run))
 
         yield enter
 
 
-def _look(line: str) -> dict[str, Any]:
+def _parse_look(line: str) -> dict[str, Any]:
     unknown = {"when": "a day that cannot be read", "for": "something that cannot be read", "result": {}}
     try:
         values = json.loads(line)

@@ -1,1 +1,1 @@
-"""The playbook's questions of a run, each answered in a sentence with a verdict."""
+"""The questions that the playbook asks of a run, each answered in a sentence with a verdict."""

@@ -1,4 +1,4 @@
-"""What a question of a run is answered with, and how its figures are spelled."""
+"""Answers to questions about a run, and the formatting of values, words and commands in their sentences."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 Verdict = Literal["good", "careful", "bad", "unknown"]
-Said = tuple[Verdict, str]
-"""A verdict and its sentence, before they are put to a question."""
+Outcome = tuple[Verdict, str]
+"""A verdict and its sentence; with its question it becomes an `Answer`."""
 
-PROVED: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
-"""What the verdict of a proof is as that of a question; one that is not known stays so."""
+PROOF_VERDICTS: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
+"""Verdict of a question by verdict of a proof; a proof without a verdict leaves the question unknown."""
 
 
 @dataclass(frozen=True)
@@ -26,52 +26,52 @@ class Answer:
     sentence: str
 
 
-def figure(value: float) -> str:
-    """A measured value."""
+def format_value(value: float) -> str:
+    """Format a measured value with four significant digits."""
     return f"{value:.4g}"
 
 
-def percent(share: float) -> str:
-    """A share; a small one keeps a digit, so that it does not read as none."""
+def format_share(share: float) -> str:
+    """Format a share in percent; a small one keeps a decimal, so that it does not read as zero."""
     return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
 
 
-def named(trials: Sequence[int]) -> str:
-    """Trials by number: `#3`, `#3 and #7`, `#1, #3 and #7`."""
-    return listed([f"#{trial}" for trial in trials])
+def join_trials(trials: Sequence[int]) -> str:
+    """List trials by number: `#3`, `#3 and #7`, `#1, #3 and #7`."""
+    return join_words([f"#{trial}" for trial in trials])
 
 
-def listed(words: Sequence[str]) -> str:
-    """Words in a sentence."""
+def join_words(words: Sequence[str]) -> str:
+    """Join words with commas and a final `and`."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
-def counted(number: int, word: str) -> str:
-    """`1 trial`, `3 trials`."""
+def format_count(number: int, word: str) -> str:
+    """Format a count with its noun: `1 trial`, `3 trials`."""
     return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
-def like(reason: object) -> str:
-    """A reason without its figures: reasons that are the same but for them are of one kind."""
+def strip_numbers(reason: object) -> str:
+    """Replace the numbers in a reason, so that reasons that differ in numbers alone count as one kind."""
     return re.sub(r"\d[\d.,e+-]*", "…", str(reason))
 
 
-# -- commands, as one would type them from here ------------------------------------------------------------------------
+# -- commands, as typed in the working directory -----------------------------------------------------------------------
 
 
-def shown(path: Path) -> str:
-    """A path."""
-    here = Path.cwd()
-    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+def quote_path(path: Path) -> str:
+    """Quote a path for a shell, relative to the working directory where it lies below it."""
+    folder = Path.cwd()
+    return shlex.quote(str(path.relative_to(folder) if path.is_relative_to(folder) else path))
 
 
-def quoted(word: str) -> str:
-    """A word `name=value` that a shell takes as it is, brackets and all."""
+def quote_word(word: str) -> str:
+    """Quote a word `name=value` for a shell, so that it takes brackets literally."""
     _, _, value = word.partition("=")
     return word if shlex.quote(value) == value else shlex.quote(word)
 
 
-def retraining(run: Path, top: int = 3, goal: str = "", seeds: int = 5) -> str:
-    """What proves the best trials of a run over fresh seeds; with several goals, which one judges."""
-    by = f" {quoted(f'goal={goal}')}" if goal else ""
-    return f"python -m analysis.retrain run={shown(run)} top={top} seeds={seeds}{by}"
+def proof_command(run: Path, top: int = 3, goal: str = "", seeds: int = 5) -> str:
+    """Return the command that proves the best trials of a run; with several goals, `goal` is the one to judge by."""
+    goal_word = f" {quote_word(f'goal={goal}')}" if goal else ""
+    return f"python -m analysis.retrain run={quote_path(run)} top={top} seeds={seeds}{goal_word}"

@@ -1,4 +1,4 @@
-"""Whether the best trials press against an end of the searched ranges, and the override that widens them."""
+"""The question whether the best trials lie at an edge of the searched ranges, and the override that widens them."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import Said, figure, listed, quoted, shown
+from analysis.questions.answer import Outcome, format_value, join_words, quote_path, quote_word
 from analysis.questions.evidence import TOP, Evidence
-from analysis.questions.leading import foremost
+from analysis.questions.leaders import find_leader
 from trainables.settings import UsageError
 
 EDGE = 0.05
 """Outer share of a range, on its own scale, that counts as its edge."""
 
 NEAR = 0.15
-"""Where the best trials' median must lie for the best one's place at the edge to be more than chance: alone it gets
-there in one setting of ten."""
+"""Outer share within which the median of the best trials must lie, for the best one to be at the edge by more than
+chance: a single trial is at an edge of one setting in ten."""
 
-FEW = 20
-"""Values up to which a whole number or a stepped one is at its edge only at its end."""
+MAX_STEPS = 20
+"""Number of values up to which a discrete setting is at its edge only with its extreme value."""
 
 Press = Literal["at", "near", "alone"]
-"""The best trial is at the edge, and most others, or they are near it, or it is alone there."""
+"""The best trial is at the edge, and most others are there too, or near it, or it is alone there."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,53 +34,54 @@ class Edge:
     """A setting whose best value is at the edge of its range.
 
     Attributes:
-        end: of the range; words: the setting with its value and the range; wider: the override that widens it, if it
-            can be.
+        end: of the range.
+        press: how many of the best trials lie there.
+        description: the setting with its value and the range.
+        override: widens the range; None where that is impossible.
     """
 
     name: str
     end: Literal["low", "high"]
     press: Press
-    words: str
-    wider: str | None
+    description: str
+    override: str | None
 
 
-def edges(evidence: Evidence) -> Said:
-    """Whether the best settings lie at the edge of what was searched."""
+def judge_edges(evidence: Evidence) -> Outcome:
+    """Judge whether the best settings lie at the edge of the searched ranges."""
     if len(evidence.top) < TOP:
-        return "unknown", f"Only {len(evidence.top)} of the {TOP} trials with a result that it takes are there."
-    found = found_edges(evidence.experiment)
-    pressing = [edge for edge in found if edge.press != "alone"]
-    if not pressing:
-        words = f"No setting of the best {TOP} trials presses against an end of its range"
-        alone = listed([edge.words for edge in found])
-        return (
-            "good",
-            f"{words}; #{foremost(evidence.experiment)} has {alone}, alone among them." if found else f"{words}.",
-        )
-    wider = [edge.wider for edge in pressing if edge.wider]
-    sentence = f"At an end of what was searched: {listed([edge.words for edge in pressing])}."
-    fixed = [edge.name for edge in pressing if not edge.wider]
+        return "unknown", f"Only {len(evidence.top)} trials have a result; this needs {TOP}."
+    edges = find_edges(evidence.experiment)
+    common = [edge for edge in edges if edge.press != "alone"]
+    if not common:
+        sentence = f"No setting of the best {TOP} trials lies at an end of its range"
+        if edges:
+            settings = join_words([edge.description for edge in edges])
+            sentence += f"; only #{find_leader(evidence.experiment)} has {settings}"
+        return "good", f"{sentence}."
+    overrides = [edge.override for edge in common if edge.override]
+    sentence = f"At an end of the searched range: {join_words([edge.description for edge in common])}."
+    fixed = [edge.name for edge in common if not edge.override]
     if fixed:
-        sentence += f" {listed(fixed)} cannot go further: that is the bound of the setting itself."
-    if wider:
-        space = shown(evidence.experiment.path / "space.yaml")
-        sentence += f" Search further: python -m search.run space={space} {' '.join(wider)}"
-    certain = any(edge.press == "at" and edge.wider for edge in pressing)
-    return "bad" if certain else "careful", sentence
+        sentence += f" {join_words(fixed)} cannot go further: that is the bound of the setting itself."
+    if overrides:
+        space = quote_path(evidence.experiment.path / "space.yaml")
+        sentence += f" Search further: python -m search.run space={space} {' '.join(overrides)}"
+    is_certain = any(edge.press == "at" and edge.override for edge in common)
+    return "bad" if is_certain else "careful", sentence
 
 
-def found_edges(experiment: Experiment) -> list[Edge]:
-    """The settings at whose edge the proved winner, or else the best trial, lies; none of few trials."""
-    first = foremost(experiment)
-    others = [trial for trial in experiment.ranked if trial != first]
-    if first is None or len(experiment.ranked) < TOP:
+def find_edges(experiment: Experiment) -> list[Edge]:
+    """Find the settings at whose edge the proof's winner, or else the best trial, lies; none below five trials."""
+    leader = find_leader(experiment)
+    followers = [trial for trial in experiment.ranking if trial != leader]
+    if leader is None or len(experiment.ranking) < TOP:
         return []
-    return _edges(experiment, [first, *others][:TOP])
+    return _find_edges_of(experiment, [leader, *followers][:TOP])
 
 
-def _edges(experiment: Experiment, top: list[int]) -> list[Edge]:
-    found = []
+def _find_edges_of(experiment: Experiment, top: list[int]) -> list[Edge]:
+    edges = []
     ends: tuple[Literal["low", "high"], ...] = ("low", "high")
     for dimension in experiment.space.dimensions:
         kind = dimension.distribution
@@ -90,59 +91,62 @@ def _edges(experiment: Experiment, top: list[int]) -> list[Edge]:
         for end in ends:
             press = _press(kind, values.dropna().to_numpy(float), end)
             if press:
-                middle = f", median of the best {len(top)} {figure(values.median())}" if press != "alone" else ""
-                words = f"{dimension.name} {figure(values.iloc[0])}{middle} (searched {kind.low:g} to {kind.high:g})"
-                found.append(Edge(dimension.name, end, press, words, _wider(experiment, dimension.name, kind, end)))
-    return found
+                middle = f", median of the best {len(top)} {format_value(values.median())}" if press != "alone" else ""
+                description = (
+                    f"{dimension.name} {format_value(values.iloc[0])}{middle} (searched {kind.low:g} to {kind.high:g})"
+                )
+                override = _widen(experiment, dimension.name, kind, end)
+                edges.append(Edge(dimension.name, end, press, description, override))
+    return edges
 
 
 def _press(kind: Any, values: np.ndarray, end: str) -> Press | None:
-    """How the values, the best trial's first, lie at one end of a range."""
+    """Return how the values, the best trial's first, lie at one end of a range; None where the best does not."""
     count = (kind.high - kind.low) / kind.step + 1 if kind.step else math.inf
     bound = kind.low if end == "low" else kind.high
-    if count <= FEW:  # of three values one in three is an end, so all must be there; of two every one is
+    if count <= MAX_STEPS:  # of three values one in three is this end, so all trials must be there; of two, half
         return "at" if count > 2.5 and len(values) > TOP // 2 and np.allclose(values, bound) else None
-    low, high, values = (np.log(each) if kind.log else each for each in (kind.low, kind.high, values))
-    from_end = np.abs(values - (low if end == "low" else high)) / (high - low)
-    outside = (values < low) | (values > high)  # the default settings may lie there
-    from_end = np.where(outside & (from_end < 0.5), 0.0, from_end)
-    if from_end[0] > EDGE:
+    low, high, values = (np.log(array) if kind.log else array for array in (kind.low, kind.high, values))
+    distance = np.abs(values - (low if end == "low" else high)) / (high - low)
+    is_outside = (values < low) | (values > high)  # the default settings may lie there
+    distance = np.where(is_outside & (distance < 0.5), 0.0, distance)
+    if distance[0] > EDGE:
         return None
-    middle = np.median(from_end) if len(from_end) > TOP // 2 else math.inf
-    return "at" if middle <= EDGE and len(from_end) == TOP else "near" if middle <= NEAR else "alone"
+    median = np.median(distance) if len(distance) > TOP // 2 else math.inf
+    return "at" if median <= EDGE and len(distance) == TOP else "near" if median <= NEAR else "alone"
 
 
-def _wider(experiment: Experiment, name: str, kind: Any, end: str) -> str | None:
-    """The override that widens a range by half of it, as one would type it; None where the setting takes no more."""
+def _widen(experiment: Experiment, name: str, kind: Any, end: str) -> str | None:
+    """Return the override, as typed, that widens a range by half of it; None where the setting's bounds forbid it."""
     low, high = kind.low, kind.high
-    moved = _moved(kind, end)
+    bound = _move_end(kind, end)
     config = experiment.space.entry.Config
-    bounds = next(each.metadata for each in dataclasses.fields(config) if each.name == name)
+    bounds = next(field.metadata for field in dataclasses.fields(config) if field.name == name)
     if bounds.get(end) is not None:
-        moved = max(moved, bounds["low"]) if end == "low" else min(moved, bounds["high"])
+        bound = max(bound, bounds["low"]) if end == "low" else min(bound, bounds["high"])
     try:
-        moved = config.accepts(name, moved)
+        bound = config.convert(name, bound)
     except UsageError:
         return None
-    low, high = (moved, high) if end == "low" else (low, moved)
+    low, high = (bound, high) if end == "low" else (low, bound)
     if (low, high) == (kind.low, kind.high) or (kind.log and low <= 0):
         return None
     if isinstance(kind.high, int):
         log = f" params.{name}.log=true" if kind.log else ""
-        return quoted(f"params.{name}.randint=[{low},{high + 1}]") + log
+        return quote_word(f"params.{name}.randint=[{low},{high + 1}]") + log
     if kind.step:
-        return quoted(f"params.{name}.quniform=[{low:.12g},{high:.12g},{kind.step:.12g}]")
-    return quoted(f"params.{name}.{'loguniform' if kind.log else 'uniform'}=[{low:.12g},{high:.12g}]")
+        return quote_word(f"params.{name}.quniform=[{low:.12g},{high:.12g},{kind.step:.12g}]")
+    return quote_word(f"params.{name}.{'loguniform' if kind.log else 'uniform'}=[{low:.12g},{high:.12g}]")
 
 
-def _moved(kind: Any, end: str) -> float:
-    """One end of a range, half a range further out on its scale, to two digits."""
-    way = -0.5 if end == "low" else 0.5
+def _move_end(kind: Any, end: str) -> float:
+    """Return one end of a range, moved outwards by half the range on its scale, to two digits."""
+    factor = -0.5 if end == "low" else 0.5
     bound = kind.low if end == "low" else kind.high
-    moved = bound * (kind.high / kind.low) ** way if kind.log else bound + way * (kind.high - kind.low)
+    target = bound * (kind.high / kind.low) ** factor if kind.log else bound + factor * (kind.high - kind.low)
     if isinstance(kind.high, int):
         step = kind.step or 1
-        return int(bound + step * math.copysign(max(1, round(abs(moved - bound) / step)), way))
+        return int(bound + step * math.copysign(max(1, round(abs(target - bound) / step)), factor))
     if kind.step:
-        return float(bound + kind.step * math.copysign(math.ceil((kind.high - kind.low) / kind.step / 2), way))
-    return float(f"{moved:.2g}")
+        return float(bound + kind.step * math.copysign(math.ceil((kind.high - kind.low) / kind.step / 2), factor))
+    return float(f"{target:.2g}")

@@ -1,4 +1,4 @@
-"""Questions about what a search spent: whether it had enough trials, and whether they failed."""
+"""Questions about the trials of a search: were there enough, and did any fail?"""
 
 from __future__ import annotations
 
@@ -7,111 +7,126 @@ import math
 import numpy as np
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import Said, counted, figure, like, listed, percent, shown
+from analysis.questions.answer import (
+    Outcome,
+    format_count,
+    format_share,
+    format_value,
+    join_words,
+    quote_path,
+    strip_numbers,
+)
 from analysis.questions.evidence import TOP, Evidence
 from search.record import TRIAL
 from trainables.files import trial_folder
 
-THIN = 2
+MIN_TRIALS_PER_SETTING = 2
 """Trials per setting below which most settings have hardly been varied."""
 
-MORE = 1.5
-"""What is asked for where the trials were too few."""
+GROWTH = 1.5
+"""Factor by which to raise the number of trials where it was too small."""
 
 RANKS = 12
-"""Best trials from which a further improvement is foreseen; a third to the power of it is nothing."""
+"""Best trials from which the gain of further trials is estimated; the weight of the next one, 3⁻¹², is nothing."""
 
-RARE, OFTEN = 0.05, 0.2
-"""Shares of failed trials: below the first nothing is amiss, from the second on a part of the space is lost."""
+RARE_SHARE, FREQUENT_SHARE = 0.05, 0.2
+"""Shares of failed trials: below the first all is well, from the second on a part of the space is lost."""
 
 
-def enough(evidence: Evidence) -> Said:
-    """Whether more trials would find something better."""
+def judge_trial_count(evidence: Evidence) -> Outcome:
+    """Judge whether more trials would find better settings."""
     experiment, best = evidence.experiment, evidence.top[0]
     trials, settings = len(experiment.trials), len(experiment.space.dimensions)
-    if len(experiment.ranked) < TOP:
-        return "unknown", f"Only {counted(len(experiment.ranked), 'trial')} with a result: too few to foresee from."
-    since = int((experiment.trials.index > best).sum())
-    expected = _expected_gain(evidence)
-    rising = expected > (evidence.scatter or 0.0)
-    thin = trials < THIN * settings
+    if len(experiment.ranking) < TOP:
+        results = format_count(len(experiment.ranking), "trial")
+        return "unknown", f"Only {results} with a result: too few to estimate what more would bring."
+    later = int((experiment.trials.index > best).sum())
+    estimate = _expected_gain(evidence)
+    is_rising = estimate > (evidence.scatter or 0.0)
+    is_sparse = trials < MIN_TRIALS_PER_SETTING * settings
     sentence = (
-        f"{counted(trials, 'trial')} for {counted(settings, 'setting')}; #{best} has stood for "
-        f"{counted(since, 'trial')}. By what a third of them brought on average, half as many more would bring about "
-        f"{figure(expected)} in {evidence.metric}"
+        f"{format_count(trials, 'trial')} for {format_count(settings, 'setting')}, {later:,} of them after the best, "
+        f"#{best}. Going by the average gain of a third of the trials, half as many more would gain about "
+        f"{format_value(estimate)} in {evidence.metric}"
     )
     if evidence.scatter is not None:
-        sentence += (
-            f", {'more' if rising else 'less'} than the scatter from epoch to epoch ({figure(evidence.scatter)})"
-        )
-    sentence += f".{' That is less than two trials per setting.' if thin else ''}{_next(evidence, rising or thin)}"
-    return "bad" if rising and thin else "careful" if rising or thin else "good", sentence
+        relation = "more" if is_rising else "less"
+        sentence += f", {relation} than the scatter from epoch to epoch ({format_value(evidence.scatter)})"
+    sentence += ". There are fewer than two trials per setting." if is_sparse else "."
+    sentence += _next_step(evidence, is_rising or is_sparse)
+    return "bad" if is_rising and is_sparse else "careful" if is_rising or is_sparse else "good", sentence
 
 
-def failures(evidence: Evidence) -> Said:
-    """Whether trials failed, and of what."""
+def judge_failures(evidence: Evidence) -> Outcome:
+    """Judge whether trials failed, and name the commonest reason."""
     trials, failed = evidence.experiment.trials, evidence.experiment.failures
     if trials.empty:
-        return "unknown", "No trial has begun yet."
-    lost = int((trials["status"] == "unknown").sum())
-    aside = f" The records of {counted(lost, 'trial')} are lost." if lost else ""
+        return "unknown", "No trial has started yet."
+    unknown = int((trials["status"] == "unknown").sum())
+    remark = f" The records of {format_count(unknown, 'trial')} are lost." if unknown else ""
     if failed.empty:
-        return "good", f"None of {counted(len(trials), 'trial')} failed.{aside}"
+        return "good", f"None of {format_count(len(trials), 'trial')} failed.{remark}"
     share = len(failed) / len(trials)
     reasons = failed["reason"].fillna("without a reason")
-    kinds = reasons.map(like)
-    commonest = kinds.value_counts()
-    example = int(kinds.index[kinds == commonest.index[0]][0])
+    kinds = reasons.map(strip_numbers)
+    counts = kinds.value_counts()
+    example = int(kinds.index[kinds == counts.index[0]][0])
     sentence = (
-        f"{len(failed):,} of {counted(len(trials), 'trial')} failed ({percent(share)}), {commonest.iloc[0]:,} of them "
-        f"like #{example}: {str(reasons.at[example]).rstrip('.')}.{aside}"
+        f"{len(failed):,} of {format_count(len(trials), 'trial')} failed ({format_share(share)}), {counts.iloc[0]:,} "
+        f"of them like #{example}: {str(reasons.at[example]).rstrip('.')}.{remark}"
     )
-    if share < RARE:
+    if share < RARE_SHARE:
         return "good", sentence
-    more = counted(len(commonest) - 1, "other reason")
-    others = f" failures.csv has {more} as well." if len(commonest) > 1 else ""
-    sentence += f"{_remedy(evidence)}{others}"
-    return "careful" if share < OFTEN else "bad", sentence
+    other_reasons = format_count(len(counts) - 1, "other reason")
+    pointer = f" failures.csv has {other_reasons} as well." if len(counts) > 1 else ""
+    sentence += f"{_remedy(evidence)}{pointer}"
+    return "careful" if share < FREQUENT_SHARE else "bad", sentence
 
 
 def _expected_gain(evidence: Evidence) -> float:
-    """What the last third of the trials brings on average over all orders in which they could have come.
+    """Return the gain of the last third of the trials, averaged over all orders in which they could have run.
 
-    The best of two thirds of many trials is the r-th best of all with probability 2/3 · (1/3)^(r − 1). It is what half
-    as many more would bring, or a little more than that, for improvements shrink.
+    The best of two thirds of many trials is the r-th best of all with probability 2/3 · (1/3)^(r − 1). This estimates
+    the gain of half as many further trials, or slightly exceeds it, because improvements shrink.
     """
     experiment = evidence.experiment
-    ranks = [trial for trial in experiment.ranked[:RANKS] if evidence.kept(trial) == evidence.kept(evidence.top[0])]
+    ranks = [
+        trial
+        for trial in experiment.ranking[:RANKS]
+        if evidence.is_feasible(trial) == evidence.is_feasible(evidence.top[0])
+    ]
     values = evidence.sign * experiment.trials.loc[ranks, "value"].to_numpy(float)
     weights = (2 / 3) * (1 / 3) ** np.arange(len(values))
-    weights[-1] += 1 - weights.sum()
+    weights[-1] += 1 - weights.sum()  # the rest of the geometric series
     return float(values[0] - weights @ values)
 
 
-def _next(evidence: Evidence, wanted: bool) -> str:
+def _next_step(evidence: Evidence, needs_trials: bool) -> str:
     experiment = evidence.experiment
     trials, budget = len(experiment.trials), experiment.space.budget.trials
-    resume = f"python -m search.run resume={shown(experiment.path)}"
+    resume = f"python -m search.run resume={quote_path(experiment.path)}"
     if trials < budget:
-        going = (experiment.trials["status"] == "running").any()
-        left = f" The run has yet to begin {budget - trials:,} of its {budget:,} trials"
-        return f"{left}." if going else f"{left}: {_aside(evidence)}{resume}"
-    return f" Go on: {_aside(evidence)}{resume} budget.trials={math.ceil(MORE * trials)}" if wanted else ""
+        is_running = (experiment.trials["status"] == "running").any()
+        rest = f" {budget - trials:,} of the run's {budget:,} trials have not started yet"
+        return f"{rest}." if is_running else f"{rest}: {_repair_step(evidence)}{resume}"
+    if not needs_trials:
+        return ""
+    return f" To continue: {_repair_step(evidence)}{resume} budget.trials={math.ceil(GROWTH * trials)}"
 
 
-def _aside(evidence: Evidence) -> str:
-    """Trials whose record is damaged would stop a resumed run."""
-    folders = damaged(evidence.experiment)
-    return f"move {listed(folders)} out of the run's folder, then " if folders else ""
+def _repair_step(evidence: Evidence) -> str:
+    """Return what to do first about trials with a damaged record, which would stop a resumed run."""
+    folders = damaged_folders(evidence.experiment)
+    return f"move {join_words(folders)} out of the run's folder, then " if folders else ""
 
 
-def damaged(experiment: Experiment) -> list[str]:
-    """The folders of trials whose `trial.json` cannot be read."""
+def damaged_folders(experiment: Experiment) -> list[str]:
+    """List the folders of trials whose `trial.json` cannot be read."""
     return sorted({problem.partition("/")[0] for problem in experiment.problems if f"/{TRIAL} " in problem})
 
 
 def _remedy(evidence: Evidence) -> str:
-    """What to do about failures: where the default fails as well, the ranges are not to blame."""
+    """Return what to do about failures: where the default fails as well, the ranges are not the cause."""
     if 0 in evidence.experiment.failures.index:
         return f" The default fails as well: read {trial_folder(evidence.experiment.path, 0).name}/error.txt."
     return " Narrow the ranges that lead there."

@@ -1,4 +1,4 @@
-"""What several questions of a run rest on: its best trials, how their curves scatter, and the proof if there is one."""
+"""The evidence that several questions of a run share: its best trials, their curves, and the scatter of these."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ import pandas as pd
 from analysis.frames.experiment import Experiment
 
 TOP = 5
-"""Trials that count as the best ones: enough for a median that one odd trial does not move."""
+"""Number of trials that count as the best: enough for a median that one outlier does not move."""
 
 CLEAR = 3.0
-"""Scatters by which two results must differ: two standard errors of a difference of two runs are 2√2."""
+"""Scatters by which two results must differ: two standard errors of their difference are 2√2 scatters."""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """A run with what is computed once for all questions.
+    """A run, with the values that are computed once for all questions.
 
     Attributes:
-        top: the best trials, best first; complete: the best of those that trained their whole budget.
-        curves: the objective by epoch, larger is better, for every trial in either.
-        scatter: from one epoch to the next at the end of the best trials, as a standard deviation. A lower bound of
-            how results differ between seeds, which also start elsewhere; None where the curves are too short.
+        top: the best trials, best first.
+        complete_trials: the best of those that trained their whole budget.
+        curves: the objective by epoch, larger is better, for all trials of both lists.
+        scatter: the standard deviation from one epoch to the next at the end of the best trials. A lower bound of the
+            scatter between seeds, which also start differently; None where the curves are too short.
     """
 
     experiment: Experiment
     top: list[int]
-    complete: list[int]
+    complete_trials: list[int]
     curves: dict[int, pd.Series]
     scatter: float | None
 
     @property
     def sign(self) -> int:
-        """By what a value is multiplied for larger to be better."""
+        """The factor that makes larger values better."""
         return self.experiment.objective.first.sign
 
     @property
@@ -45,28 +46,28 @@ class Evidence:
         """The first goal's metric."""
         return self.experiment.objective.first.metric
 
-    def of(self, trial: int, column: str) -> Any:
-        """What the run's table says of a trial."""
+    def lookup(self, trial: int, column: str) -> Any:
+        """Look up a column of a trial in the run's table."""
         return self.experiment.trials.at[trial, column]
 
     def value(self, trial: int) -> float:
-        """A trial's objective at its best epoch, as it was reported."""
-        return float(self.of(trial, "value"))
+        """Return a trial's objective at its best epoch, as reported."""
+        return float(self.lookup(trial, "value"))
 
-    def gain(self, trial: int, over: int) -> float:
-        """By how much one trial is better than another."""
-        return self.sign * (self.value(trial) - self.value(over))
+    def gain(self, trial: int, reference: int) -> float:
+        """Return by how much a trial is better than a reference trial."""
+        return self.sign * (self.value(trial) - self.value(reference))
 
-    def kept(self, trial: int) -> bool:
-        """Whether a trial keeps the constraints at its best epoch."""
-        return bool(self.of(trial, "violation") == 0)
+    def is_feasible(self, trial: int) -> bool:
+        """Check that a trial keeps the constraints at its best epoch."""
+        return bool(self.lookup(trial, "violation") == 0)
 
 
 def gather(experiment: Experiment) -> Evidence:
-    """The evidence of a run, which may be empty."""
-    top = experiment.ranked[:TOP]
-    full = experiment.trials["epochs"] >= experiment.space.budget.max_epochs
-    complete = [trial for trial in experiment.ranked if full.at[trial]][:TOP]
+    """Gather the evidence of a run, which may be empty."""
+    top = experiment.ranking[:TOP]
+    has_full_budget = experiment.trials["epochs"] >= experiment.space.budget.max_epochs
+    complete = [trial for trial in experiment.ranking if has_full_budget.at[trial]][:TOP]
     curves = _curves(experiment, {*top, *complete})
     scatter = _scatter([curves[trial] for trial in complete or top])
     return Evidence(experiment, top, complete, curves, scatter)
@@ -82,11 +83,11 @@ def _curves(experiment: Experiment, trials: set[int]) -> dict[int, pd.Series]:
 
 
 def _scatter(curves: Sequence[pd.Series]) -> float | None:
-    """From second differences over the last halves, which neither a level nor a steady rise adds to.
+    """Estimate the scatter from second differences over the last halves; level and slope do not affect these.
 
-    Independent noise of variance v has second differences of variance 6 v. The median over the curves, so that one
-    that breaks down at its end does not speak for all.
+    Independent noise of variance v has second differences of variance 6 v. The median over the curves keeps one that
+    collapses at its end from dominating.
     """
-    bends = [np.diff(curve.to_numpy(float)[-max(4, len(curve) // 2) :], 2) for curve in curves]
-    variances = [float(np.mean(np.square(bend))) / 6 for bend in bends if len(bend) >= 2]
+    differences = [np.diff(curve.to_numpy(float)[-max(4, len(curve) // 2) :], 2) for curve in curves]
+    variances = [float(np.mean(np.square(difference))) / 6 for difference in differences if len(difference) >= 2]
     return float(np.sqrt(np.median(variances))) if variances else None

@@ -2,34 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import counted, figure, percent
-from analysis.questions.leading import Proved, chosen_words, proved
+from analysis.questions.answer import format_count, format_share, format_value
+from analysis.questions.leaders import Winner, describe_choice, find_winner
+
+SUMMARY_KEYS = {"winner": "proved", "saved_epochs": "epochs_saved", "saved_hours": "hours_saved"}
+"""Keys of `summary.json` that differ from the names of the fields."""
 
 
 @dataclass(frozen=True)
 class Headline:
-    """What a run has come to so far.
+    """The present result of a run.
 
     Attributes:
-        sentence: the proof's, where it has a winner; else what the search has found.
-        search: what the search has found, on one seed.
-        proved: the winner over fresh seeds.
+        sentence: the proof's, where it has a winner; else the search's.
+        search: a sentence on the result of the search, on one seed.
+        winner: of the proof, over fresh seeds.
         best, default: the objective of the search's best and of the default trial, at their best epochs, on one seed.
-        trials: begun so far; budget: asked for.
-        finished, stopped, failed, running: of the begun ones; one whose record is lost is in none of them.
-        cut_short: those that the scheduler stopped; stopped_share: them among the begun.
-        epochs_saved: the share of all begun trials' full budgets that this spared.
-        hours_saved: that, by each of these trials' own seconds per epoch.
+        trials: number started so far.
+        budget: number of trials in the budget.
+        finished, stopped, failed, running: numbers of trials in each state; a trial without a record is in none.
+        cut_short: number of trials that the scheduler stopped.
+        stopped_share: their share of the started trials.
+        saved_epochs: the share of the started trials' full budgets that the scheduler saved.
+        saved_hours: the same in hours, by the seconds per epoch of each of these trials.
     """
 
     sentence: str
     search: str
-    proved: Proved | None
+    winner: Winner | None
     best: float | None
     default: float | None
     best_trial: int | None
@@ -41,76 +47,77 @@ class Headline:
     running: int
     cut_short: int
     stopped_share: float
-    epochs_saved: float
-    hours_saved: float
+    saved_epochs: float
+    saved_hours: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Convert to plain values for `summary.json`, under the names that its readers know."""
+        return {SUMMARY_KEYS.get(name, name): value for name, value in asdict(self).items()}
 
 
 def headline(experiment: Experiment) -> Headline:
-    """The run's headline."""
+    """Sum up a run."""
     trials, budget = experiment.trials, experiment.space.budget
     counts = trials["status"].value_counts()
-    begun = len(trials)
+    count = len(trials)
     cut_short = trials[(trials["status"] == "stopped") & (trials["cause"] == "scheduler")]
-    saved, hours = _saved(cut_short, begun, budget.max_epochs)
-    won, search = proved(experiment), _sentence(experiment, counts, saved)
+    saved_epochs, saved_hours = _compute_savings(cut_short, count, budget.max_epochs)
+    winner, search = find_winner(experiment), _describe_search(experiment, counts, saved_epochs)
     return Headline(
-        sentence=won.sentence if won else search,
+        sentence=winner.sentence if winner else search,
         search=search,
-        proved=won,
-        best=_value(experiment, experiment.best),
-        default=_value(experiment, experiment.default),
+        winner=winner,
+        best=_look_up_value(experiment, experiment.best),
+        default=_look_up_value(experiment, experiment.default),
         best_trial=experiment.best,
-        trials=begun,
+        trials=count,
         budget=budget.trials,
         finished=int(counts.get("finished", 0)),
         stopped=int(counts.get("stopped", 0)),
         failed=int(counts.get("failed", 0)),
         running=int(counts.get("running", 0)),
         cut_short=len(cut_short),
-        stopped_share=len(cut_short) / max(1, begun),
-        epochs_saved=saved,
-        hours_saved=hours,
+        stopped_share=len(cut_short) / max(1, count),
+        saved_epochs=saved_epochs,
+        saved_hours=saved_hours,
     )
 
 
-def _saved(cut_short: pd.DataFrame, begun: int, max_epochs: int) -> tuple[float, float]:
-    """Epochs that the scheduler spared, as a share of all full budgets, and the hours that they would have taken."""
+def _compute_savings(cut_short: pd.DataFrame, count: int, max_epochs: int) -> tuple[float, float]:
+    """Return the epochs that the scheduler saved, as a share of all full budgets, and the hours of these."""
     stopped = cut_short[cut_short["epochs"] > 0]
-    left = (max_epochs - stopped["epochs"]).clip(lower=0)
-    hours = (stopped["seconds"] / stopped["epochs"] * left).sum() / 3600
-    return float(left.sum() / max(1, begun * max_epochs)), float(hours)
+    epochs = (max_epochs - stopped["epochs"]).clip(lower=0)
+    hours = (stopped["seconds"] / stopped["epochs"] * epochs).sum() / 3600
+    return float(epochs.sum() / max(1, count * max_epochs)), float(hours)
 
 
-def _sentence(experiment: Experiment, counts: pd.Series, saved: float) -> str:
-    objective, asked = experiment.objective, experiment.space.budget.trials
+def _describe_search(experiment: Experiment, counts: pd.Series, saved_epochs: float) -> str:
+    objective, budget = experiment.objective, experiment.space.budget.trials
     best, default = experiment.best, experiment.default
     if best is None:
         result = f"No result in {objective.first.metric} yet"
     else:
-        one_seed = " in the search, on one seed" if proved(experiment) else ""
-        result = f"Best {objective.first.metric} {figure(_of(experiment, best))}{one_seed} (trial #{best})"
+        scope = " in the search, on one seed" if find_winner(experiment) else ""
+        value = format_value(experiment.trials["value"].loc[best])
+        result = f"Best {objective.first.metric} {value}{scope} (trial #{best})"
         if best == default:
             result += ", the default settings"
         elif default is not None:
-            result += f" against {figure(_of(experiment, default))} of the default settings"
-        if objective.several:
+            result += f" against {format_value(experiment.trials['value'].loc[default])} of the default settings"
+        if objective.is_multi:
             result += f", by {objective.first.metric}, the first of {len(objective.goals)} goals"
-    parts = [f"{counts.get(state, 0):,} {word}" for state, word in WORDS.items() if counts.get(state, 0)]
-    sentence = f"{result}; {len(experiment.trials):,} of {counted(asked, 'trial')}"
+    parts = [f"{counts.get(status, 0):,} {word}" for status, word in STATUS_WORDS.items() if counts.get(status, 0)]
+    sentence = f"{result}; {len(experiment.trials):,} of {format_count(budget, 'trial')}"
     sentence += f": {', '.join(parts)}" if parts else ""
-    sentence += f"; stopping saved {percent(saved)} of the epochs." if saved else "."
-    return " ".join(filter(None, [sentence, chosen_words(experiment)]))
+    sentence += f"; stopping saved {format_share(saved_epochs)} of the epochs." if saved_epochs else "."
+    return " ".join(filter(None, [sentence, describe_choice(experiment)]))
 
 
-def _value(experiment: Experiment, trial: int | None) -> float | None:
-    return None if trial is None else _of(experiment, trial)
+def _look_up_value(experiment: Experiment, trial: int | None) -> float | None:
+    return None if trial is None else float(experiment.trials["value"].loc[trial])
 
 
-def _of(experiment: Experiment, trial: int) -> float:
-    return float(experiment.trials["value"].loc[trial])
-
-
-WORDS = {
+STATUS_WORDS = {
     "finished": "trained in full",
     "stopped": "stopped early",
     "failed": "failed",

@@ -1,13 +1,13 @@
-"""The questions that one asks of a run, answered from its record in sentences with figures and a next step."""
+"""The questions about a run, answered from its record in sentences with values and a next step."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from analysis.frames.experiment import Experiment
-from analysis.questions import courses, effort, judging, winner
-from analysis.questions.answer import Answer, Said, counted
-from analysis.questions.edges import edges
+from analysis.questions import curves, effort, strategy, winner
+from analysis.questions.answer import Answer, Outcome, format_count
+from analysis.questions.edges import judge_edges
 from analysis.questions.evidence import Evidence, gather
 from analysis.questions.headline import Headline, headline
 
@@ -15,35 +15,37 @@ __all__ = ["Answer", "Headline", "answers", "headline"]
 
 
 def answers(experiment: Experiment) -> list[Answer]:
-    """Every question with its answer, in the order in which one would ask them."""
+    """Answer all questions, in the order in which one would ask them."""
     evidence = gather(experiment)
-    several = experiment.objective.several
-    asked = [FRONT if several else BETTER, *QUESTIONS]
-    return [Answer(question, *_said(evidence, rule)) for question, rule in asked]
+    first = FRONT if experiment.objective.is_multi else BETTER
+    return [Answer(question, *_apply(rule, evidence)) for question, rule in (first, *QUESTIONS)]
 
 
-def _said(evidence: Evidence, rule: Callable[[Evidence], Said]) -> Said:
-    """What a rule says; without any result most have nothing to go by."""
-    if evidence.top or rule is effort.failures:
+def _apply(rule: Callable[[Evidence], Outcome], evidence: Evidence) -> Outcome:
+    """Apply the rule of a question; without any result most questions are unknown."""
+    if evidence.top or rule is effort.judge_failures:
         return rule(evidence)
     trials = evidence.experiment.trials
     if trials.empty:
-        return "unknown", "No trial has begun yet."
+        return "unknown", "No trial has started yet."
     if (trials["status"] == "failed").all():
-        return "unknown", f"No trial has a result: {counted(len(trials), 'trial')} failed; see why below."
-    return "unknown", f"None of {counted(len(trials), 'trial')} has reported a result yet; look again after an epoch."
+        return "unknown", f"No trial has a result: {format_count(len(trials), 'trial')} failed; see why below."
+    return (
+        "unknown",
+        f"None of {format_count(len(trials), 'trial')} has reported a result yet; look again after an epoch.",
+    )
 
 
-BETTER = ("Is the best better than the default?", winner.better)
-FRONT = ("How large is the front?", winner.front)
+BETTER = ("Is the best better than the default?", winner.judge_gain)
+FRONT = ("How large is the front?", winner.judge_front)
 QUESTIONS = (
-    ("Is the best at an edge of the space?", edges),
-    ("Were there enough trials?", effort.enough),
-    ("Did trials fail?", effort.failures),
-    ("Was it still improving at the end?", courses.improving),
-    ("Did it overfit?", courses.overfitted),
-    ("Is the difference larger than the noise of seeds?", winner.noise),
-    ("Could the rungs judge?", judging.rungs),
-    ("Did the model propose better than chance?", judging.model),
-    ("Are the best trials healthy?", winner.healthy),
+    ("Is the best at an edge of the space?", judge_edges),
+    ("Were there enough trials?", effort.judge_trial_count),
+    ("Did trials fail?", effort.judge_failures),
+    ("Was it still improving at the end?", curves.judge_improvement),
+    ("Did it overfit?", curves.judge_overfitting),
+    ("Is the difference larger than the noise of seeds?", winner.judge_noise),
+    ("Could the rungs judge?", strategy.judge_rungs),
+    ("Did the model propose better than chance?", strategy.judge_model),
+    ("Are the best trials healthy?", winner.judge_health),
 )

@@ -1,4 +1,4 @@
-"""What a proof says to the questions about the best trials: is the winner better, and is it apart from its rivals?"""
+"""Questions about the best trials, answered by a proof: is the winner better, and by more than chance?"""
 
 from __future__ import annotations
 
@@ -9,61 +9,61 @@ from typing import Any
 
 import numpy as np
 
-from analysis.proof.judgement import tested_words
+from analysis.proof.judgement import describe_test
 from analysis.proof.statistics import gain
-from analysis.questions.answer import PROVED, Said, figure, retraining, shown
+from analysis.questions.answer import PROOF_VERDICTS, Outcome, format_value, proof_command, quote_path
 
-NEXT = {
+NEXT_STEPS = {
     "better": "Export it: {export}",
     "no better": "Keep the default settings, or give the proof more seeds than it had: {more}",
-    "worse": "Keep the default settings: the search was led astray; widen it, or give it more trials.",
+    "worse": "Keep the default settings: the search was misled by chance; widen it, or give it more trials.",
     "not known": "Give the proof several seeds: {more}",
 }
 
 
-def better(proof: Mapping[str, Any], run: Path) -> Said:
-    """The proof's sentence, what the test split showed, and what to do next."""
+def judge_winner(proof: Mapping[str, Any], run: Path) -> Outcome:
+    """Return the proof's sentence, the result on the test split, and the next step."""
     top, seeds = max(1, len(proof["candidates"])), max(5, 2 * len(proof.get("seeds") or []))
-    step = NEXT[proof["verdict"]].format(
-        export=f"python -m analysis.export run={shown(run)} to=export",
-        more=f"{retraining(run, top, seeds=seeds)} test=false",
+    step = NEXT_STEPS[proof["verdict"]].format(
+        export=f"python -m analysis.export run={quote_path(run)} to=export",
+        more=f"{proof_command(run, top, seeds=seeds)} test=false",
     )
-    return PROVED.get(proof["verdict"], "unknown"), " ".join([proof["sentence"], *_tested(proof), step])
+    return PROOF_VERDICTS.get(proof["verdict"], "unknown"), " ".join([proof["sentence"], *_describe_look(proof), step])
 
 
-def apart(proof: Mapping[str, Any]) -> Said:
-    """Whether the winner can be told from the default and from the candidate next to it, by the scatter of seeds."""
+def judge_lead(proof: Mapping[str, Any]) -> Outcome:
+    """Judge whether the winner differs from the default and the next best candidate by more than chance."""
     rows = {row["trial"]: row for row in proof["candidates"] if row["values"]}
     if proof["winner"] not in rows:
         return "unknown", proof["sentence"]
     winner = rows.pop(proof["winner"])
     sign = 1 if proof["mode"] == "max" else -1
     spread = _scatter([*rows.values(), winner, proof["default"]])
-    said = f"Seeds scatter by {figure(spread)}. " if math.isfinite(spread) else ""
-    default = "can" if proof["verdict"] in ("better", "worse") else "cannot"
-    said += f"#{winner['trial']} {default} be told from the default"
+    sentence = f"Seeds scatter by {format_value(spread)}. " if math.isfinite(spread) else ""
+    differs = proof["verdict"] in ("better", "worse")
+    sentence += f"#{winner['trial']} {'can' if differs else 'cannot'} be told from the default"
     if not rows:
-        return PROVED.get(proof["verdict"], "unknown"), f"{said}."
+        return PROOF_VERDICTS.get(proof["verdict"], "unknown"), f"{sentence}."
     rival = max(rows.values(), key=lambda row: sign * row["mean"])
-    between = gain(_signed(winner, sign), _signed(rival, sign))
-    told = between.verdict == "better"
-    chance = "which can hardly be chance" if told else "which may be chance: either of the two may be taken"
-    lead = f"it leads #{rival['trial']} by {figure(between.value)}, {chance}"
-    return ("good" if default == "can" and told else "careful"), f"{said}; {lead}."
+    interval = gain(_signed_values(winner, sign), _signed_values(rival, sign))
+    leads = interval.verdict == "better"
+    chance = "which can hardly be chance" if leads else "which may be chance: either of the two may be taken"
+    lead = f"it leads #{rival['trial']} by {format_value(interval.value)}, {chance}"
+    return ("good" if differs and leads else "careful"), f"{sentence}; {lead}."
 
 
-def _tested(proof: Mapping[str, Any]) -> list[str]:
+def _describe_look(proof: Mapping[str, Any]) -> list[str]:
     test = proof.get("test")
     if not test:
         return []
-    return [f"On the test split: {tested_words(test)}."]
+    return [f"On the test split: {describe_test(test)}."]
 
 
 def _scatter(rows: list[Mapping[str, Any]]) -> float:
-    """The standard deviation between seeds, pooled over the configs; NaN where nobody has two."""
+    """Return the standard deviation between seeds, pooled over the configs; NaN where none has two seeds."""
     variances = [np.var(list(row["values"].values()), ddof=1) for row in rows if len(row["values"]) > 1]
     return float(np.sqrt(np.mean(variances))) if variances else math.nan
 
 
-def _signed(row: Mapping[str, Any], sign: int) -> dict[int, float]:
+def _signed_values(row: Mapping[str, Any], sign: int) -> dict[int, float]:
     return {int(seed): sign * value for seed, value in row["values"].items()}

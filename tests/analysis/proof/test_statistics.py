@@ -101,7 +101,7 @@ def test_a_gain_of_two_standard_deviations_is_found_in_at_least_eighty_percent(g
 
 
 def claim_rate(gains, unsteady=None, repeats=1000):
-    """Return the share of repeats that call the best of three candidates better, with 5 seeds as in a proof."""
+    """Return how often the best of three candidates is called better, with 5 seeds each as retrain has them."""
     rng = np.random.default_rng(11)
     count = 0
     for _ in range(repeats):

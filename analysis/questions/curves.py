@@ -1,0 +1,122 @@
+"""Questions about the ends of the best trials' curves: are they still rising, or past their best epoch?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from analysis.questions.answer import Outcome, format_count, format_value, join_trials, quote_path
+from analysis.questions.evidence import Evidence
+
+MIN_EPOCHS = 4
+"""Epochs below which a curve has no meaningful end."""
+
+NOTICEABLE = 2.0
+"""Standard errors of a fitted rise, or scatters of a fall between means of three, beyond which it counts as real."""
+
+LATE_SHARE = 2 / 3
+"""Share of the trained epochs up to which a best epoch counts as early."""
+
+TOTAL = "train/total"
+
+
+def judge_improvement(evidence: Evidence) -> Outcome:
+    """Judge whether the best trials were still improving at the end of their budget."""
+    budget, scatter = evidence.experiment.space.budget.max_epochs, evidence.scatter
+    if reason := _missing_data(evidence):
+        return "unknown", reason
+    rises = {trial: _rise(evidence.curves[trial].to_numpy(float)) for trial in evidence.complete_trials}
+    threshold = NOTICEABLE * _rise_error(budget) * (scatter or 0.0)
+    is_last = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"] == budget
+    rising = [trial for trial, rise in rises.items() if is_last[trial] and rise > threshold]
+    group = f"the best {format_count(len(rises), 'trial')} that trained all {budget} epochs"
+    if not rising:
+        epochs = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"].median()
+        return "good", f"None of {group} was still rising; half of them were best by epoch {epochs:.0f}."
+    steepest = max(rising, key=rises.__getitem__)
+    sentence = (
+        f"Of {group}, {join_trials(rising)} {'was' if len(rising) == 1 else 'were'} best at the last epoch and still "
+        f"rising: #{steepest} by {format_value(rises[steepest])} over the last third, where the scatter is "
+        f"{format_value(scatter or 0.0)}."
+    )
+    if len(rising) * 2 < len(rises):
+        return "good", f"{sentence} The others were not."
+    space = quote_path(evidence.experiment.path / "space.yaml")
+    sentence += (
+        f" Give trials more epochs: python -m search.run space={space} budget.max_epochs={math.ceil(1.5 * budget)}"
+    )
+    return "bad" if rising == evidence.complete_trials and len(rising) > 1 else "careful", sentence
+
+
+def judge_overfitting(evidence: Evidence) -> Outcome:
+    """Judge whether the best trials got worse after their best epoch while the training loss continued to fall."""
+    if reason := _missing_data(evidence):
+        return "unknown", reason
+    falls = {trial: _fall(evidence.curves[trial].to_numpy(float)) for trial in evidence.complete_trials}
+    threshold = NOTICEABLE * (evidence.scatter or 0.0)
+    overfitting = [
+        trial
+        for trial, fall in falls.items()
+        if fall > threshold and _has_early_best(evidence, trial) and _is_learning(evidence, trial)
+    ]
+    group = f"the best {format_count(len(falls), 'trial')} that trained in full"
+    if not overfitting:
+        return "good", f"None of {group} lost more after its best epoch than its curve scatters."
+    steepest = max(overfitting, key=falls.__getitem__)
+    best_epoch = int(evidence.lookup(steepest, "best_epoch"))
+    sentence = (
+        f"Of {group}, {join_trials(overfitting)} got worse after an early best epoch while the training loss fell: "
+        f"#{steepest} is best at epoch {best_epoch} and then loses {format_value(falls[steepest])}, "
+        f"where the scatter is {format_value(evidence.scatter or 0.0)}."
+    )
+    if len(overfitting) * 2 < len(falls):
+        return "good", f"{sentence} The others did not."
+    patience = max(3, evidence.experiment.space.budget.max_epochs // 5)
+    sentence += (
+        f" The best epoch's weights are kept, so no result is lost, but time is: fixed.patience={patience}, or "
+        f"budget.max_epochs={math.ceil(1.5 * best_epoch)}, or search more regularisation (params.weight_decay)."
+    )
+    return "bad" if overfitting == evidence.complete_trials and len(overfitting) > 1 else "careful", sentence
+
+
+def _missing_data(evidence: Evidence) -> str:
+    """Return why the question cannot be answered yet; empty where it can."""
+    budget = evidence.experiment.space.budget.max_epochs
+    if budget < MIN_EPOCHS:
+        return f"Trials of {format_count(budget, 'epoch')} are too short to tell."
+    return "" if evidence.complete_trials else f"No trial has trained all {budget} epochs yet."
+
+
+def _rise(curve: np.ndarray) -> float:
+    """Return the rise of a straight line fitted to the last third of a curve."""
+    tail = curve[-_third(len(curve)) :]
+    return float(np.polyfit(np.arange(len(tail)), tail, 1)[0] * (len(tail) - 1))
+
+
+def _rise_error(epochs: int) -> float:
+    """Return the standard error of that rise, in units of the scatter of the points."""
+    points = _third(epochs)  # the slope's variance is scatter² · 12 / (n (n² − 1))
+    return (points - 1) / math.sqrt(points * (points**2 - 1) / 12)
+
+
+def _third(epochs: int) -> int:
+    return max(3, epochs // 3)
+
+
+def _fall(curve: np.ndarray) -> float:
+    """Return the fall from the highest mean of three consecutive epochs to the mean of the last three."""
+    means = np.convolve(curve, np.ones(3) / 3, mode="valid")
+    return float(means.max() - means[-1])
+
+
+def _has_early_best(evidence: Evidence, trial: int) -> bool:
+    return bool(evidence.lookup(trial, "best_epoch") <= LATE_SHARE * evidence.lookup(trial, "epochs"))
+
+
+def _is_learning(evidence: Evidence, trial: int) -> bool:
+    """Check that the training loss is lower at the end than at the best epoch; assumed where it is not reported."""
+    if TOTAL not in evidence.experiment.reports:
+        return True
+    loss = evidence.experiment.curve(trial, TOTAL)
+    return bool(loss.iloc[-3:].mean() < loss.loc[int(evidence.lookup(trial, "best_epoch"))])
