@@ -39,10 +39,10 @@ def main(arguments: list[str]) -> int:
     """Measure and print a table; returns the exit code."""
     measurement, parts = parse_parts(arguments, Measurement, ("data", "fixed"))
     config = Config.from_dict({**USUAL, **parts["fixed"], "epochs": measurement.epochs}, prefix="fixed.")
-    given = {"train_size": 96, "val_size": 16, **parts["data"]}
+    settings = {"train_size": 96, "val_size": 16, **parts["data"]}
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as cache:
-        data = Data.from_dict({**given, "cache": cache}, prefix="data.")
+        data = Data.from_dict({**settings, "cache": cache}, prefix="data.")
         start = time.perf_counter()
         registry.load("entropy_reg").prepare(config, data)
         print(
@@ -59,10 +59,10 @@ def _compare(config: Config, data: Data) -> None:
     for epoch in range(1, config.epochs + 1):
         seconds = {name: loop.run_epoch()["time/train_s"] for name, loop in loops.items()}
         weights = [loop.weights() for loop in loops.values()]
-        same = all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+        is_same = all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
         print(
             f"epoch {epoch}: cached {seconds['cached']:.2f} s, live {seconds['live']:.2f} s, ratio "
-            f"{seconds['live'] / seconds['cached']:.1f}, weights {'the same' if same else 'DIFFERENT'}",
+            f"{seconds['live'] / seconds['cached']:.1f}, weights {'the same' if is_same else 'DIFFERENT'}",
             flush=True,
         )
 

@@ -124,13 +124,13 @@ def train(recipe: Recipe, seed: int) -> Result:
     while not loop.finished:
         loop.run_epoch()
     config = variant.config
-    figures = variant.score_images("test", variant.prior if config.centre_bias == "kde" else None)
-    measured = variant.measure_bias()
-    bias = {
-        kind: measured[kind].mean_density_bits if kind in _OF_MEAN else float(measured[kind].bits.mean())
+    metrics = variant.score_images("test", variant.prior if config.centre_bias == "kde" else None)
+    biases = variant.measure_bias()
+    bits = {
+        kind: biases[kind].mean_density_bits if kind in _NOISE_KINDS else float(biases[kind].bits.mean())
         for kind in KINDS
     }
-    return Result(figures, bias)
+    return Result(metrics, bits)
 
 
 def closed_form(test: Stimuli, prior: CentreBias, data: Data) -> tuple[float, float]:
@@ -161,7 +161,7 @@ def _print_row(name: str, results: Sequence[Result]) -> None:
 
 
 def _interval(results: Sequence[Result]) -> str:
-    """Return the 95 % interval of the information gain over images (bootstrap, means over seeds), and the seeds' range."""
+    """Write the 95 % interval of the information gain over images (bootstrap, means over seeds), and their range."""
     gains = np.mean([result.metrics["information_gain_bits"] for result in results], axis=0)
     low, high = stats.bootstrap((gains,), np.mean, rng=np.random.default_rng(0)).confidence_interval
     seeds = [result.metrics["information_gain_bits"].mean() for result in results]

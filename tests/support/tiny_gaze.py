@@ -54,21 +54,21 @@ def build(
     **values,
 ) -> EntropyReg:
     """Build the variant on synthetic images; `where` are settings of the data, `values` of the training."""
-    got = data(cache, **(where or {}))
-    return load("entropy_reg").build(config(**values), got, seed=seed, splits=splits, processes=processes)
+    settings = data(cache, **(where or {}))
+    return load("entropy_reg").build(config(**values), settings, seed=seed, splits=splits, processes=processes)
 
 
 def stimuli(shapes: Sequence[Shape] = ((48, 64),) * 3, viewers: int = 3, length: int = 4, seed: int = 0) -> Stimuli:
-    """Images of noise, of any shapes, no two the same, with fixations all over them; sides are multiples of 4."""
+    """Draw images of noise, of any shapes, no two the same, with fixations all over; sides are multiples of 4."""
     rng = np.random.default_rng(seed)
     pixels = [rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for shape in shapes]
-    names = [f"image_{place}" for place in range(len(shapes))]
-    seen = [scanpaths(shape, viewers, length, rng) for shape in shapes]
+    names = [f"image_{index}" for index in range(len(shapes))]
+    fixations = [scanpaths(shape, viewers, length, rng) for shape in shapes]
     key = ("tiny gaze", seed, *map(list, shapes))
-    return Stimuli(key=key, names=names, pixels=pixels, fixations=seen)
+    return Stimuli(key=key, names=names, pixels=pixels, fixations=fixations)
 
 
 def scanpaths(shape: Shape, viewers: int, length: int, rng: np.random.Generator) -> Fixations:
-    """Those of some viewers on an image of `shape`, uniform; the first one of each has no history."""
+    """Draw the fixations of some viewers on an image of `shape`, uniform; the first one of each has no history."""
     paths = (0.999 * rng.uniform(0, (shape[1], shape[0]), (viewers, length, 2))).astype(np.float32)
     return scored_fixations(tuple(paths), shape[1], shape[0], first_is_history=False)

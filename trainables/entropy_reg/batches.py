@@ -124,8 +124,8 @@ class Batches:
 
     def _all_fixations(self, indices: list[int]) -> tuple[np.ndarray, np.ndarray]:
         """Return cells and shares of all fixations of the images, filled up to the same number."""
-        most = max((len(self._cells[index]) for index in indices), default=1)
-        cells, shares = np.zeros((len(indices), most), np.int64), np.zeros((len(indices), most), np.float32)
+        longest = max((len(self._cells[index]) for index in indices), default=1)
+        cells, shares = np.zeros((len(indices), longest), np.int64), np.zeros((len(indices), longest), np.float32)
         for row, index in enumerate(indices):
             number = len(self._cells[index])
             cells[row, :number], shares[row, :number] = self._cells[index], 1 / number

@@ -22,15 +22,15 @@ from scipy import special
 from trainables.settings import UsageError
 
 BANDWIDTHS = np.geomspace(0.01, 0.3, 18)
-"""Those that `CentreBias.fit` tries, as shares of width and height."""
+"""Bandwidths that `CentreBias.fit` tries, as shares of width and height."""
 
 SHARES = np.array([0.0, 1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 1.0])
 """Shares of a uniform density that `CentreBias.fit` tries; with 1 the centre bias is uniform."""
 
-FITTED = (60, 80)
+FIT_GRID = (60, 80)
 """Cells down and across on which it compares them: hardly larger than the smallest bandwidth, and quick."""
 
-COMPARED = 1500
+MAX_IMAGES = 1500
 """Images, evenly chosen, on which it compares them at most: a thousand take ten seconds, and say enough."""
 
 FLOOR = 1e-12
@@ -47,7 +47,7 @@ class CentreBias:
         bandwidth: deviation of the kernel, as a share of width and of height alike.
         uniform_share: weight of the uniform density in the mixture; `FLOOR` where it is lower.
         bits: log-likelihood relative to uniform of each image's fixations by those of the others, in bits per fixation,
-            averaged in each image and then over (at most `COMPARED`) images.
+            averaged in each image and then over (at most `MAX_IMAGES`) images.
         at_end: whether the bandwidth is the first or last of `BANDWIDTHS`, and another one might be better.
     """
 
@@ -65,7 +65,7 @@ class CentreBias:
         bandwidth: float | None = None,
         uniform_share: float | None = None,
     ) -> CentreBias:
-        """The centre bias of some images; what is None is chosen, the likeliest when each image is left out in turn.
+        """Fit the centre bias of some images; what is None becomes the likeliest when each image is left out in turn.
 
         Args:
             fixations: of each image its fixations `[n, 2]`, x and y in pixels, all inside, and its height and width.
@@ -83,8 +83,8 @@ class CentreBias:
             )
         bandwidths = BANDWIDTHS if bandwidth is None else np.array([bandwidth])
         shares = SHARES if uniform_share is None else np.array([uniform_share])
-        some = relative[:: max(1, -(-len(relative) // COMPARED))]
-        bits = np.array([_leave_one_out(some, each, shares) for each in bandwidths])
+        sample = relative[:: max(1, -(-len(relative) // MAX_IMAGES))]
+        bits = np.array([_leave_one_out(sample, candidate, shares) for candidate in bandwidths])
         row, column = np.unravel_index(bits.argmax(), bits.shape)
         at_end = len(bandwidths) > 1 and row in (0, len(bandwidths) - 1) and shares[column] < 1
         return cls(relative, float(bandwidths[row]), float(shares[column]), float(bits[row, column]), bool(at_end))
@@ -98,26 +98,26 @@ class CentreBias:
         bits: float,
         at_end: bool,
     ) -> CentreBias:
-        """The centre bias that `fit` found in the same fixations before."""
+        """Restore the centre bias that `fit` found in the same fixations before."""
         return cls(_relative(fixations), bandwidth, uniform_share, bits, at_end)
 
     def log_density(self, shape: tuple[int, int], without: int | None = None) -> np.ndarray:
-        """In nats on cells, float64 `[h, w]`; its exponential sums to 1.
+        """Return the log-density in nats on cells, float64 `[h, w]`; its exponential sums to 1.
 
         Args:
             shape: cells down and across. The first call of each shape goes through all fixations, later ones do not.
-            without: the training image, by its place in `fixations`, left out as if it had not been there.
+            without: index in `fixations` of a training image that is left out as if it had not been there.
         """
         if shape not in self._totals:
             self._totals[shape] = _total(self.relative, shape, self.bandwidth)
         mass = self._totals[shape]
         if without is not None:
-            mass = np.maximum(mass - _mass(self.relative[without], shape, self.bandwidth), 0)  # rounding is around 0
-        return np.log(_mixed(mass / mass.sum(), self.uniform_share, mass.size))
+            mass = np.maximum(mass - _mass(self.relative[without], shape, self.bandwidth), 0)  # rounding may be below 0
+        return np.log(_mix(mass / mass.sum(), self.uniform_share, mass.size))
 
 
 def uniform_log_density(shape: tuple[int, int]) -> np.ndarray:
-    """The log-density in nats of a uniform centre bias, float64 `[h, w]`."""
+    """Return the log-density in nats of a uniform centre bias, float64 `[h, w]`."""
     return np.full(shape, -np.log(shape[0] * shape[1]))
 
 
@@ -126,33 +126,37 @@ def _relative(fixations: Sequence[tuple[np.ndarray, tuple[int, int]]]) -> tuple[
 
 
 def _leave_one_out(relative: Sequence[np.ndarray], bandwidth: float, shares: np.ndarray) -> np.ndarray:
-    """Bits per fixation of each share, on `FITTED` cells. Only the cells of an image's own fixations are looked at."""
-    total, own, own_sums = np.zeros(FITTED), [], []
+    """Compute the bits per fixation of each share on `FIT_GRID` cells, each image by the fixations of the others.
+
+    An image's own mass is needed at the cells of its own fixations alone, and its sum is that of a product, so that no
+    image has a map of its own.
+    """
+    total, image_masses, image_sums = np.zeros(FIT_GRID), [], []
     for points in relative:
-        down, across = _masses(points, FITTED, bandwidth)
-        total += down.T @ across
-        row, column = _places(points)
-        own.append((down[:, row] * across[:, column]).sum(axis=0))
-        own_sums.append(float(down.sum(axis=1) @ across.sum(axis=1)))
+        vertical, horizontal = _axis_masses(points, FIT_GRID, bandwidth)
+        total += vertical.T @ horizontal
+        row, column = _fit_cells(points)
+        image_masses.append((vertical[:, row] * horizontal[:, column]).sum(axis=0))
+        image_sums.append(float(vertical.sum(axis=1) @ horizontal.sum(axis=1)))
     bits = []
-    for points, at, own_sum in zip(relative, own, own_sums, strict=True):
+    for points, image_mass, image_sum in zip(relative, image_masses, image_sums, strict=True):
         if len(points):
-            mass = np.maximum(total[_places(points)] - at, 0) / (total.sum() - own_sum)
-            bits.append(np.log2(_mixed(mass, shares[:, None], total.size) * total.size).mean(axis=1))
+            mass = np.maximum(total[_fit_cells(points)] - image_mass, 0) / (total.sum() - image_sum)
+            bits.append(np.log2(_mix(mass, shares[:, None], total.size) * total.size).mean(axis=1))
     return np.mean(bits, axis=0)
 
 
-def _places(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Row and column of each fixation on `FITTED` cells."""
+def _fit_cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return row and column of each fixation on `FIT_GRID` cells."""
     row, column = (
         np.minimum((points[:, axis] * count).astype(np.int64), count - 1)
-        for axis, count in zip((1, 0), FITTED, strict=True)
+        for axis, count in zip((1, 0), FIT_GRID, strict=True)
     )
     return row, column
 
 
 def _total(relative: Sequence[np.ndarray], shape: tuple[int, int], bandwidth: float) -> np.ndarray:
-    """One image after another: all kernels at once would take hundreds of megabytes."""
+    """Sum the kernels of all images, one after another: at once they would take hundreds of megabytes."""
     total = np.zeros(shape)
     for points in relative:
         total += _mass(points, shape, bandwidth)
@@ -160,27 +164,27 @@ def _total(relative: Sequence[np.ndarray], shape: tuple[int, int], bandwidth: fl
 
 
 def _mass(points: np.ndarray, shape: tuple[int, int], bandwidth: float) -> np.ndarray:
-    """Sum of the fixations' kernels on cells, `[h, w]`; what falls outside the image is missing."""
-    down, across = _masses(points, shape, bandwidth)
-    return down.T @ across
+    """Sum the fixations' kernels on cells, `[h, w]`; what falls outside the image is missing."""
+    vertical, horizontal = _axis_masses(points, shape, bandwidth)
+    return vertical.T @ horizontal
 
 
-def _masses(points: np.ndarray, shape: tuple[int, int], bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
-    """Each fixation's kernel on rows `[n, h]` and on columns `[n, w]`; its mass in a cell is their product."""
+def _axis_masses(points: np.ndarray, shape: tuple[int, int], bandwidth: float) -> tuple[np.ndarray, np.ndarray]:
+    """Integrate each fixation's kernel on rows `[n, h]` and columns `[n, w]`; its mass in a cell is their product."""
     return _integrals(points[:, 1], shape[0], bandwidth), _integrals(points[:, 0], shape[1], bandwidth)
 
 
-def _integrals(at: np.ndarray, count: int, bandwidth: float) -> np.ndarray:
-    """Mass of Gaussians around `[n]` shares of a side in each of its `count` equal parts, `[n, count]`.
+def _integrals(centres: np.ndarray, count: int, bandwidth: float) -> np.ndarray:
+    """Integrate Gaussians around `[n]` shares of a side over each of its `count` equal parts, `[n, count]`.
 
     Both tails are taken as lower ones, as differences near 1 have no digits left for a mass that is small.
     """
-    edges = (np.linspace(0, 1, count + 1) - at[:, None]) / bandwidth
+    edges = (np.linspace(0, 1, count + 1) - centres[:, None]) / bandwidth
     tails = special.ndtr(-np.abs(edges))
-    beyond = edges > 0
-    return np.diff(np.where(beyond, -tails, tails), axis=1) + np.diff(beyond.astype(np.float64), axis=1)
+    is_upper = edges > 0
+    return np.diff(np.where(is_upper, -tails, tails), axis=1) + np.diff(is_upper.astype(np.float64), axis=1)
 
 
-def _mixed(density: np.ndarray, share: float | np.ndarray, cells: int) -> np.ndarray:
+def _mix(density: np.ndarray, share: float | np.ndarray, cells: int) -> np.ndarray:
     share = np.maximum(share, FLOOR)
     return (1 - share) * density + share / cells

@@ -148,13 +148,13 @@ class Probes:
         histories = sample_histories(held_out)
         uniform = probes.uniform_held_out(number, shape, _SEED)
         texture = probes.texture(number, shape, _SEED)
-        scrambled = probes.scramble_phases(_sample_pixels(held_out, number), _SEED)
+        scramble = probes.scramble_phases(_sample_pixels(held_out, number), _SEED)
         margin = round(MARGIN * config.downsample)
         self.kinds = {
             "uniform": Contentless(config, data, uniform, histories, device),
             "reflect": Contentless(config, data, uniform, histories, device, margin),
             "texture": Contentless(config, data, texture, histories, device),
-            "scrambled": Contentless(config, data, scrambled, histories, device),
+            "scrambled": Contentless(config, data, scramble, histories, device),
         }
 
     @torch.no_grad()

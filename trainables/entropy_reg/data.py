@@ -21,7 +21,7 @@ def load_split(config: Config, data: Data, split: Split) -> Stimuli:
     Raises:
         UsageError: data that are missing, unreadable, at odds with themselves or too few.
     """
-    return _load_uncropped(config, replace(data, crop=1.0), split).crop(data.crop)
+    return _load_whole_images(config, replace(data, crop=1.0), split).crop(data.crop)
 
 
 def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
@@ -44,6 +44,6 @@ def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:
 
 
 @cache_splits("image_size", "shape")
-def _load_uncropped(config: Config, data: Data, split: Split) -> Stimuli:
+def _load_whole_images(config: Config, data: Data, split: Split) -> Stimuli:
     """Load whole images, which their crops share."""
     return SOURCES[data.source].load(config, data, split)

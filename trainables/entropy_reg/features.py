@@ -32,17 +32,17 @@ _CLOSE = 1e-3  # of the largest value: the order of additions makes a thousandth
 
 
 class Features(Protocol):
-    """The maps of images of one shape by their places, one `[b, C, h, w]` per layer, float32 on a device."""
+    """The maps of images of one shape by their indices, one `[b, C, h, w]` per layer, float32 on a device."""
 
-    def __call__(self, places: Sequence[int]) -> list[Tensor]: ...  # noqa: D102
+    def __call__(self, indices: Sequence[int]) -> list[Tensor]: ...  # noqa: D102
 
 
-class Cached:
+class CachedFeatures:
     """Maps that were computed before.
 
     Args:
         folder: that `compute_once` has filled.
-        device: on which they are wanted.
+        device: of the maps that are returned.
     """
 
     def __init__(self, folder: Path, device: torch.device) -> None:
@@ -53,40 +53,40 @@ class Cached:
         ]
         self._values = np.memmap(folder / "maps.bin", np.float32, mode="r")
 
-    def __call__(self, places: Sequence[int]) -> list[Tensor]:
-        """The maps of some images."""
-        images = [self.of(place) for place in places]
+    def __call__(self, indices: Sequence[int]) -> list[Tensor]:
+        """Read the maps of some images."""
+        images = [self.read(index) for index in indices]
         return [torch.from_numpy(np.stack(layer)).to(self._device) for layer in zip(*images, strict=True)]
 
-    def of(self, place: int) -> list[np.ndarray]:
-        """The maps of one image, each float32 `[C, h, w]`, read-only."""
-        found, first = [], int(self._starts[place])
-        for shape in self._shapes[place]:
-            found.append(self._values[first : first + math.prod(shape)].reshape(shape))
-            first += math.prod(shape)
-        return found
+    def read(self, index: int) -> list[np.ndarray]:
+        """Read the maps of one image, each float32 `[C, h, w]`, read-only."""
+        maps, start = [], int(self._starts[index])
+        for shape in self._shapes[index]:
+            maps.append(self._values[start : start + math.prod(shape)].reshape(shape))
+            start += math.prod(shape)
+        return maps
 
     @cached_property
     def _starts(self) -> np.ndarray:
         return np.cumsum([0, *(sum(map(math.prod, image)) for image in self._shapes)], dtype=np.int64)
 
 
-class Live:
+class LiveFeatures:
     """Maps that are computed whenever they are asked for: what training costs without the cache."""
 
     def __init__(self, backbone: Backbone, pixels: Sequence[np.ndarray], device: torch.device, margin: int) -> None:
         self._backbone, self._pixels = backbone, pixels
         self._device, self._margin = device, margin
 
-    def __call__(self, places: Sequence[int]) -> list[Tensor]:
-        """The maps of some images."""
+    def __call__(self, indices: Sequence[int]) -> list[Tensor]:
+        """Compute the maps of some images."""
         with exact_arithmetic():
-            images = [self._backbone(self._pixels[place], self._device, self._margin) for place in places]
+            images = [self._backbone(self._pixels[index], self._device, self._margin) for index in indices]
         return [torch.stack(layer) for layer in zip(*images, strict=True)]
 
 
 def split_features(config: Config, data: Data, stimuli: Stimuli, device: torch.device) -> Features:
-    """The maps of a split's images, as `data.features` wants them."""
+    """Return the maps of a split's images, cached or live as `data.features` says."""
     return pixel_features(config, data, stimuli.key, stimuli.pixels, device)
 
 
@@ -98,25 +98,27 @@ def pixel_features(
     device: torch.device,
     margin: int = 0,
 ) -> Features:
-    """The maps of any images; the same `key` always has the same pixels. `margin` as `Backbone` has it."""
+    """Return the maps of any images; the same `key` always has the same pixels. `margin` as `Backbone` has it."""
     backbone = backbones.load_backbone(config)
     if data.features == "live":
-        return Live(backbone, pixels, device, margin)
+        return LiveFeatures(backbone, pixels, device, margin)
     folder = compute_once(backbone, key, pixels, Path(data.cache).expanduser(), margin)
-    return Cached(folder, device)
+    return CachedFeatures(folder, device)
 
 
 def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> None:
-    """Compute the maps of some splits, with a progress bar, and see that those that were there are the backbone's.
+    """Compute the maps of some splits, with a progress bar, and see that maps in the cache are the backbone's.
 
     Raises:
         UsageError: as `backbones.check_layers` does, or maps of other pixels or weights.
     """
     backbones.check_layers(config, stimuli[0].pixels[0])
     backbone = backbones.load_backbone(config)
-    for each in stimuli if data.features == "cached" else []:
-        folder = compute_once(backbone, each.key, each.pixels, Path(data.cache).expanduser(), 0)
-        difference = largest_deviation(Cached(folder, torch.device("cpu")), backbone, each.pixels, len(each) // 2)
+    for split in stimuli if data.features == "cached" else []:
+        folder = compute_once(backbone, split.key, split.pixels, Path(data.cache).expanduser(), 0)
+        difference = largest_deviation(
+            CachedFeatures(folder, torch.device("cpu")), backbone, split.pixels, len(split) // 2
+        )
         if not difference <= _CLOSE:  # which NaN is not
             raise UsageError(f"{folder} holds other features than the backbone gives: remove it; it is made again.")
         if difference > 0:
@@ -128,23 +130,28 @@ def prepare_features(config: Config, data: Data, stimuli: Sequence[Stimuli]) -> 
             )
 
 
-def largest_deviation(cached: Cached, backbone: Backbone, pixels: Sequence[np.ndarray], place: int) -> float:
-    """Between the kept maps of an image and those computed now, as a share of the largest value; 0: bit for bit."""
+def largest_deviation(cache: CachedFeatures, backbone: Backbone, pixels: Sequence[np.ndarray], index: int) -> float:
+    """Compare the cached maps of an image with live ones.
+
+    Returns:
+        The largest deviation, as a share of the largest value; 0: bit for bit the same; inf: of other shapes.
+    """
     with exact_arithmetic():
-        now = [each.cpu().numpy() for each in backbone(pixels[place], pick_device("auto"))]
-    kept = cached.of(place)
-    if [each.shape for each in now] != [each.shape for each in kept]:
+        live_maps = [layer.cpu().numpy() for layer in backbone(pixels[index], pick_device("auto"))]
+    cached_maps = cache.read(index)
+    if [layer.shape for layer in live_maps] != [layer.shape for layer in cached_maps]:
         return math.inf
-    differences = [
-        np.abs(one - other).max() / max(1e-12, np.abs(one).max()) for one, other in zip(now, kept, strict=True)
+    deviations = [
+        np.abs(live - stored).max() / max(1e-12, np.abs(live).max())
+        for live, stored in zip(live_maps, cached_maps, strict=True)
     ]
-    return float(np.max(differences))  # NumPy's, which is NaN if one of them is
+    return float(np.max(deviations))  # NumPy's, which is NaN if one of them is
 
 
 def compute_once(
     backbone: Backbone, key: Sequence[object], pixels: Sequence[np.ndarray], cache: Path, margin: int
 ) -> Path:
-    """The folder of the maps, filled where it was not there."""
+    """Compute maps into a folder of the cache, unless they are there, and return the folder."""
     name = hashlib.sha256(json.dumps([backbone.digest, margin, *key]).encode()).hexdigest()[:32]
     return build_once(cache / f"features-{name}", partial(_write, backbone=backbone, pixels=pixels, margin=margin))
 
@@ -152,21 +159,21 @@ def compute_once(
 def _write(folder: Path, backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> None:
     shapes = []
     with (folder / "maps.bin").open("wb") as stream:
-        for maps in _all_maps(backbone, pixels, margin):
-            shapes.append([each.shape for each in maps])
-            for each in maps:
-                stream.write(each.tobytes())
+        for maps in _compute_maps(backbone, pixels, margin):
+            shapes.append([layer.shape for layer in maps])
+            for layer in maps:
+                stream.write(layer.tobytes())
         stream.flush()
         os.fsync(stream.fileno())
     (folder / "manifest.json").write_text(json.dumps(shapes), encoding="utf-8")
 
 
-def _all_maps(backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> Iterator[list[np.ndarray]]:
+def _compute_maps(backbone: Backbone, pixels: Sequence[np.ndarray], margin: int) -> Iterator[list[np.ndarray]]:
     device = pick_device("auto")
 
     def work(image: np.ndarray) -> list[np.ndarray]:
         torch.set_num_threads(1)  # of this thread: see `backbones`
-        return [each.cpu().numpy() for each in backbone(image, device, margin)]
+        return [layer.cpu().numpy() for layer in backbone(image, device, margin)]
 
     with exact_arithmetic():
         yield from map_in_threads(work, pixels, "features of the frozen backbone")

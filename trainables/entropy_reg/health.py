@@ -8,22 +8,22 @@ from trainables.contract import Finding
 from trainables.entropy_reg.config import Config
 
 SUM_ERROR = 1e-3
-GROWTH, GROWN = 0.1, 1.25  # bits, and times the least so far
+GROWTH, GROWTH_FACTOR = 0.1, 1.25  # bits, and times the least so far
 WIDE = 0.2  # of the longer side: a blur that leaves nothing of the content
 
 
 def findings(report: Mapping[str, float], config: Config, least_bias: float) -> list[Finding]:
-    """All that is wrong in an epoch.
+    """List all that is wrong in an epoch.
 
     Args:
         report: of the epoch.
         config: of the training.
         least_bias: the least bias information on uniform probes of the epochs before, bits; inf where there was none.
     """
-    found = [*_density(report), *_regulariser(report, config)]
+    epoch_findings = [*_density(report), *_regulariser(report, config)]
     if report["epoch"] > max(1.0, config.warmup_epochs):
-        found += [*_worse(report, config), *_bias(report, config, least_bias), *_blur(report, config)]
-    return found
+        epoch_findings += [*_worse(report, config), *_bias(report, config, least_bias), *_blur(report, config)]
+    return epoch_findings
 
 
 def _density(report: Mapping[str, float]) -> Iterator[Finding]:
@@ -77,9 +77,9 @@ def _remedy(config: Config) -> str:
     return f"raise lr ({config.lr:.3g}), or take more epochs"
 
 
-def _bias(report: Mapping[str, float], config: Config, least: float) -> Iterator[Finding]:
+def _bias(report: Mapping[str, float], config: Config, least_bias: float) -> Iterator[Finding]:
     now = report["val/bias_information_bits"]
-    if now > least + GROWTH and now > GROWN * least:
+    if now > least_bias + GROWTH and now > GROWTH_FACTOR * least_bias:
         remedy = (
             f"raise lambda_eff ({config.lambda_eff:.3g})"
             if config.regulariser == "entropy"
@@ -87,8 +87,8 @@ def _bias(report: Mapping[str, float], config: Config, least: float) -> Iterator
         )
         yield Finding(
             "bias grows",
-            f"on images without content the density says {now:.3f} bits, where it was {least:.3f} at its lowest: the "
-            f"network learns where people look instead of at what; {remedy}.",
+            f"on images without content the density says {now:.3f} bits, where it was {least_bias:.3f} at its lowest: "
+            f"the network learns where people look instead of at what; {remedy}.",
         )
 
 

@@ -92,7 +92,7 @@ class Predictor:
             return bias.flatten().log_softmax(dim=0).view(size)
         if centre_bias == "uniform" or self.config.centre_bias == "uniform":
             return torch.zeros(size, device=self.device)
-        return self.prior.on(size)
+        return self.prior.resize(size)
 
     def _history(self, history: np.ndarray | None, factor: np.ndarray) -> Tensor | None:
         """Scale a history to pixels of the network's image, the last fixation first: `[1, 1, 4, 2]`."""

@@ -26,7 +26,7 @@ from trainables.entropy_reg.normed import NormedConv, is_rounding, nearest_indic
 from trainables.entropy_reg.scanpaths import HISTORY
 from trainables.entropy_reg.split import Shape
 
-_HIDDEN, _HISTORY_CHANNELS = 128, 16
+_WIDTH, _HISTORY_CHANNELS = 128, 16
 _PRODUCTS = 512  # in a sum of a backbone; what they may be off by is 15 times less than a level of one pixel makes
 _LEAST_SIGMA = 0.05  # cells, added in squares: a blur below does nothing
 
@@ -51,7 +51,7 @@ class DeepGaze(nn.Module):
     def forward(
         self, features: Sequence[Tensor], shape: Shape, centre_bias: Tensor, history: Tensor | None = None
     ) -> Tensor:
-        """Log-densities over the cells, nats, float32 `[B, K, H/4, W/4]`; exp sums to 1 over the cells.
+        """Predict log-densities over the cells, nats, float32 `[B, K, H/4, W/4]`; exp sums to 1 over the cells.
 
         Args:
             features: the backbone's maps, each `[B, C, h, w]`.
@@ -69,14 +69,14 @@ class DeepGaze(nn.Module):
         grid = tuple(math.ceil(side / self.downsample / CELL) for side in shape)
         priority = self.readout(features, (grid[0], grid[1]))
         number = 1 if history is None else history.shape[1]
-        seen = None
+        scanpath = None
         if history is not None:
             if self.scanpath is None:
                 raise ValueError("a history for the spatial model: build it with history=real")
             priority = priority.repeat_interleave(number, dim=0)
-            seen = self.scanpath(history.flatten(0, 1), shape, (grid[0], grid[1]))
-        selected = self.selection(priority, seen)
-        density: Tensor = self.finaliser(selected, centre_bias.repeat_interleave(number, dim=0))
+            scanpath = self.scanpath(history.flatten(0, 1), shape, (grid[0], grid[1]))
+        maps = self.selection(priority, scanpath)
+        density: Tensor = self.finaliser(maps, centre_bias.repeat_interleave(number, dim=0))
         return density.unflatten(0, (-1, number))
 
     @property
@@ -84,10 +84,10 @@ class DeepGaze(nn.Module):
         """Whether these weights are those of a model with histories."""
         return self.scanpath is not None and bool(self.scanpath.shown)
 
-    def show_history(self, shown: bool) -> None:
+    def show_history(self, enabled: bool) -> None:
         """Make the weights those of a model with histories, or without; a spatial model never has any."""
         if self.scanpath is not None:
-            self.scanpath.shown.fill_(shown)
+            self.scanpath.shown.fill_(enabled)
 
     def parts(self) -> Mapping[str, nn.Module]:
         """Return the networks by name."""
@@ -106,10 +106,10 @@ class Readout(nn.Module):
         self.layers = nn.ModuleList(NormedConv(before, after) for before, after in itertools.pairwise(widths))
 
     def forward(self, features: Sequence[Tensor], grid: Shape) -> Tensor:
-        """`[B, 1, *grid]` of maps `[B, C, h, w]`, whose sizes may differ."""
-        first, *others = (cast(NormedConv, layer) for layer in self.layers)
-        maps = F.softplus(first.together(features, grid))
-        for layer in others:
+        """Compute the priority `[B, 1, *grid]` of maps `[B, C, h, w]`, whose sizes may differ."""
+        first, *rest = (cast(NormedConv, layer) for layer in self.layers)
+        maps = F.softplus(first.forward_together(features, grid))
+        for layer in rest:
             maps = F.softplus(layer(maps))
         return torch.where(_is_constant(features)[:, None, None, None], maps[:, :, :1, :1], maps)
 
@@ -126,22 +126,22 @@ class Scanpath(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("shown", torch.tensor(False))
-        self.slots = nn.ModuleList(nn.Conv2d(3, _HIDDEN, 1) for _ in range(HISTORY))
-        self.narrow = NormedConv(_HIDDEN, _HISTORY_CHANNELS)
+        self.slots = nn.ModuleList(nn.Conv2d(3, _WIDTH, 1) for _ in range(HISTORY))
+        self.narrow = NormedConv(_WIDTH, _HISTORY_CHANNELS)
 
     def forward(self, history: Tensor, shape: Shape, grid: Shape) -> Tensor:
-        """`[N, 16, *grid]` of a history `[N, 4, 2]`; a slot that is NaN adds nothing, as if it did not exist."""
+        """Compute maps `[N, 16, *grid]` of a history `[N, 4, 2]`; a slot that is NaN adds nothing."""
         y, x = (_middles(side, number).to(history.device) for side, number in zip(shape, grid, strict=True))
-        there = ~history.isnan().any(dim=2)
-        known = torch.where(there[..., None], history, 0.0)
-        total = history.new_zeros((len(history), _HIDDEN, *grid))
+        exists = ~history.isnan().any(dim=2)
+        points = torch.where(exists[..., None], history, 0.0)  # NaN times 0 would be NaN
+        total = history.new_zeros((len(history), _WIDTH, *grid))
         for slot, conv in enumerate(self.slots):
-            right = (x[None, None, :] - known[:, slot, 0, None, None]).expand(-1, *grid)
-            down = (y[None, :, None] - known[:, slot, 1, None, None]).expand(-1, *grid)
+            right = (x[None, None, :] - points[:, slot, 0, None, None]).expand(-1, *grid)
+            down = (y[None, :, None] - points[:, slot, 1, None, None]).expand(-1, *grid)
             maps = torch.stack([right, down, torch.hypot(right, down)], dim=1) / max(shape)
-            total = total + conv(maps) * there[:, slot, None, None, None]
-        found: Tensor = F.softplus(self.narrow(F.softplus(total)))
-        return found
+            total = total + conv(maps) * exists[:, slot, None, None, None]
+        output: Tensor = F.softplus(self.narrow(F.softplus(total)))
+        return output
 
 
 class Selection(nn.Module):
@@ -149,18 +149,18 @@ class Selection(nn.Module):
 
     def __init__(self, *, scanpath: bool) -> None:
         super().__init__()
-        self.priority = NormedConv(1, _HIDDEN)
-        self.scanpath = NormedConv(_HISTORY_CHANNELS, _HIDDEN, bias=False) if scanpath else None
-        self.narrow = NormedConv(_HIDDEN, 16)
+        self.priority = NormedConv(1, _WIDTH)
+        self.scanpath = NormedConv(_HISTORY_CHANNELS, _WIDTH, bias=False) if scanpath else None
+        self.narrow = NormedConv(_WIDTH, 16)
         self.out = nn.Conv2d(16, 1, 1, bias=False)  # the density is normalised: a bias would do nothing
 
     def forward(self, priority: Tensor, scanpath: Tensor | None) -> Tensor:
-        """`[N, 1, h, w]` of `[N, 1, h, w]` and `[N, 16, h, w]`."""
+        """Combine priority `[N, 1, h, w]` and scanpath maps `[N, 16, h, w]` to `[N, 1, h, w]`."""
         total = self.priority(priority)
         if self.scanpath is not None and scanpath is not None:
             total = total + self.scanpath(scanpath)
-        selected: Tensor = self.out(F.softplus(self.narrow(F.softplus(total))))
-        return selected
+        output: Tensor = self.out(F.softplus(self.narrow(F.softplus(total))))
+        return output
 
 
 class Finaliser(nn.Module):
@@ -173,15 +173,14 @@ class Finaliser(nn.Module):
         super().__init__()
         self.log_sigma = nn.Parameter(torch.tensor(math.log(config.sigma)), requires_grad=config.learn_sigma)
         weight = torch.tensor(config.centre_bias_weight)
-        learned = config.learn_centre_bias_weight and config.centre_bias == "kde"
-        self.centre_bias_weight = nn.Parameter(weight, requires_grad=learned)
+        trains_weight = config.learn_centre_bias_weight and config.centre_bias == "kde"
+        self.centre_bias_weight = nn.Parameter(weight, requires_grad=trains_weight)
 
     def forward(self, maps: Tensor, centre_bias: Tensor) -> Tensor:
-        """Log-density `[N, h, w]` of maps `[N, 1, …]` and a centre bias `[N, h, w]`, in float32."""
+        """Compute the log-density `[N, h, w]` of maps `[N, 1, …]` and a centre bias `[N, h, w]`, in float32."""
         with torch.autocast(maps.device.type, enabled=False):
-            resized = F.interpolate(maps.float(), centre_bias.shape[1:], mode="bilinear", align_corners=False)
-            blurred = self._blurred(resized)[:, 0]
-            total = blurred + self.centre_bias_weight * centre_bias.float()
+            cells = F.interpolate(maps.float(), centre_bias.shape[1:], mode="bilinear", align_corners=False)
+            total = self._blur(cells)[:, 0] + self.centre_bias_weight * centre_bias.float()
             return total.flatten(1).log_softmax(dim=1).view_as(total)
 
     @property
@@ -189,14 +188,14 @@ class Finaliser(nn.Module):
         """The blur's deviation as a share of the longer side."""
         return self.log_sigma.exp()
 
-    def _blurred(self, maps: Tensor) -> Tensor:
-        """Separably, cut off at three deviations, with the edge's values beyond the edge."""
+    def _blur(self, maps: Tensor) -> Tensor:
+        """Blur separably, cut off at three deviations, with the edge's values beyond the edge."""
         sigma = torch.hypot(self.sigma * max(maps.shape[-2:]), torch.full_like(self.log_sigma, _LEAST_SIGMA))
         radius = max(1, math.ceil(3 * sigma.item()))
         distance = torch.arange(-radius, radius + 1, device=maps.device)
         kernel = torch.softmax(-0.5 * (distance / sigma).square(), dim=0)
-        padded = F.pad(maps, (radius, radius, radius, radius), mode="replicate")
-        return F.conv2d(F.conv2d(padded, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+        padding = F.pad(maps, (radius, radius, radius, radius), mode="replicate")
+        return F.conv2d(F.conv2d(padding, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
 
 
 def _is_constant(features: Sequence[Tensor]) -> Tensor:
@@ -210,5 +209,5 @@ def _is_constant(features: Sequence[Tensor]) -> Tensor:
 
 
 def _middles(side: int, number: int) -> Tensor:
-    """The pixel, its middle, that stands for each of `number` cells along a side."""
+    """Return the middle of the pixel that stands for each of `number` cells along a side."""
     return nearest_indices(side, number) + 0.5

@@ -35,11 +35,11 @@ class NormedConv(nn.Module):
         self.conv = nn.Conv2d(channels, out, 1, bias=bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """`[B, out, h, w]` of `[B, C, h, w]`."""
-        return self.together([maps], (maps.shape[2], maps.shape[3]))
+        """Compute `[B, out, h, w]` of `[B, C, h, w]`."""
+        return self.forward_together([maps], (maps.shape[2], maps.shape[3]))
 
-    def together(self, maps: Sequence[Tensor], grid: Shape) -> Tensor:
-        """`[B, out, *grid]`, as if all maps had been enlarged to `grid` by nearest neighbours and put together.
+    def forward_together(self, maps: Sequence[Tensor], grid: Shape) -> Tensor:
+        """Compute `[B, out, *grid]`, as if all maps had been enlarged to `grid` by nearest neighbours and put together.
 
         What this does to a cell hangs on that cell alone and on means over all of them. So small maps stay small, every
         cell counting as often as it would be there, and the outcome is enlarged.
@@ -48,36 +48,35 @@ class NormedConv(nn.Module):
             maps: each `[B, C, h, w]`, whose channels come to those of this layer; larger than `grid` they are reduced.
             grid: rows and columns of the outcome.
         """
-        fitting = [each.float() if _within(each, grid) else F.interpolate(each.float(), grid) for each in maps]
-        normalised = _normalised(fitting, grid)
-        weights = (self.conv.weight * self.scale[:, None, None]).split([each.shape[1] for each in fitting], dim=1)
+        inputs = [layer.float() if _fits(layer, grid) else F.interpolate(layer.float(), grid) for layer in maps]
+        weights = (self.conv.weight * self.scale[:, None, None]).split([layer.shape[1] for layer in inputs], dim=1)
         total = self._constant()
-        for each, weight in zip(normalised, weights, strict=True):
-            found = F.conv2d(each, weight)
-            total = total + (found if found.shape[2:] == grid else F.interpolate(found.float(), grid))
+        for layer, weight in zip(_normalise(inputs, grid), weights, strict=True):
+            output = F.conv2d(layer, weight)
+            total = total + (output if output.shape[2:] == grid else F.interpolate(output.float(), grid))
         return total
 
     def _constant(self) -> Tensor:
-        """What the shift and the convolution's bias come to, `[1, out, 1, 1]`."""
+        """Compute what the shift and the convolution's bias come to, `[1, out, 1, 1]`."""
         constant = (self.conv.weight[:, :, 0, 0] * self.shift).sum(dim=1)
         return (constant if self.conv.bias is None else constant + self.conv.bias)[None, :, None, None]
 
 
-def _within(maps: Tensor, grid: Shape) -> bool:
+def _fits(maps: Tensor, grid: Shape) -> bool:
     return maps.shape[2] <= grid[0] and maps.shape[3] <= grid[1]
 
 
-def _normalised(maps: Sequence[Tensor], grid: Shape) -> list[Tensor]:
-    """The maps less their common mean, by their common deviation, over all channels and the cells of `grid`.
+def _normalise(maps: Sequence[Tensor], grid: Shape) -> list[Tensor]:
+    """Subtract the maps' common mean and divide by their common deviation, over all channels and the cells of `grid`.
 
     Exactly 0 of an image whose values are one value up to rounding: neither its mean, which is rounded, too, nor its
     deviation says anything of it.
     """
-    shares = [copy_shares((each.shape[2], each.shape[3]), grid).to(each.device) for each in maps]
-    centred = [each - _mean(maps, shares)[:, None, None, None] for each in maps]
-    variance = _mean([each.square() for each in centred], shares)
+    shares = [copy_shares((layer.shape[2], layer.shape[3]), grid).to(layer.device) for layer in maps]
+    residuals = [layer - _mean(maps, shares)[:, None, None, None] for layer in maps]
+    variance = _mean([layer.square() for layer in residuals], shares)
     factor = torch.where(_is_one_value(maps), 0.0, torch.rsqrt(variance + _EPSILON))
-    return [each * factor[:, None, None, None] for each in centred]
+    return [layer * factor[:, None, None, None] for layer in residuals]
 
 
 def is_rounding(low: Tensor, high: Tensor, largest: Tensor, products: int) -> Tensor:
@@ -99,25 +98,27 @@ def is_rounding(low: Tensor, high: Tensor, largest: Tensor, products: int) -> Te
 
 def _is_one_value(maps: Sequence[Tensor]) -> Tensor:
     """Tell of each image whether all its values, of all channels and cells, are the same up to rounding, `[B]`."""
-    extremes = [each.detach().flatten(1).aminmax(dim=1) for each in maps]
-    low = torch.stack([each.min for each in extremes]).amin(dim=0)
-    high = torch.stack([each.max for each in extremes]).amax(dim=0)
+    extremes = [layer.detach().flatten(1).aminmax(dim=1) for layer in maps]
+    low = torch.stack([pair.min for pair in extremes]).amin(dim=0)
+    high = torch.stack([pair.max for pair in extremes]).amax(dim=0)
     return is_rounding(low, high, torch.maximum(high, -low), _PRODUCTS)
 
 
 def _mean(maps: Sequence[Tensor], shares: Sequence[Tensor]) -> Tensor:
-    """Over all channels and cells, `[B]`."""
-    sums = [(each.sum(dim=1) * share).sum(dim=(1, 2)) for each, share in zip(maps, shares, strict=True)]
-    return torch.stack(sums).sum(dim=0) / sum(each.shape[1] for each in maps)
+    """Average over all channels and cells, each cell as often as its share says: `[B]`."""
+    sums = [(layer.sum(dim=1) * share).sum(dim=(1, 2)) for layer, share in zip(maps, shares, strict=True)]
+    return torch.stack(sums).sum(dim=0) / sum(layer.shape[1] for layer in maps)
 
 
 @lru_cache(maxsize=64)
 def copy_shares(size: Shape, grid: Shape) -> Tensor:
-    """`[h, w]`: the share of the cells of `grid` that are copies of each of `size`, enlarged by nearest neighbours."""
-    rows, columns = (torch.bincount(nearest_indices(*each), minlength=each[0]) for each in zip(size, grid, strict=True))
+    """Return the share of the cells of `grid` that nearest neighbours copy from each of `size`: `[h, w]`."""
+    rows, columns = (
+        torch.bincount(nearest_indices(side, number), minlength=side) for side, number in zip(size, grid, strict=True)
+    )
     return torch.outer(rows, columns) / (grid[0] * grid[1])
 
 
 def nearest_indices(size: int, grid: int) -> Tensor:
-    """Which of `size` cells each of `grid` cells is a copy of."""
+    """Return the index of the cell of `size` that nearest neighbours copy to each of `grid` cells."""
     return F.interpolate(torch.arange(size, dtype=torch.float32)[None, None], grid)[0, 0].long()

@@ -21,7 +21,7 @@ SCALE = 3.0
 """Bits relative to uniform at the ends of the bias maps' colours."""
 
 _HEAT = np.array([[0, 0, 4], [81, 18, 124], [183, 55, 121], [252, 137, 97], [252, 253, 191]], np.float64)
-_LESS_MORE = np.array([[33, 80, 160], [140, 180, 215], [245, 245, 245], [240, 160, 120], [165, 20, 40]], np.float64)
+_DIVERGING = np.array([[33, 80, 160], [140, 180, 215], [245, 245, 245], [240, 160, 120], [165, 20, 40]], np.float64)
 
 
 def draw_panels(judge: Judge, biases: Mapping[str, Bias], first_density: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -76,7 +76,7 @@ def apply_colours(values: np.ndarray, colours: np.ndarray) -> np.ndarray:
 def bias_map(density: np.ndarray) -> np.ndarray:
     """Colour a density over the cells, red where it is above uniform and blue where it is below: uint8 `[h, w, 3]`."""
     bits = np.log2(np.maximum(density * density.size, 1e-9))
-    return apply_colours(np.clip(bits / (2 * SCALE) + 0.5, 0, 1), _LESS_MORE)
+    return apply_colours(np.clip(bits / (2 * SCALE) + 0.5, 0, 1), _DIVERGING)
 
 
 def _draw_map(density: np.ndarray, title: str) -> np.ndarray:

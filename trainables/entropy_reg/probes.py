@@ -14,7 +14,7 @@ import numpy as np
 GREY3 = (0, 128, 255)
 """Intensities 0, ½ and 1 of the method's notes."""
 
-CLIPPED = 0.01
+CLIP_SHARE = 0.01
 """Largest share of an image's values that `scramble_phases` cuts off at 0 or 255; it lowers the contrast until then."""
 
 CONTRAST = 8.0
@@ -29,7 +29,7 @@ _MIDDLE = (64, 192)  # between these, a texture's grey leaves eight of its devia
 def uniform_for_training(
     kind: Literal["grey3", "grey", "rgb_random"], count: int, shape: tuple[int, int], seed: int
 ) -> np.ndarray:
-    """Images of one colour each, uint8 `[count, H, W, 3]`, none of which is held out.
+    """Make images of one colour each, uint8 `[count, H, W, 3]`, none of which is held out.
 
     Args:
         kind: grey3: `GREY3` in turn, whatever the seed; grey: any grey; rgb_random: any colour.
@@ -39,15 +39,15 @@ def uniform_for_training(
     """
     generator = np.random.default_rng(seed)
     if kind == "grey3":
-        return _filled(_grey(np.resize(GREY3, count)), shape)
+        return _fill(_grey(np.resize(GREY3, count)), shape)
     if kind == "grey":
-        return _filled(_grey(generator.choice(_greys(held_out=False), count)), shape)
-    others = [remainder for remainder in range(_PERIOD) if remainder != _HELD_OUT]
-    return _filled(_colours(generator.choice(others, count), generator), shape)
+        return _fill(_grey(generator.choice(_greys(held_out=False), count)), shape)
+    remainders = [remainder for remainder in range(_PERIOD) if remainder != _HELD_OUT]
+    return _fill(_colours(generator.choice(remainders, count), generator), shape)
 
 
 def uniform_held_out(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Images of one colour each that training never has, uint8 `[count, H, W, 3]`: first half greys, then colours.
+    """Make images of one colour each that training never has, uint8 `[count, H, W, 3]`: half greys, then colours.
 
     No grey comes twice before all have been there.
 
@@ -59,36 +59,36 @@ def uniform_held_out(count: int, shape: tuple[int, int], seed: int) -> np.ndarra
     generator = np.random.default_rng(seed)
     greys = np.resize(generator.permutation(_greys(held_out=True)), count - count // 2)
     colours = _colours(np.full(count // 2, _HELD_OUT), generator)
-    return _filled(np.concatenate([_grey(greys), colours]), shape)
+    return _fill(np.concatenate([_grey(greys), colours]), shape)
 
 
 def held_out(colours: np.ndarray) -> np.ndarray:
-    """Whether training never shows a colour, bool `[...]` of uint8 `[..., 3]`."""
+    """Tell whether training never shows a colour, bool `[...]` of uint8 `[..., 3]`."""
     return (colours // _BLOCK).sum(axis=-1) % _PERIOD == _HELD_OUT
 
 
 def scramble_phases(images: np.ndarray, seed: int) -> np.ndarray:
-    """Images with the same amplitudes of all frequencies and the same means, but nothing in a place of its own.
+    """Scramble images: the same amplitudes of all frequencies and the same means, but nothing in a place of its own.
 
     All three channels get the same random phases on top of their own, so that colours stay together as they were. What
-    then exceeds the range is brought back by less contrast, of all channels alike, but for a share of `CLIPPED`.
+    then exceeds the range is brought back by less contrast, of all channels alike, but for a share of `CLIP_SHARE`.
 
     Args:
         images: uint8 `[N, H, W, 3]`.
         seed: of the phases; each image has its own.
     """
     generator = np.random.default_rng(seed)
-    scrambled = np.empty_like(images)
-    for image, into in zip(images, scrambled, strict=True):
+    output = np.empty_like(images)
+    for image, row in zip(images, output, strict=True):
         mean = image.mean(axis=(0, 1))
         phases = _phases(image.shape[:2], generator)[:, :, None]
-        moved = np.fft.ifft2(np.fft.fft2(image - mean, axes=(0, 1)) * phases, axes=(0, 1)).real
-        into[:] = _levels(mean + _contrast(moved, mean) * moved)
-    return scrambled
+        contrast = np.fft.ifft2(np.fft.fft2(image - mean, axes=(0, 1)) * phases, axes=(0, 1)).real
+        row[:] = _levels(mean + _contrast_factor(contrast, mean) * contrast)
+    return output
 
 
 def texture(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
-    """Grey images with noise of a deviation of `CONTRAST` levels, uint8 `[count, H, W, 3]`.
+    """Make grey images with noise of a deviation of `CONTRAST` levels, uint8 `[count, H, W, 3]`.
 
     Amplitudes fall as 1 / frequency, as those of natural images do; the mean is a held-out grey.
 
@@ -104,7 +104,7 @@ def texture(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
     return np.repeat(_levels(means[:, None, None] + CONTRAST * noise)[..., None], 3, axis=-1)
 
 
-def _filled(colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def _fill(colours: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     return np.tile(colours.astype(np.uint8)[:, None, None, :], (1, *shape, 1))
 
 
@@ -113,13 +113,13 @@ def _grey(levels: np.ndarray) -> np.ndarray:
 
 
 def _greys(*, held_out: bool) -> np.ndarray:
-    """All grey levels that are held out, or all that are not."""
+    """Return all grey levels that are held out, or all that are not."""
     levels = np.arange(256)
     return levels[(levels // _BLOCK * 3 % _PERIOD == _HELD_OUT) == held_out]
 
 
 def _colours(remainders: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    """A colour `[n, 3]` for each remainder, all of the remainder's being equally likely."""
+    """Draw a colour `[n, 3]` for each remainder, all of the remainder's being equally likely."""
     first_two = generator.integers(0, 256, (len(remainders), 2))
     fitting = (remainders - (first_two // _BLOCK).sum(axis=1)) % _PERIOD
     block = generator.integers(0, 256 // _BLOCK // _PERIOD, len(remainders)) * _PERIOD + fitting
@@ -128,20 +128,20 @@ def _colours(remainders: np.ndarray, generator: np.random.Generator) -> np.ndarr
 
 
 def _phases(shape: tuple[int, ...], generator: np.random.Generator) -> np.ndarray:
-    """Random complex numbers `[H, W]` of absolute value 1: those of a real image, so that the outcome is real."""
+    """Draw complex numbers `[H, W]` of absolute value 1: those of a real image, so that the outcome is real."""
     spectrum = np.fft.fft2(generator.standard_normal(shape))
     return spectrum / np.abs(spectrum)
 
 
-def _contrast(moved: np.ndarray, mean: np.ndarray) -> float:
-    """The largest factor up to 1 by which `moved` `[H, W, 3]` around `mean` `[3]` is in range, but for `CLIPPED`."""
-    room = np.where(moved > 0, 255.5 - mean, mean + 0.5)  # what rounds to 0 or 255 is not cut off
-    fits = room / np.maximum(np.abs(moved), 1e-9)  # a flat channel is rounding alone
-    return float(min(1.0, np.quantile(fits, CLIPPED, method="lower")))
+def _contrast_factor(contrast: np.ndarray, mean: np.ndarray) -> float:
+    """Return the largest factor up to 1 by which `[H, W, 3]` around `mean` `[3]` is in range, but for `CLIP_SHARE`."""
+    room = np.where(contrast > 0, 255.5 - mean, mean + 0.5)  # what rounds to 0 or 255 is not cut off
+    factors = room / np.maximum(np.abs(contrast), 1e-9)  # a flat channel is rounding alone
+    return float(min(1.0, np.quantile(factors, CLIP_SHARE, method="lower")))
 
 
 def _noise(shape: tuple[int, int], generator: np.random.Generator) -> np.ndarray:
-    """Noise `[H, W]` with mean 0 and deviation 1, its amplitudes falling as 1 / frequency."""
+    """Draw noise `[H, W]` with mean 0 and deviation 1, its amplitudes falling as 1 / frequency."""
     frequency = np.hypot(np.fft.fftfreq(shape[0])[:, None], np.fft.rfftfreq(shape[1])[None])
     frequency[0, 0] = np.inf
     noise = np.fft.irfft2(np.fft.rfft2(generator.standard_normal(shape)) / frequency, s=shape)

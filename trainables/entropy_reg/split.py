@@ -47,9 +47,9 @@ class Stimuli(DataSplit):
         """The shape that most images have."""
         return max(sorted(set(self.shapes)), key=self.shapes.count)
 
-    def select(self, chosen: np.ndarray) -> Stimuli:
+    def select(self, selection: np.ndarray) -> Stimuli:
         """Select images, as `DataSplit` does; other images are other pixels, and have another key."""
-        indices = np.flatnonzero(chosen) if chosen.dtype == bool else chosen
+        indices = np.flatnonzero(selection) if selection.dtype == bool else selection
         return replace(super().select(indices), key=(*self.key, "images", indices.tolist()))
 
     def crop(self, share: float) -> Stimuli:
@@ -64,7 +64,7 @@ class Stimuli(DataSplit):
         if share == 1:
             return self
         windows = [_window(shape, share, index % 4) for index, shape in enumerate(self.shapes)]
-        fixations = [_move_into(window, each) for window, each in zip(windows, self.fixations, strict=True)]
+        fixations = [_move_into(window, image) for window, image in zip(windows, self.fixations, strict=True)]
         rows = [index for index, inside in enumerate(fixations) if len(inside.points)]
         if not rows:
             raise UsageError(f"data.crop={share:g} leaves no fixation in any of {len(self)} images: raise it.")
@@ -72,9 +72,9 @@ class Stimuli(DataSplit):
         return replace(
             self.select(np.array(rows)),
             key=(*self.key, "crop", share, rows),  # viewers decide which images are left out: the key above lacks that
-            pixels=[_cut(self.pixels[row], windows[row]) for row in rows],
+            pixels=[_cut_window(self.pixels[row], windows[row]) for row in rows],
             fixations=[fixations[row] for row in rows],
-            truth=self.truth and [_cut(self.truth[row], cell_windows[row]) for row in rows],
+            truth=self.truth and [_cut_window(self.truth[row], cell_windows[row]) for row in rows],
         )
 
     def describe(self) -> dict[str, Any]:
@@ -110,6 +110,6 @@ def _move_into(window: list[int], fixations: Fixations) -> Fixations:
     return Fixations(points, fixations.history - corner).select(inside)
 
 
-def _cut(array: np.ndarray, window: list[int]) -> np.ndarray:
+def _cut_window(array: np.ndarray, window: list[int]) -> np.ndarray:
     top, left, height, width = window
     return array[top : top + height, left : left + width]

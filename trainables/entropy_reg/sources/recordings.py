@@ -22,7 +22,9 @@ MAX_ASPECT_CHANGE = 1.05
 """Coordinates for an image of another aspect ratio than the file's are those of another image."""
 
 
-def load_listed(list_images: Callable[[Data], list[Recording]], config: Config, data: Data, split: Split) -> Stimuli:
+def load_recordings(
+    list_images: Callable[[Data], list[Recording]], config: Config, data: Data, split: Split
+) -> Stimuli:
     """Load the images of a split's folds, with their fixations.
 
     Args:
@@ -78,11 +80,11 @@ def _list_once(list_images: Callable[[Data], list[Recording]], data: Data) -> li
 def _add_fixations(images: list[Recording], store: ImageStore, data: Data) -> Stimuli:
     """Return the images that have a fixation to be scored."""
     fixations = [_scale_fixations(image, store, index, data) for index, image in enumerate(images)]
-    scored = sum(len(image_fixations.points) for image_fixations in fixations)
+    scored_count = sum(len(image_fixations.points) for image_fixations in fixations)
     total = sum(len(path) - data.first_is_history for image in images for path in image.scanpaths)
-    if scored < total:
+    if scored_count < total:
         warnings.warn(
-            f"{total - scored} of {total} fixations lie outside their image and are not scored.",
+            f"{total - scored_count} of {total} fixations lie outside their image and are not scored.",
             Notice,
             stacklevel=2,
         )
