@@ -46,7 +46,7 @@ def noise(count: int = 1) -> Tensor:
 
 
 def labels(count: int) -> Tensor:
-    """Windows of large blobs, in percent: −1, 0 and 100."""
+    """Make windows of large blobs, in percent: −1, 0 and 100."""
     smooth = ndimage.gaussian_filter(np.random.default_rng(0).normal(size=(count, side(), side())), (0, 6, 6))
     return torch.from_numpy(np.digitize(smooth, np.quantile(smooth, [0.4, 0.7]))).float()[:, None] * 50.5 - 1
 

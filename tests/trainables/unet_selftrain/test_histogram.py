@@ -10,7 +10,7 @@ from trainables.unet_selftrain.histogram import PixelScore, ScoreHistogram, mean
 
 
 def draw(seed: int, shape: tuple[int, ...] = (40, 50), *, quantised: bool = True) -> tuple[np.ndarray, np.ndarray]:
-    """Probabilities float32, if wanted on the edges of 1024 bins, and a truth that they say something of."""
+    """Draw a truth and probabilities float32 that predict it, on the edges of 1024 bins if quantised."""
     rng = np.random.default_rng(seed)
     truth = rng.random(shape) < 0.2
     values = np.clip(0.25 * truth + rng.beta(1, 2, shape), 0, 1).astype(np.float32)
@@ -132,7 +132,7 @@ def test_memory_does_not_grow_with_the_number_of_tiles():
 
 
 def growth(add) -> int:
-    """Bytes by which the peak after 10,000 tiles exceeds that after 1,000."""
+    """Measure the bytes by which the peak after 10,000 tiles exceeds that after 1,000."""
     kept: list = [ScoreHistogram()]
     tracemalloc.start()
     try:

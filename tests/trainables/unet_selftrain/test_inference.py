@@ -85,7 +85,7 @@ def test_the_command_writes_what_the_picker_finds_as_json_and_star(export, micro
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["model=/nope", "images=/nope", "to=x.json"], "model=/nope is no exported model"),
         (["images=/nope", "to=x.json"], "model is required"),

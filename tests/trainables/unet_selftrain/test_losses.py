@@ -46,14 +46,13 @@ def test_focal_is_its_formula(soft, gamma, alpha, pos_weight):
     assert got.item() == pytest.approx(formula(draw(), targets(soft), gamma, alpha, pos_weight), rel=1e-5)
 
 
-@pytest.mark.parametrize("wanted", [0.1, 0.5, 0.75, 0.9])
+@pytest.mark.parametrize("expected", [0.1, 0.5, 0.75, 0.9])
 def test_focal_is_lowest_where_the_probability_is_the_soft_target(expected):
     """With 1 − p_t for its factor, the lowest place for a target of 0.75 would be 0.92."""
     probabilities = torch.linspace(0.01, 0.99, 99)
-    each = [
-        losses.focal(p.logit().view(1, 1, 1, 1), torch.full((1, 1, 1, 1), expected), 2.0, 0.5, 1.0) for p in probabilities
-    ]
-    assert probabilities[torch.stack(each).argmin()].item() == pytest.approx(expected, abs=1e-6)
+    target = torch.full((1, 1, 1, 1), expected)
+    values = [losses.focal(p.logit().view(1, 1, 1, 1), target, 2.0, 0.5, 1.0) for p in probabilities]
+    assert probabilities[torch.stack(values).argmin()].item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_focal_without_exponent_is_half_of_cross_entropy():

@@ -32,7 +32,7 @@ def draw(seed: int, picks: int, truths: int, side: float = 10.0) -> tuple[Picks,
 
 
 def smallest_cost(picks: np.ndarray, truth: np.ndarray, radius: float) -> float:
-    """Over all ways to pair the fewer points with the more."""
+    """Minimise the cost over all ways to pair the fewer points with the more."""
     few, many = sorted((picks, truth), key=len)
     cost = np.minimum(((few[:, None] - many[None]) ** 2).sum(axis=2) - radius**2, 0)
     rows = np.arange(len(few))
@@ -56,7 +56,7 @@ def average_precision_by_counting(is_hit, scores, truths: int) -> float:
 
 
 def several(seed: int, radius: float = 2.0) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
-    """Hits, scores and numbers of true centres of five micrographs: one without particles, one without picks."""
+    """List hits, scores and numbers of true centres of five micrographs: one without particles, one without picks."""
     drawn = [draw(10 * seed + k, *size) for k, size in enumerate([(30, 12), (25, 0), (0, 8), (12, 20), (40, 15)])]
     is_hit = [hits(picks, truth, radius) for picks, truth in drawn]
     return is_hit, [picks.scores for picks, _ in drawn], [len(truth) for _, truth in drawn]
@@ -104,7 +104,7 @@ def test_a_particle_at_the_radius_is_out_of_reach():
 
 
 @pytest.mark.parametrize("seed", range(30))
-@pytest.mark.parametrize(("picked", "truths"), [(6, 6), (7, 4), (3, 7), (1, 5)])
+@pytest.mark.parametrize(("picks", "truths"), [(6, 6), (7, 4), (3, 7), (1, 5)])
 def test_match_costs_as_little_as_the_best_of_all_pairings(seed, picks, truths):
     drawn, truth = draw(seed, picks, truths)
     radius = [1.5, 3.0, 6.0][seed % 3]
@@ -243,14 +243,14 @@ def test_a_wider_radius_and_a_lower_threshold_never_lose_recall():
 
 
 @pytest.mark.parametrize(
-    ("picked", "truth", "expected"),
+    ("picks", "truth", "expected"),
     [(NOTHING, NOTHING, (0, 0, 0)), (NOTHING, np.ones((4, 2)), (0, 0, 4)), (np.ones((3, 2)), NOTHING, (0, 3, 0))],
 )
 def test_empty_micrographs_give_no_nan(picks, truth, expected):
-    is_hit = Picks(picks, np.linspace(0.9, 0.5, len(picks)))
-    result = score_picks([is_hit], [truth], 3.0, 0.0)
+    empty = Picks(picks, np.linspace(0.9, 0.5, len(picks)))
+    result = score_picks([empty], [truth], 3.0, 0.0)
     assert (result.matches, result.picks, result.truths) == expected
     assert (result.precision, result.recall, result.f1, result.localisation_error) == (0, 0, 0, 3.0)
-    assert not hits(is_hit, truth, 3.0).any()
-    assert average_precision([hits(is_hit, truth, 3.0)], [is_hit.scores], len(truth)) == 0
+    assert not hits(empty, truth, 3.0).any()
+    assert average_precision([hits(empty, truth, 3.0)], [empty.scores], len(truth)) == 0
     assert score_picks([], [], 3.0, 0.5).f1 == average_precision([], [], 0) == 0

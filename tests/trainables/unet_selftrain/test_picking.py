@@ -17,7 +17,7 @@ def bump(shape: tuple[int, int], x: float, y: float, sigma: float = 3.0) -> np.n
 
 
 def maxima_one_by_one(scores: np.ndarray) -> np.ndarray:
-    """Pixels above all their neighbours, as (x, y, score), found by looking at each."""
+    """Find the pixels above all their neighbours, one by one: (x, y, score)."""
     canvas = np.pad(scores, 1, constant_values=-1)
     picks = []
     for row, column in np.ndindex(scores.shape):

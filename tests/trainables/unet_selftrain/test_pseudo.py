@@ -120,7 +120,7 @@ def test_far_negatives_are_not_trusted_without_knowing_where_they_are():
         merge(blank.astype(np.float32), blank, None, THRESHOLDS, Config(trust_negatives="far"), 0.0)
 
 
-@pytest.mark.parametrize(("trust", "wanted"), [("none", -1), ("all", 0)])
+@pytest.mark.parametrize(("trust", "expected"), [("none", -1), ("all", 0)])
 def test_small_patches_go_back_to_what_they_would_be(trust, expected):
     probabilities = np.full((10, 10), 0.5, np.float32)
     probabilities[1:3, 1:3] = 0.99  # 4 pixels

@@ -24,7 +24,7 @@ def save(file: Path, values: np.ndarray) -> None:
 
 
 def picture(seed: int = 0) -> np.ndarray:
-    """float32 `[40, 60]` between 0 and 200: a gradient that no turn or flip leaves as it is, and noise."""
+    """Make float32 `[40, 60]` between 0 and 200: a gradient that no turn or flip leaves as it is, and noise."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     values = 1.5 * x + 2.0 * y + np.random.default_rng(seed).uniform(0, 20, x.shape)
     values[:10, :5] = 150

@@ -1,57 +1,21 @@
-"""Micrographs of a folder: formats, names that do not match, splits, and real data."""
-
-import json
-from pathlib import Path
+"""Micrographs of a folder: unreadable ones, splits, the cache, and real data."""
 
 import mrcfile
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.micrograph_folders import HEIGHT, WIDTH, MicrographFolder
 from trainables.settings import UsageError
 from trainables.unet_selftrain import reading
 from trainables.unet_selftrain.config import Config, Data
 from trainables.unet_selftrain.data import load_split, prepare
 from trainables.unet_selftrain.downsampling import standardise
-from trainables.unet_selftrain.split import Micrographs
-
-WIDTH, HEIGHT = 60, 40
-
-
-def picture(seed: int) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 200, (HEIGHT, WIDTH), dtype=np.uint8)
-
-
-class Folder:
-    """Ten micrographs of 60×40 pixels with one to three particles each; or as many in each of some subfolders."""
-
-    def __init__(self, root: Path, count: int = 10, subfolders: tuple[str, ...] = ("",)) -> None:
-        self.root = root
-        self.names = [f"{each}/{index}.png".lstrip("/") for each in subfolders for index in range(count)]
-        for index, name in enumerate(self.names):
-            (root / "images" / name).parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(picture(index)).save(root / "images" / name)
-        self.entries = {
-            name: [[10.0 + 15 * each, 5 + index % 30] for each in range(1 + index % 3)]
-            for index, name in enumerate(self.names)
-        }
-        self.write()
-
-    def write(self, text: str | None = None) -> None:
-        (self.root / "coordinates.json").write_text(json.dumps(self.entries) if text is None else text)
-
-    def load(self, split="train", downsample=1, **settings) -> Micrographs:
-        cache = str(self.root / "cache")
-        data = Data(source="micrographs", root=str(self.root), cache=cache, **{"radius": 4.0, **settings})
-        return load_split(Config(downsample=downsample), data, split)
-
-    def splits(self, **settings) -> list[Micrographs]:
-        return [self.load(split, **settings) for split in ("train", "val", "test")]
 
 
 @pytest.fixture
 def folder(tmp_path):
-    return Folder(tmp_path)
+    return MicrographFolder(tmp_path)
 
 
 # bad micrographs
@@ -72,7 +36,7 @@ def test_bad_micrographs_are_fatal_or_left_out_with_their_particles(folder):
             np.testing.assert_array_equal(split.known_particles[index], np.array(folder.entries[each], np.float32))
 
 
-# names and coordinates
+# names
 
 
 def test_every_micrograph_has_its_own_pixels_and_particles(folder):
@@ -83,22 +47,9 @@ def test_every_micrograph_has_its_own_pixels_and_particles(folder):
             np.testing.assert_array_equal(split.known_particles[index], np.array(folder.entries[name], np.float32))
 
 
-def test_an_empty_list_is_a_micrograph_without_particles(folder):
-    name = next(each for each in folder.names if each in Folder(folder.root / "twin").load("train").names)
-    folder.entries[name] = []
-    folder.write()
-    found = {
-        name: points
-        for split in folder.splits()
-        for name, points in zip(split.names, split.known_particles, strict=True)
-    }
-    assert found[name].shape == (0, 2)
-    assert found[name].dtype == np.float32
-
-
 @pytest.mark.parametrize("part", ["calibration", "scored"])
 def test_validation_without_particles_in_one_of_its_parts_is_refused(folder, part):
-    val = Folder(folder.root / "twin").load("val")  # the split is by name; what is loaded is kept
+    val = MicrographFolder(folder.root / "twin").load("val")  # the split is by name; what is loaded is kept
     for name, chosen in zip(val.names, val.calibration, strict=True):
         if chosen == (part == "calibration"):
             folder.entries[name] = []
@@ -112,98 +63,6 @@ def test_a_radius_that_is_not_given_or_too_small_is_said(folder):
         folder.load(radius=None)
     with pytest.warns(UserWarning, match="lower downsample"):
         folder.load(downsample=4, radius=4.5)
-
-
-def test_a_name_that_does_not_match_is_an_error_and_no_empty_mask(folder):
-    """The published code took a missing key for a micrograph without particles."""
-    entries = dict(folder.entries)
-    folder.entries = {name.removesuffix(".png"): points for name, points in entries.items()}
-    folder.write()
-    with pytest.raises(UsageError, match=r"coordinates\.json names what images/ does not hold: 0, 1, 2 and 7 more"):
-        folder.load()
-    folder.entries = {name: points for name, points in entries.items() if name not in ("4.png", "7.png")}
-    folder.write()
-    with pytest.raises(UsageError, match=r"lacks 4\.png, 7\.png: .*empty list"):
-        folder.load()
-
-
-def test_one_name_in_two_subfolders_asks_for_paths_and_takes_them(tmp_path):
-    folder = Folder(tmp_path, 4, ("a", "b/c"))
-    assert {split.groups[0] for split in folder.splits()} <= {"a", "b"}
-    paths = folder.entries
-    folder.entries = {name.rpartition("/")[2]: points for name, points in paths.items()}
-    folder.write()
-    with pytest.raises(UsageError, match=r"'0\.png' .* may be a/0\.png, b/c/0\.png: give paths relative to images/"):
-        folder.load(radius=3.0)
-
-
-def test_a_name_may_stand_for_a_path_where_only_one_file_has_it(tmp_path):
-    folder = Folder(tmp_path, 4, ("a",))
-    by_path = folder.load().known_particles
-    folder.entries = {name.rpartition("/")[2]: points for name, points in folder.entries.items()}
-    folder.write()
-    for one, other in zip(folder.load(radius=3.0).known_particles, by_path, strict=True):
-        np.testing.assert_array_equal(one, other)
-    folder.entries["a/1.png"] = []
-    folder.write()
-    with pytest.raises(UsageError, match=r"a/1\.png has two entries"):
-        folder.load(radius=2.0)
-
-
-def test_a_key_that_stands_twice_loses_no_particles_in_silence(folder):
-    folder.write(json.dumps(folder.entries)[:-1] + ', "2.png": []}')
-    with pytest.raises(UsageError, match=r"'2\.png' has two entries"):
-        folder.load()
-
-
-@pytest.mark.parametrize("point", [[5, 50], [61, 5], [-3, 5], [500, 300]])
-def test_a_particle_outside_its_micrograph_is_named_with_the_size(folder, point):
-    name = folder.load().names[0]
-    folder.entries[name] = [[5, 5], point]
-    folder.write()
-    index = rf"x={point[0]}, y={point[1]}, outside its 60×40 pixels \(1 of 2"
-    with pytest.raises(UsageError, match=rf"{name} has a particle at {index}.*x is the column"):
-        folder.load(radius=3.0)
-
-
-def test_a_particle_on_the_border_is_inside(folder):
-    name = folder.load().names[0]
-    folder.entries[name] = [[0, 0], [59.5, 39.5], [60, 40]]
-    folder.write()
-    assert len(folder.load(radius=3.0).known_particles[0]) == 3
-
-
-@pytest.mark.parametrize(
-    "listed", [[["5", "6"]], [[1, 2, 3]], [[1, 2], [3]], [1, 2], {"x": 1}, None, [[True, False]], 7]
-)
-def test_what_is_no_pair_of_numbers_is_named(folder, entry):
-    folder.entries["5.png"] = entry
-    folder.write()
-    with pytest.raises(UsageError, match=r"'5\.png' in coordinates\.json is no list of pairs of numbers"):
-        folder.load()
-
-
-@pytest.mark.parametrize("value", ["NaN", "Infinity"])
-def test_coordinates_that_are_not_finite_are_named(folder, value):
-    folder.write(json.dumps(folder.entries | {"5.png": [[1, 777]]}).replace("777", value))
-    with pytest.raises(UsageError, match=r"'5\.png' .* no list of pairs of numbers"):
-        folder.load()
-
-
-def test_missing_and_unreadable_files_say_what_belongs_there(folder):
-    folder.write("{")
-    with pytest.raises(UsageError, match=r"coordinates\.json is no JSON"):
-        folder.load()
-    folder.write("[]")
-    with pytest.raises(UsageError, match="holds no object"):
-        folder.load()
-    (folder.root / "coordinates.json").unlink()
-    with pytest.raises(UsageError, match=r"coordinates\.json is missing: it holds"):
-        folder.load()
-    for file in (folder.root / "images").iterdir():
-        file.rename(file.with_suffix(".txt"))
-    with pytest.raises(UsageError, match=r"images has no micrographs: .*\.png.*\.mrc"):
-        folder.load()
 
 
 def test_files_that_are_no_images_are_not_asked_for(folder):
@@ -222,7 +81,7 @@ def test_a_radius_of_another_scale_is_warned_of(folder):
 
 @pytest.mark.parametrize("split_by", ["micrograph", "folder"])
 def test_splits_share_nothing_and_leave_nothing_out(tmp_path, split_by):
-    folder = Folder(tmp_path, 5, ("a", "b", "c", "d", "e/x", "e/y"))
+    folder = MicrographFolder(tmp_path, 5, ("a", "b", "c", "d", "e/x", "e/y"))
     splits = folder.splits(split_by=split_by, val_share=0.4)
     assert sorted(name for split in splits for name in split.names) == sorted(folder.names)
     groups = [set(split.groups) for split in splits]
@@ -237,7 +96,7 @@ def test_splits_share_nothing_and_leave_nothing_out(tmp_path, split_by):
 
 
 def test_a_single_validation_folder_is_calibrated_by_micrograph(tmp_path):
-    val = Folder(tmp_path, 4, ("a", "b", "c")).load("val", split_by="folder")
+    val = MicrographFolder(tmp_path, 4, ("a", "b", "c")).load("val", split_by="folder")
     assert len(set(val.groups)) == 1
     assert val.calibration.sum() == 1
 
@@ -253,13 +112,13 @@ def test_the_split_is_a_function_of_names_and_seed(folder):
 
 def test_too_few_micrographs_or_folders_say_how_many_are_needed(tmp_path):
     with pytest.raises(UsageError, match="need 3 micrographs or more, but images/ has 2: add some"):
-        Folder(tmp_path / "two", 2).load()
+        MicrographFolder(tmp_path / "two", 2).load()
     with pytest.raises(UsageError, match=r"need 3 folders or more, but images/ has 2: .*data\.split_by=micrograph"):
-        Folder(tmp_path / "folders", 5, ("a", "b")).load(split_by="folder")
+        MicrographFolder(tmp_path / "folders", 5, ("a", "b")).load(split_by="folder")
     with pytest.raises(UsageError, match=r"every micrograph in a folder below images/, but there is 0\.png, 1\.png"):
-        Folder(tmp_path / "loose", 5).load(split_by="folder")
+        MicrographFolder(tmp_path / "loose", 5).load(split_by="folder")
     with pytest.raises(UsageError, match=r"validation has a single micrograph.*data\.val_share=0\.25"):
-        Folder(tmp_path / "four", 4).load("val")
+        MicrographFolder(tmp_path / "four", 4).load("val")
 
 
 def test_the_test_splits_micrographs_are_not_decoded_in_a_search(folder, monkeypatch):
@@ -281,7 +140,7 @@ def test_another_radius_or_share_of_labels_decodes_nothing_again(folder, monkeyp
 
 
 def test_a_change_in_the_middle_of_an_uncompressed_file_is_noticed(tmp_path):
-    folder = Folder(tmp_path, 3)
+    folder = MicrographFolder(tmp_path, 3)
     large = np.random.default_rng(0).normal(size=(200, 200)).astype(np.float32)
     for name in folder.names:
         (tmp_path / "images" / name).unlink()
