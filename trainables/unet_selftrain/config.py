@@ -83,7 +83,7 @@ class Config(TrainingConfig):
     pos_floor: float = setting(0.80, "base_pos relaxes no further than this", low=0.5, high=1.0)
     neg_ceiling: float = setting(0.20, "base_neg relaxes no further than this", low=0.0, high=0.5)
     threshold_scale: Literal["probability", "calibrated"] = setting(
-        "probability", "what thresholds cut: the network's own output, or that after Platt scaling on calibration data"
+        "probability", "what thresholds apply to: the network's output, or that after Platt scaling on calibration data"
     )
     trust_negatives: Literal["none", "far", "all"] = setting(
         "none", "unlabelled pixels that stay negative: none, those far from any known particle, or all"
@@ -115,7 +115,7 @@ class Config(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Data(DataConfig):
-    """Where unet_selftrain's micrographs and particle centres come from."""
+    """Source of unet_selftrain's micrographs and particle centres, and their splits."""
 
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "micrographs")
     SPLITTING: ClassVar[tuple[str, ...]] = ("split_by", "test_share", "val_share", "split_seed", "label_share")
@@ -127,7 +127,7 @@ class Data(DataConfig):
     )
     label_share: float | None = setting(
         None,
-        "share of the training particles that training is told of, the others only judge; none: 0.5 of synthetic ones, "
+        "share of the training particles that training knows, the others only evaluate; none: 0.5 of synthetic ones, "
         "all real ones",
         low=0.0,
         high=1.0,
