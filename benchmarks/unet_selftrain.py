@@ -56,8 +56,8 @@ COMMON = {  # of all arms, rounded from the best trials of a search of the space
     "supervised_share": 0.5,
     "retrain_lr": 0.3,
 }
-PUBLISHED = {"base_pos": 0.95, "base_neg": 0.05, "threshold_decay": 0.02, "trust_negatives": "none"}
-CALIBRATED = {
+PUBLISHED_THRESHOLDS = {"base_pos": 0.95, "base_neg": 0.05, "threshold_decay": 0.02, "trust_negatives": "none"}
+CALIBRATED_THRESHOLDS = {
     "threshold_scale": "calibrated",
     "base_pos": 0.55,
     "pos_floor": 0.5,
@@ -67,8 +67,18 @@ CALIBRATED = {
     "min_component": 0.3,
 }
 RESTART = {"base_pos": 1.0, "pos_floor": 1.0, "trust_negatives": "all"}
-SEARCH = {"base_pos": 0.75, "base_neg": 0.03, "threshold_decay": 0.02, "trust_negatives": "all", "min_component": 0.3}
-THRESHOLDS: Mapping[str, Mapping[str, Any]] = {"published": PUBLISHED, "searched": SEARCH, "calibrated": CALIBRATED}
+SEARCH_THRESHOLDS = {
+    "base_pos": 0.75,
+    "base_neg": 0.03,
+    "threshold_decay": 0.02,
+    "trust_negatives": "all",
+    "min_component": 0.3,
+}
+THRESHOLDS: Mapping[str, Mapping[str, Any]] = {
+    "published": PUBLISHED_THRESHOLDS,
+    "searched": SEARCH_THRESHOLDS,
+    "calibrated": CALIBRATED_THRESHOLDS,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
