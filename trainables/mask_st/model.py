@@ -9,7 +9,6 @@ import itertools
 import math
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -175,8 +174,10 @@ class _ScaleBranch(nn.Module):
 
 
 def _build_convnext(config: Config, channels: int, classes: int) -> Any:
+    import timm  # noqa: PLC0415  (its import takes seconds, and the micro network needs none)
+
     weights = timm_arguments(config.weights)
-    net = timm.create_model(config.backbone, in_chans=channels, num_classes=classes, **weights)
+    net: Any = timm.create_model(config.backbone, in_chans=channels, num_classes=classes, **weights)
     if config.weights == "none":
         _initialise_stem(net.stem[0])
     return net
