@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.support.tiny_gaze import config as tiny_config
+from trainables.entropy_reg.config import Config, Data
+from trainables.entropy_reg.data import load_split
+
 SIZES = {"a": (80, 60), "b": (60, 80), "c": (160, 40), "d": (64, 64), "e": (64, 48), "f": (128, 96)}
 
 
@@ -27,3 +31,18 @@ def central_fixations(sizes: dict[str, tuple[int, int]]) -> list[tuple]:
     return [
         (name, "s", index, width / 2 + index, height / 2) for name, (width, height) in sizes.items() for index in (0, 1)
     ]
+
+
+def folder_data(folder: Path, **values) -> Data:
+    """Return the settings of a folder in three folds, with a cache in it."""
+    settings = {"folds": 3, "source": "fixations", "root": str(folder), "cache": str(folder / "cache")}
+    return Data(**{**settings, **values})
+
+
+def load_images(data: Data, config: Config | None = None) -> dict:
+    """Load all splits: name → pixels and fixations."""
+    images = {}
+    for split in ("train", "val", "test"):
+        stimuli = load_split(config or tiny_config(), data, split)
+        images |= dict(zip(stimuli.names, zip(stimuli.pixels, stimuli.fixations, strict=True), strict=True))
+    return images

@@ -6,6 +6,7 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from tests.support.tiny_gaze import config
 from trainables.entropy_reg.model import DeepGaze
@@ -66,3 +67,9 @@ def random_norm(channels: int, *, bias: bool = True) -> NormedConv:
     layer = NormedConv(channels, 6, bias=bias)
     layer.scale.data, layer.shift.data = random_numbers(channels, seed=2), random_numbers(channels, seed=3)
     return layer
+
+
+def plain_norm(layer: NormedConv, maps: Tensor) -> Tensor:
+    """`[B, C, h, w]`: the norm over all but the first axis, then the convolution."""
+    scale, shift = (each[:, None, None].expand(maps.shape[1:]) for each in (layer.scale, layer.shift))
+    return layer.conv(F.layer_norm(maps, maps.shape[1:], scale, shift, eps=1e-12))

@@ -21,11 +21,6 @@ CPU = torch.device("cpu")
 CHANNELS = (48, 64, 64)  # of the tiny backbone's hooked layers
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 @pytest.fixture
 def shown(monkeypatch) -> list[np.ndarray]:
     """List the pixels of all images without content."""

@@ -40,11 +40,6 @@ def exported(folder: Path, variant, cache: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def variant(cache):
     return build(cache)
 

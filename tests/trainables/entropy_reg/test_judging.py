@@ -28,11 +28,6 @@ KEYS = {
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
-@pytest.fixture(scope="module")
 def prior() -> CentreBias:
     made = tiny_gaze.stimuli(seed=5)
     return CentreBias.fit([(each.points * 0.5, (48, 64)) for each in made.fixations], 0.1, 0.01)

@@ -12,17 +12,16 @@ from torch.nn import functional as F
 from tests.support.gaze_networks import (
     SHAPES,
     SIZES,
+    plain_norm,
     random_histories,
     random_inputs,
     random_maps,
     random_network,
-    random_norm,
     random_numbers,
 )
 from tests.support.tiny_gaze import config
 from trainables.entropy_reg.losses import entropy
-from trainables.entropy_reg.model import DeepGaze, Finaliser, Readout
-from trainables.entropy_reg.normed import NormedConv, copy_shares
+from trainables.entropy_reg.model import DeepGaze, Readout
 
 LEAST = 0.05  # cells that are blurred in any case
 
@@ -30,16 +29,10 @@ LEAST = 0.05  # cells that are blurred in any case
 # -- the same, written plainly, for one image and one history ----------------------------------------------------------
 
 
-def plain(layer: NormedConv, maps: Tensor) -> Tensor:
-    """`[B, C, h, w]`: the norm over all but the first axis, then the convolution."""
-    scale, shift = (each[:, None, None].expand(maps.shape[1:]) for each in (layer.scale, layer.shift))
-    return layer.conv(F.layer_norm(maps, maps.shape[1:], scale, shift, eps=1e-12))
-
-
 def plain_readout(readout: Readout, features: list[Tensor], grid) -> Tensor:
     maps = torch.cat([F.interpolate(each, size=grid, mode="nearest") for each in features], dim=1)
     for layer in readout.layers:
-        maps = F.softplus(plain(layer, maps))
+        maps = F.softplus(plain_norm(layer, maps))
     return maps
 
 
@@ -53,17 +46,17 @@ def plain_scanpath(part, history: Tensor, shape, grid) -> Tensor:
             right, down = x - history[slot, 0], y - history[slot, 1]
             maps = torch.stack([right, down, (right**2 + down**2).sqrt()])[None] / max(height, width)
             total = total + part.slots[slot](F.interpolate(maps, size=grid, mode="nearest"))
-    return F.softplus(plain(part.narrow, F.softplus(total)))
+    return F.softplus(plain_norm(part.narrow, F.softplus(total)))
 
 
 def plain_density(net: DeepGaze, features, shape, centre_bias: Tensor, history: Tensor | None = None) -> np.ndarray:
     """float64 `[h, w]` of one image; the blur is SciPy's."""
     grid = tuple(math.ceil(side / net.downsample / 4) for side in shape)
     part, size = net.selection, centre_bias.shape
-    total = plain(part.priority, plain_readout(net.readout, features, grid))
+    total = plain_norm(part.priority, plain_readout(net.readout, features, grid))
     if history is not None:
-        total = total + plain(part.scanpath, plain_scanpath(net.scanpath, history, shape, grid))
-    out = part.out(F.softplus(plain(part.narrow, F.softplus(total))))
+        total = total + plain_norm(part.scanpath, plain_scanpath(net.scanpath, history, shape, grid))
+    out = part.out(F.softplus(plain_norm(part.narrow, F.softplus(total))))
     out = F.interpolate(out, size=size, mode="bilinear", align_corners=False)[0, 0].double().numpy()
     sigma = math.hypot(math.exp(net.finaliser.log_sigma) * max(size), LEAST)
     blurred = ndimage.gaussian_filter(out, sigma, mode="nearest", radius=math.ceil(3 * sigma))
@@ -138,27 +131,6 @@ def test_no_image_has_no_density():
 # -- small maps --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize(("sizes", "grid"), SIZES)
-def test_the_norm_of_small_maps_is_the_plain_one_of_enlarged_maps(sizes, grid, bias):
-    maps = [each * torch.linspace(1, 4, each.shape[1])[:, None, None] for each in random_maps(sizes)]
-    layer = random_norm(sum(each.shape[1] for each in maps), bias=bias)
-    enlarged = torch.cat([F.interpolate(each, size=grid) for each in maps], dim=1)
-    torch.testing.assert_close(layer.forward_together(maps, grid), plain(layer, enlarged), atol=1e-5, rtol=1e-5)
-
-
-def test_the_norm_of_maps_as_large_as_asked_is_the_plain_one():
-    maps, layer = 3 + random_numbers(2, 5, 6, 7), random_norm(5)
-    torch.testing.assert_close(layer(maps), plain(layer, maps), atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize(("size", "grid"), [((3, 4), (12, 16)), ((5, 7), (38, 50)), ((10, 13), (11, 13))])
-def test_every_cell_counts_as_often_as_it_is_copied(size, grid):
-    numbered = torch.arange(math.prod(size), dtype=torch.float32).view(1, 1, *size)
-    counts = torch.bincount(F.interpolate(numbered, size=grid).flatten().long(), minlength=numbered.numel())
-    torch.testing.assert_close(copy_shares(size, grid).flatten(), counts / math.prod(grid))
-
-
 @torch.no_grad()
 @pytest.mark.parametrize(("sizes", "grid"), SIZES)
 def test_the_readout_of_small_maps_is_that_of_enlarged_maps(sizes, grid):
@@ -176,86 +148,6 @@ def test_the_published_network_has_its_number_of_parameters():
 
 
 # -- blur and centre bias ----------------------------------------------------------------------------------------------
-
-
-def finaliser(sigma: float = 0.05, **values) -> Finaliser:
-    """With a deviation in shares of the longer side."""
-    return Finaliser(config(sigma=sigma, **values))
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("shape", [(12, 16), (16, 12), (40, 30)])
-@pytest.mark.parametrize("cells", [0.3, 0.5, 1.0, 2.7, 4.0])
-def test_the_blur_is_scipy_s_with_a_deviation_that_is_a_share_of_the_longer_side(shape, cells):
-    maps = 4 * random_numbers(2, 1, *shape)
-    found = finaliser(cells / max(shape))(maps, torch.zeros(2, *shape)).double().numpy()
-    for one, got in zip(maps[:, 0].double().numpy(), found, strict=True):
-        sigma = math.hypot(cells, LEAST)
-        wanted = ndimage.gaussian_filter(one, sigma, mode="nearest", radius=math.ceil(3 * sigma))
-        np.testing.assert_allclose(got - got.mean(), wanted - wanted.mean(), atol=2e-5)
-
-
-@torch.no_grad()
-def test_the_kernel_grows_with_its_deviation():
-    point = torch.zeros(1, 1, 41, 41)
-    point[0, 0, 20, 20] = 100
-    part, reached = finaliser(), []
-    for cells in (0.45, 0.9, 1.9, 3.9):
-        part.log_sigma.fill_(math.log(cells / 41))
-        found = part(point, torch.zeros(1, 41, 41))[0]
-        reached.append(int((found[20] > found[0, 0]).sum()))
-    assert reached == [5, 7, 13, 25]
-
-
-@torch.no_grad()
-def test_a_deviation_of_next_to_nothing_blurs_nothing():
-    maps, part = random_numbers(1, 1, 12, 16), finaliser()
-    part.log_sigma.fill_(-200.0)  # whose exponential is 0
-    found = part(maps, torch.zeros(1, 12, 16))
-    torch.testing.assert_close(found, maps[:, 0].flatten(1).log_softmax(dim=1).view(1, 12, 16))
-
-
-def test_the_deviation_s_gradient_is_the_slope():
-    maps, none, part = 4 * random_numbers(1, 1, 12, 16), torch.zeros(1, 12, 16), finaliser(0.1)
-    part(maps, none)[0, 5, 6].backward()
-    ends, step = [], 1e-2
-    for side in (-1, 1):
-        moved = finaliser(0.1)
-        moved.log_sigma.data += side * step
-        ends.append(moved(maps, none)[0, 5, 6].item())
-    slope = (ends[1] - ends[0]) / (2 * step)
-    assert abs(slope) > 0.05
-    assert part.log_sigma.grad.item() == pytest.approx(slope, rel=0.02)
-
-
-@torch.no_grad()
-@pytest.mark.parametrize("weight", [0.0, 0.5, 1.0, 1.7])
-def test_the_centre_bias_counts_by_its_weight(weight):
-    bias, part = random_numbers(2, 12, 16), finaliser(centre_bias_weight=weight)
-    found = part(torch.zeros(2, 1, 12, 16), bias)
-    torch.testing.assert_close(found, (weight * bias).flatten(1).log_softmax(dim=1).view_as(bias))
-
-
-@torch.no_grad()
-def test_a_slope_of_half_the_resolution_stays_a_slope():
-    ramp = torch.arange(16, dtype=torch.float32).expand(1, 1, 12, 16)
-    found = finaliser(0.001)(ramp, torch.zeros(1, 24, 32))[0, 12, 2:-2]
-    torch.testing.assert_close(found.diff(), torch.full((27,), 0.5), atol=1e-4, rtol=0)
-
-
-@pytest.mark.parametrize(
-    ("values", "learned"),
-    [
-        ({}, (True, True)),
-        ({"learn_sigma": False}, (False, True)),
-        ({"learn_centre_bias_weight": False}, (True, False)),
-        ({"centre_bias": "uniform"}, (True, False)),
-    ],
-)
-def test_deviation_and_weight_are_trained_where_asked_and_where_they_do_something(values, learned):
-    part = finaliser(**values)
-    assert (part.log_sigma.requires_grad, part.centre_bias_weight.requires_grad) == learned
-    assert (part.sigma.item(), part.centre_bias_weight.item()) == pytest.approx((0.05, 1.0))
 
 
 @pytest.mark.parametrize("shape", [(2, 1, 12, 16), (2, 16, 12), (2, 48, 64), (12, 16), (2, 12, 1), (2, 192)])

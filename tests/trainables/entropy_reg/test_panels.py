@@ -24,11 +24,6 @@ GREEN = (90, 230, 90)
 BIASES = {"uniform": Bias(np.array([0.5]), np.full((12, 16), 1 / 192))}
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
-
-
 def judge(cache: Path, images: Stimuli, model) -> Judge:
     data = tiny_gaze.data(cache)
     prior = CentreBias.fit([(each.points * 0.5, (48, 64)) for each in images.fixations], 0.1, 0.01)

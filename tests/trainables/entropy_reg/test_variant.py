@@ -1,8 +1,6 @@
 """The whole variant on tiny synthetic images: what it reports and restores, and the notes' defects."""
 
-import itertools
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,12 +10,9 @@ from safetensors.torch import save_file
 from tests.support.gaze_folders import SIZES, central_fixations, write_folder
 from tests.support.loops import check_stop_and_resume, same, trained
 from tests.support.tiny_gaze import build
-from trainables.entropy_reg.losses import negative_log_likelihood
 from trainables.files import WEIGHTS
 from trainables.objective import Goal, Objective
-from trainables.stages import Stage
 from trainables.training.loop import Loop
-from trainables.training.weights import load_weights
 
 OBJECTIVE = Objective((Goal("val/information_gain_bits"),))
 EVERY_3 = {"regulariser": "entropy", "lambda_eff": 0.3, "compute_every": 3}
@@ -28,11 +23,6 @@ FORMS = [
     {"history": "real", **EVERY_3, "compute_every": 1, "where": {"saccade": 0.1}},
 ]
 NAMES = ["spatial", "entropy", "dropout", "history"]
-
-
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory) -> Path:
-    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
@@ -188,183 +178,6 @@ def test_features_that_are_kept_and_those_computed_in_every_step_train_the_same_
     values = {**EVERY_3, "n_uniform": 2}
     first, second = (loop(**values, where={"features": each}) for each in ("cached", features))
     assert same(trained(first, 1), trained(second, 1))
-
-
-# -- the regulariser ---------------------------------------------------------------------------------------------------
-
-
-def test_a_weight_of_nothing_is_no_regulariser_bit_for_bit_and_another_weight_is_one(loop):
-    none = trained(loop())
-    for values in ({}, {"compute_every": 3}, {"uniform_kind": "grey3"}):
-        without = loop(regulariser="entropy", lambda_eff=0.0, **values)
-        assert same(trained(without), none)
-        assert without.report["raw/entropy_bits"] > 1  # it is computed all the same
-        assert not same(trained(loop(regulariser="entropy", lambda_eff=0.1, **values)), none)
-    real = {"history": "real", "where": {"saccade": 0.1}}
-    assert same(trained(loop(regulariser="entropy", lambda_eff=0.0, **real)), trained(loop(**real)))
-
-
-@pytest.mark.parametrize(("every", "weight"), [(1, 0.4), (5, 0.4), (5, 0.0)])
-def test_the_loss_of_a_step_that_is_due_has_the_term_as_often_as_it_was_missed(cache, every, weight):
-    variant = build(cache, regulariser="entropy", lambda_eff=weight, compute_every=every, where={"train_size": 24})
-    entropies = []
-    for epoch in range(2):
-        variant.begin_epoch(epoch)
-        for batch in variant.batches(epoch):
-            loss, parts = variant.step(batch, 0)
-            due = batch.step % every == 0
-            added = weight * every * parts["raw/entropy_bits"] if due else 0.0
-            torch.testing.assert_close(loss.detach(), parts["raw/nll_bits"] - added, rtol=1e-6, atol=1e-5)
-            assert parts["health/regulariser_share"] == due
-            entropies.append((batch.step, parts["raw/entropy_bits"].item()))
-    assert [step for step, _ in entropies] == list(range(12))
-    kept = [before == now for (_, before), (_, now) in itertools.pairwise(entropies)]
-    assert kept == [step % every != 0 for step in range(1, 12)]
-
-
-def test_the_likelihood_in_the_loss_is_that_of_each_images_fixations_and_a_filled_up_image_does_not_count(cache):
-    variant = build(cache, where={"train_size": 9})
-    variant.begin_epoch(0)
-    for batch in variant.batches(0):
-        with torch.no_grad():
-            density = variant.net(batch.features, batch.shape, batch.centre_bias)
-        each = negative_log_likelihood(density, batch.cells, batch.shares)
-        expected = each[batch.weights > 0].mean()
-        assert variant.step(batch, 0).loss.item() == pytest.approx(expected.item(), abs=1e-5)
-    assert (batch.weights > 0).sum() in (1, 4)
-
-
-def due_steps(made: Loop) -> list[int]:
-    """Run a whole training and list the steps at which the entropy is computed, from 0."""
-    steps, seen = [], []
-    term = made.variant._step.entropy_term
-    step, mean = made.variant.step, term.mean_entropy
-    made.variant.step = lambda batch, update: seen.append(0) or step(batch, update)
-    term.mean_entropy = lambda *rest: steps.append(len(seen) - 1) or mean(*rest)
-    trained(made)
-    return steps
-
-
-@pytest.mark.parametrize(("every", "expected"), [(1, list(range(9))), (4, [0, 4, 8]), (7, [0, 7])])
-def test_it_is_computed_every_so_many_steps_of_the_whole_training_and_not_of_each_epoch(loop, every, expected):
-    made = loop(epochs=3, regulariser="entropy", compute_every=every, where={"train_size": 12})
-    assert due_steps(made) == expected
-
-
-def test_an_epoch_without_the_term_is_found_and_reports_the_same_keys(loop):
-    """The notes: 902 images in batches of 32 are 29 batches, of which every fiftieth is regularised."""
-    values = {"regulariser": "entropy", "compute_every": 50, "batch_size": 1, "where": {"train_size": 29}}
-    made = loop(epochs=4, **values)
-    reports = [made.run_epoch() for _ in range(4)]
-    checks = [{each["check"] for each in report["findings"]} for report in reports]
-    assert made.variant.steps_per_epoch == 29
-    assert ["regulariser never computed" in each for each in checks] == [False, False, True, False]
-    assert [report["health/regulariser_share"] for report in reports] == pytest.approx([1 / 29, 1 / 29, 0, 1 / 29])
-    assert len({frozenset(report) for report in reports}) == 1
-    message = next(each["message"] for each in reports[2]["findings"] if each["check"] == "regulariser never computed")
-    assert "50" in message
-
-
-def test_raising_the_entropy_lowers_the_bias_on_probes_that_training_never_has(cache, loop):
-    values = {"centre_bias": "uniform", "epochs": 6, "lr": 0.02, "where": {"train_size": 24, "viewers": 8, "probes": 8}}
-    plain, weak, strong = (loop(**values, **more) for more in ({}, {**EVERY_3, "lambda_eff": 0.05}, EVERY_3))
-    bits = []
-    for made in (plain, weak, strong):
-        trained(made)
-        bits.append([made.report[f"val/bias_information{kind}_bits"] for kind in ("", "_reflect")])
-    assert bits[0][0] > 0.3
-    assert bits[1][0] < bits[0][0]
-    assert bits[2][0] < 0.5 * bits[0][0]
-
-
-def test_a_term_that_is_computed_at_every_fifth_step_lowers_the_bias_about_as_much(loop):
-    """Its gradient is five times as large then, of which clipping to a norm would leave a fifth."""
-    values = {"centre_bias": "uniform", "epochs": 6, "lr": 0.02, "where": {"train_size": 24, "viewers": 8, "probes": 8}}
-    bits = []
-    for every in (1, 5):
-        made = loop(**values, regulariser="entropy", lambda_eff=1.0, compute_every=every)
-        trained(made)
-        bits.append(made.report["val/bias_information_bits"])
-    assert 0.5 < bits[1] / bits[0] < 2
-
-
-# -- histories and their stages ----------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("values", "ends"),
-    [
-        ({"epochs": 10}, [10]),
-        ({"epochs": 10, "history": "real"}, [5, 10]),
-        ({"epochs": 10, "history": "real", "spatial_share": 0.0}, [10]),
-        ({"epochs": 1, "history": "real"}, [1]),
-        ({"epochs": 2, "history": "real", "spatial_share": 0.9}, [1, 2]),
-        ({"epochs": 4, "history": "real", "spatial_share": 0.9}, [3, 4]),
-    ],
-)
-def test_with_histories_there_are_two_stages_and_the_second_one_is_never_empty(cache, values, ends):
-    stages = build(cache, **values).stages
-    assert [stage.end for stage in stages] == ends
-    if len(ends) == 2:
-        assert stages == (Stage("spatial", ends[0]), Stage("scanpath", ends[1], restarts_schedule=True))
-
-
-def test_the_scanpath_network_waits_for_its_stage_and_then_the_first_readout_layers_rest(loop):
-    made = loop(history="real", where={"saccade": 0.1})
-    first = trained(made, 1)
-    start = build(made.variant.data.cache, history="real", where={"saccade": 0.1}).net.state_dict()
-    second = trained(made, 1)
-
-    def moved(before, after) -> set[str]:
-        return {name for name in before if not torch.equal(before[name], after[name])}
-
-    begin = moved(start, first)
-    then = moved(first, second)
-    assert not [name for name in begin if "scanpath" in name]
-    for layer in range(3):
-        names = [name for name in first if name.startswith(f"readout.layers.{layer}.")]
-        assert set(names) & begin
-        assert bool(set(names) & then) is (layer == 2)
-    for part in ("scanpath.slots.0.", "scanpath.", "selection.scanpath.", "finaliser."):
-        assert any(name.startswith(part) for name in then), part
-
-
-def test_the_spatial_stage_has_no_histories_and_the_scanpath_stage_has(cache):
-    variant = build(cache, history="real")
-    for epoch, there in ((0, False), (1, True)):
-        variant.begin_epoch(epoch)
-        batch = next(variant.batches(epoch))
-        assert (batch.history is not None) is there
-        assert batch.cells.shape == ((4, 3) if there else (4, 12))
-
-
-def test_weights_of_a_training_with_histories_are_judged_with_histories_whoever_loads_them(cache, loop, tmp_path):
-    """A built variant that is not trained has the weights of an end, and not those of the spatial stage."""
-    made = loop(history="real", where={"saccade": 0.1})
-    weights = trained(made)
-    save_file(weights, tmp_path / WEIGHTS)
-    judged = build(cache, seed=3, history="real", where={"saccade": 0.1}, splits=("train", "val", "test"))
-    load_weights(tmp_path / WEIGHTS, judged)
-    found = judged.evaluate("val")
-    for name, value in found.items():
-        assert made.report[name if name.startswith("health/") else f"val/{name}"] == value, name
-    judged.net.scanpath.shown.fill_(False)
-    assert judged.evaluate("val")["log_likelihood_bits"] != found["log_likelihood_bits"]
-
-
-def test_a_bias_is_compared_with_those_of_its_stage_alone_and_with_that_before_the_first_step(cache):
-    """With histories the bits are also of where the eye was."""
-    variant = build(cache, epochs=4, history="real")
-    for epoch in range(4):
-        variant.begin_epoch(epoch)
-        begins = epoch in (0, 2)
-        assert variant._least_bias == (float(variant.measure_bias()["uniform"].bits.mean()) if begins else 0.01)
-        variant._least_bias = 0.01
-    plain = build(cache, epochs=4, history="real", spatial_share=0.0)
-    plain.begin_epoch(0)
-    plain._least_bias = 0.2
-    plain.begin_epoch(2)
-    assert plain._least_bias == 0.2
 
 
 # -- stopping and going on ---------------------------------------------------------------------------------------------
