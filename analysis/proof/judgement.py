@@ -130,7 +130,7 @@ class Proof:
         result = f"In the search trial {self.winner} reached {value:.4g}, on one seed"
         if excess is None:
             return f"{result} and within {self.best.search_epochs} epochs, not {self.epochs}: they cannot be compared."
-        return f"{result}: {f'{excess:.3g} too good' if excess > 0 else f'not too good, but {-excess:.3g} worse'}."
+        return f"{result}: {f'{excess:.3g} too good' if excess > 0 else f'not too good, but {abs(excess):.3g} worse'}."
 
     def as_dict(self) -> dict[str, Any]:
         """Convert to plain values for `proof.json`."""

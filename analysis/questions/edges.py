@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import Outcome, format_value, join_words, quote_path, quote_word
+from analysis.questions.answer import Outcome, format_count, format_value, join_words, quote_path, quote_word
 from analysis.questions.evidence import TOP, Evidence
 from analysis.questions.leaders import find_leader
 from trainables.settings import UsageError
@@ -50,7 +50,7 @@ class Edge:
 def judge_edges(evidence: Evidence) -> Outcome:
     """Judge whether the best settings lie at the edge of the searched ranges."""
     if len(evidence.top) < TOP:
-        return "unknown", f"Only {len(evidence.top)} trials have a result; this needs {TOP}."
+        return "unknown", f"Only {format_count(len(evidence.top), 'trial')} with a result; this takes {TOP}."
     edges = find_edges(evidence.experiment)
     common = [edge for edge in edges if edge.press != "alone"]
     if not common:

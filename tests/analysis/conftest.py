@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.frames.experiment import Experiment
+from tests.support import proofs
 from tests.support.drawn import GOALS, search_run
 from tests.support.simulated import board, by_training, search
 
@@ -13,7 +14,7 @@ from tests.support.simulated import board, by_training, search
 @pytest.fixture(scope="session")
 def finished_run(tmp_path_factory) -> Path:
     """Eight trials under a constraint, some stopped early, trial 0 infeasible, one failed."""
-    on = board(
+    simulation = board(
         tmp_path_factory.mktemp("runs") / "mine",
         budget={"trials": 8, "max_epochs": 3, "grace_epochs": 1},
         constraints={"val/cost": 0.6},
@@ -23,8 +24,8 @@ def finished_run(tmp_path_factory) -> Path:
             "goes_wrong": {"choice": ["never", "raises"]},
         },
     )
-    search(on, train=by_training, seed=0)
-    return on.folder.path
+    search(simulation, train=by_training, seed=0)
+    return simulation.folder.path
 
 
 @pytest.fixture
@@ -43,3 +44,9 @@ def experiment(tmp_path_factory) -> Experiment:
 def several(tmp_path_factory) -> Experiment:
     """Forty trials with two goals."""
     return search_run(tmp_path_factory.mktemp("drawn") / "two", objective=GOALS, scheduler={"kind": "none"})
+
+
+@pytest.fixture
+def run_to_prove(tmp_path, monkeypatch) -> Path:
+    """Search a run to prove, with a stand-in for Ray that trains one trial after the other."""
+    return proofs.search(tmp_path / "runs" / "mine", monkeypatch, **proofs.SPACE)

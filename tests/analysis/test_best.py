@@ -53,14 +53,14 @@ def test_a_row_says_where_the_trial_was_best_and_what_it_was(finished_run):
 
 @pytest.mark.parametrize("mode", ["max", "min"])
 def test_the_direction_decides_and_equals_keep_their_order(tmp_path, mode):
-    board_ = board(tmp_path / "run", objective={"metric": "val/cost", "mode": mode})
+    simulation = board(tmp_path / "run", objective={"metric": "val/cost", "mode": mode})
     for x in (0.2, 0.5, 0.2):
-        number = add(board_, {"x": x, "y": 0.5}).number
+        number = add(simulation, {"x": x, "y": 0.5}).number
         (tmp_path / "run" / f"trial_{number:04d}" / RESULT).write_text(
             f'{{"epoch": 1, "val/cost": {x}, "objective/value": {x}, "objective/violation": 0.0, '
             f'"objective/feasible": 1.0, "time/total_s": 1.0}}\n'
         )
-    frame = rank_trials(load(board_.folder.path))
+    frame = rank_trials(load(simulation.folder.path))
     assert list(frame.index) == ([1, 0, 2] if mode == "max" else [0, 2, 1])
     assert set(frame["status"]) == {"running"}  # a run is looked at while it goes on
 
@@ -102,9 +102,9 @@ def test_nothing_is_unpickled(run, tmp_path):
 
 
 def test_a_run_without_results_says_so(tmp_path):
-    board_ = board(tmp_path / "run")
+    simulation = board(tmp_path / "run")
     with pytest.raises(UsageError, match="has no trial with a result yet"):
-        main([f"run={board_.folder.path}"])
+        main([f"run={simulation.folder.path}"])
 
 
 @pytest.mark.parametrize(

@@ -160,25 +160,25 @@ def test_a_trial_that_is_not_there_is_refused(run, tmp_path):
 
 
 def test_a_run_without_results_says_where_to_look(tmp_path):
-    board_ = board(tmp_path / "run")
+    simulation = board(tmp_path / "run")
     with pytest.raises(UsageError, match=r"no trial with a result; failures\.csv"):
-        export(board_.folder.path, tmp_path / "out")
+        export(simulation.folder.path, tmp_path / "out")
 
 
 def test_figures_are_those_of_the_exported_weights_after_a_kill_before_the_last_report(tmp_path):
-    board_ = board(tmp_path / "run", budget={"trials": 1, "max_epochs": 3, "grace_epochs": 3})
-    add(board_, X)
-    list(by_training(board_, {"trial": 0, "params": X}))
-    path = trial_folder(board_.folder.path, 0) / RESULT
+    simulation = board(tmp_path / "run", budget={"trials": 1, "max_epochs": 3, "grace_epochs": 3})
+    add(simulation, X)
+    list(by_training(simulation, {"trial": 0, "params": X}))
+    path = trial_folder(simulation.folder.path, 0) / RESULT
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))  # the checkpoint had been written
-    resumed = reopened(board_.folder.path)
+    resumed = reopened(simulation.folder.path)
     settle(resumed)
     assert resumed.waiting == [0]
     assert list(by_training(resumed, {"trial": 0, "params": X})) == []  # nothing is left to train
     assert [line["epoch"] for line in read_lines(path)] == [1, 2, 3]
-    resumed = reopened(board_.folder.path)
+    resumed = reopened(simulation.folder.path)
     settle(resumed)
     assert resumed.trials[0].status == "finished"
-    export(board_.folder.path, tmp_path / "out")
-    weights = read_report(trial_folder(board_.folder.path, 0) / BEST_WEIGHTS)
+    export(simulation.folder.path, tmp_path / "out")
+    weights = read_report(trial_folder(simulation.folder.path, 0) / BEST_WEIGHTS)
     assert figures(tmp_path / "out")["report"]["epoch"] == weights["epoch"] == 3

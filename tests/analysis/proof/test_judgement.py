@@ -1,0 +1,117 @@
+"""The judgement of a proof: the winner, its gain, and the sentence about it."""
+
+import json
+
+import pytest
+
+from analysis.frames.experiment import load
+from analysis.proof.judgement import judge
+from analysis.proof.statistics import best_gain
+from analysis.retrain import plan_trainings
+from tests.support import proofs
+from tests.support.proofs import SPACE, retrain, trainings
+from tests.support.simulated import board, by_training
+from trainables.objective import Goal
+
+
+def test_the_winner_has_the_best_mean_and_the_interval_that_statistics_give(run_to_prove):
+    retrain(run_to_prove, "top=2", "seeds=3")
+    proof, trials_of_proof = load(run_to_prove).proof, trainings(run_to_prove)
+    values = {}
+    for trial in trials_of_proof:
+        number = 0 if trial.origin == "default" else int(trial.origin.split()[1])
+        values.setdefault(number, {})[trial.seed] = max(report["val/score"] for report in trial.reports)
+    candidates = [number for number in sorted(values) if number]
+    winner, gain = best_gain([values[number] for number in candidates], values[0])
+    assert proof["winner"] == candidates[winner]
+    assert proof["gain"] == gain.as_dict()
+    assert proof["default"]["values"] == {str(seed): value for seed, value in values[0].items()}
+    best = next(item for item in proof["candidates"] if item["trial"] == proof["winner"])
+    searched_value = load(run_to_prove).trials.loc[proof["winner"], "value"]
+    assert best["optimism"] == pytest.approx(searched_value - best["mean"])
+
+
+def test_better_is_said_first(run_to_prove, capsys):
+    assert retrain(run_to_prove, "top=2", "seeds=3") == 0
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert first.strip().startswith("Better than the default: trial")
+    assert "on one seed" in second
+
+
+def test_no_better_is_a_result_and_said_first(tmp_path, monkeypatch, capsys):
+    run = proofs.search(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
+    assert retrain(run, "top=2", "seeds=3") == 0
+    assert capsys.readouterr().out.strip().startswith("No better than the default: trial")
+    assert load(run).proof["verdict"] == "no better"
+
+
+def test_a_smaller_metric_wins_where_smaller_is_better(tmp_path, monkeypatch):
+    parts = {**SPACE, "objective": {"metric": "val/cost", "mode": "min"}}
+    run = proofs.search(tmp_path / "runs" / "min", monkeypatch, **parts)
+    retrain(run, "top=2", "seeds=2", "test=false")
+    proof = load(run).proof
+    means = {item["trial"]: item["mean"] for item in proof["candidates"]}
+    assert means[proof["winner"]] == min(means.values())
+    assert proof["verdict"] == "better"  # the default's x is 0.9, which costs most
+    assert proof["gain"]["value"] > 0
+
+
+def test_a_candidate_that_fails_on_a_seed_or_violates_a_constraint_does_not_win(tmp_path):
+    simulation = board(
+        tmp_path / "run", constraints={"val/cost": 0.5}, **{**SPACE, "budget": {"trials": 9, "max_epochs": 3}}
+    )
+    steady, wasteful, shaky = {"x": 0.4, "y": 0.5}, {"x": 0.6, "y": 0.7}, {"x": 0.3, "y": 0.7}
+    plan = [({"x": 0.5, "y": 0.1}, "default"), (steady, "trial 1"), (wasteful, "trial 2"), (shaky, "trial 3")]
+    number = 0
+    for seed in (7, 8):
+        for params, origin in plan:
+            simulation.begin(params, origin, seed)
+            list(by_training(simulation, {"trial": number, "params": params, "seed": seed}))
+            failed = origin == "trial 3" and seed == 8
+            simulation.end(number, "failed" if failed else "finished", "error" if failed else "budget", "for the test")
+            number += 1
+    experiment = load(simulation.folder.path)
+    plan_keys = {(origin, seed) for _, origin in plan for seed in (7, 8)}
+    proof = judge(experiment, experiment, Goal("val/score"), plan_keys)
+    candidates = {item.trial: item for item in proof.candidates}
+    assert proof.winner == 1
+    assert not candidates[2].feasible
+    assert candidates[3].failed == (8,)
+    assert list(candidates[3].values) == [7]
+
+
+def test_a_proof_that_one_seed_cannot_give_is_not_claimed(run_to_prove, capsys):
+    retrain(run_to_prove, "top=1", "seeds=1", "test=false")
+    assert "Not proved" in capsys.readouterr().out
+    assert load(run_to_prove).proof["gain"]["low"] is None
+
+
+def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
+    simulation = board(tmp_path / "run", **SPACE)
+    for number, origin in enumerate(["default", "trial 1"]):
+        simulation.begin({"x": 0.4, "y": 0.5}, origin, 7)
+        list(by_training(simulation, {"trial": number, "params": {"x": 0.4, "y": 0.5}, "seed": 7}))
+        simulation.end(number, "finished" if number else "failed", "budget", "for the test")
+    experiment = load(simulation.folder.path)
+    proof = judge(experiment, experiment, Goal("val/score"), {("default", 7), ("trial 1", 7)})
+    assert proof.winner is None
+    assert "no candidate has a result on the seeds of the default" in proof.sentence
+    json.dumps(proof.as_dict(), allow_nan=False)
+
+
+def test_the_search_s_figure_is_called_optimistic_only_for_the_same_number_of_epochs(run_to_prove, capsys):
+    retrain(run_to_prove, "top=1", "seeds=2", "epochs=4", "test=false")
+    assert "within 3 epochs, not 4: they cannot be compared" in capsys.readouterr().out
+    assert load(run_to_prove).proof["candidates"][0]["optimism"] is None
+
+
+def test_another_goal_chooses_and_judges(tmp_path, monkeypatch):
+    goals = [{"metric": "val/score"}, {"metric": "val/cost", "mode": "min"}]
+    parts = {**SPACE, "objective": goals, "scheduler": {"kind": "none"}}
+    run = proofs.search(tmp_path / "runs" / "two", monkeypatch, **parts)
+    experiment = load(run)
+    cheap = experiment.trials["val/cost"].drop(0).nsmallest(2).index
+    plan = plan_trainings(experiment, 2, 1, Goal("val/cost", "min"))
+    assert {item.origin for item in plan} == {"default", *(f"trial {trial}" for trial in cheap)}
+    retrain(run, "top=2", "seeds=2", "goal=val/cost", "test=false")
+    assert load(run).proof["winner"] == cheap[0]
