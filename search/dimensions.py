@@ -15,7 +15,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from trainables.contract import TrainingConfig
+from trainables.base_config import TrainingConfig
 from trainables.settings import UsageError, describe_unknown
 
 DISTRIBUTIONS = ("uniform", "loguniform", "quniform", "randint", "choice")

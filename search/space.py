@@ -19,7 +19,7 @@ from search.dimensions import Dimension, read_dimension, sort_dimensions
 from search.objective import read_objective
 from search.overrides import KEYS, MAPPINGS, merge_overrides
 from trainables import registry as variants
-from trainables.contract import DataConfig, TrainingConfig
+from trainables.base_config import DataConfig, TrainingConfig
 from trainables.files import read_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry
