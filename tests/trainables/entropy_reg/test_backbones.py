@@ -37,48 +37,48 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 
 def seen_by_the_first_layer(backbone: Backbone, image: np.ndarray, margin: int = 0) -> Tensor:
     """Compute the input of the network, `[C, H, W]`."""
-    found = []
-    handle = backbone._network[0].register_forward_pre_hook(lambda _, values: found.append(values[0][0]))
+    result = []
+    handle = backbone._network[0].register_forward_pre_hook(lambda _, values: result.append(values[0][0]))
     backbone(image, CPU, margin)
     handle.remove()
-    return found[0]
+    return result[0]
 
 
 def test_pixels_are_divided_by_255_and_normalised_once():
     """Twice, all images were next to the same dark one."""
     image = numbered()
-    wanted = ((image / 255 - MEAN) / STD).transpose(2, 0, 1)
-    np.testing.assert_allclose(seen_by_the_first_layer(tiny(), image).numpy(), wanted, atol=1e-5)
+    expected = ((image / 255 - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(seen_by_the_first_layer(tiny(), image).numpy(), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(("level", "low", "high"), [(0, -2.2, -1.7), (255, 2.2, 2.7)])
 def test_black_and_white_are_far_apart(level, low, high):
-    found = seen_by_the_first_layer(tiny(), np.full((48, 64, 3), level, np.uint8))
-    assert low < found.min() <= found.max() < high
+    result = seen_by_the_first_layer(tiny(), np.full((48, 64, 3), level, np.uint8))
+    assert low < result.min() <= result.max() < high
 
 
 @pytest.mark.parametrize(("downsample", "shape"), [(2.0, (24, 32)), (1.5, (32, 42)), (4.0, (12, 16))])
 def test_the_image_is_made_smaller_by_taking_every_so_many_th_pixel(downsample, shape):
     image = numbered()
-    found = seen_by_the_first_layer(tiny(downsample=downsample), image)
-    assert found.shape == (3, *shape)
+    result = seen_by_the_first_layer(tiny(downsample=downsample), image)
+    assert result.shape == (3, *shape)
     rows, columns = (np.arange(n) * side // n for n, side in zip(shape, image.shape, strict=False))
-    wanted = ((image[rows][:, columns] / 255 - MEAN) / STD).transpose(2, 0, 1)
-    np.testing.assert_allclose(found.numpy(), wanted, atol=1e-5)
+    expected = ((image[rows][:, columns] / 255 - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(result.numpy(), expected, atol=1e-5)
 
 
 def test_the_margin_mirrors_the_image():
     image = numbered()
     wide = np.pad(image, ((20, 20), (20, 20), (0, 0)), mode="reflect")
-    wanted = ((wide / 255 - MEAN) / STD).transpose(2, 0, 1)
-    np.testing.assert_allclose(seen_by_the_first_layer(tiny(), image, 20).numpy(), wanted, atol=1e-5)
+    expected = ((wide / 255 - MEAN) / STD).transpose(2, 0, 1)
+    np.testing.assert_allclose(seen_by_the_first_layer(tiny(), image, 20).numpy(), expected, atol=1e-5)
 
 
 def test_a_margin_wider_than_the_image_is_mirrored_again():
     image = numbered(shape=(16, 20))
-    found = seen_by_the_first_layer(tiny(), image, 40)
-    assert found.shape == (3, 96, 100)
-    middle = found[:, 40:56, 40:60].numpy()
+    result = seen_by_the_first_layer(tiny(), image, 40)
+    assert result.shape == (3, 96, 100)
+    middle = result[:, 40:56, 40:60].numpy()
     np.testing.assert_allclose(middle, ((image / 255 - MEAN) / STD).transpose(2, 0, 1), atol=1e-5)
 
 
@@ -86,7 +86,7 @@ def test_a_margin_wider_than_the_image_is_mirrored_again():
 def test_with_a_margin_the_maps_of_a_uniform_image_are_constant_and_without_they_are_not(downsample):
     image = np.full((48, 64, 3), 200, np.uint8)
     plain, wide = (tiny(downsample=downsample)(image, CPU, margin) for margin in (0, 64))
-    assert [each.shape for each in plain] == [each.shape for each in wide]
+    assert [item.shape for item in plain] == [entry.shape for entry in wide]
     for one, other in zip(plain, wide, strict=True):
         assert one.flatten(1).std(dim=1).max() > 1e-3
         assert other.flatten(1).std(dim=1).max() < 1e-6
@@ -101,8 +101,8 @@ def test_the_margin_s_part_of_the_maps_is_cut_off():
 
 def test_the_published_layers_have_their_channels_and_the_first_is_before_the_rectifier(densenet):
     maps = densenet(numbered(shape=(64, 64)), CPU)
-    assert [each.shape for each in maps] == [(channels, 2, 2) for channels in PUBLISHED]
-    assert all(each.dtype == torch.float32 for each in maps)
+    assert [map.shape for map in maps] == [(channels, 2, 2) for channels in PUBLISHED]
+    assert all(item.dtype == torch.float32 for item in maps)
     assert (maps[0] < 0).float().mean() > 0.1
 
 
@@ -114,16 +114,16 @@ def test_the_published_layers_are_those_of_the_network_run_step_by_step(densenet
             if name == "denseblock4":
                 break
             values = part(values)
-        kept = [values]
+        stored = [values]
         for number in range(1, 33):
             layer = part[f"denselayer{number}"]
             norm = layer.norm1
-            before = torch.cat(kept, dim=1)
+            before = torch.cat(stored, dim=1)
             rest = F.batch_norm(before, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
             inner = layer.conv1(F.relu(rest))
-            kept.append(layer.conv2(layer.norm2(inner)))
-    for found, wanted in zip(densenet(image, CPU), (rest[0], inner[0], kept[-2][0]), strict=True):
-        torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+            stored.append(layer.conv2(layer.norm2(inner)))
+    for result, expected in zip(densenet(image, CPU), (rest[0], inner[0], stored[-2][0]), strict=True):
+        torch.testing.assert_close(result, expected, atol=1e-4, rtol=1e-4)
 
 
 def test_a_layer_s_maps_are_kept_as_they_were_when_it_was_done(monkeypatch):
@@ -140,37 +140,37 @@ def test_layers_come_in_the_order_asked_for():
 
 
 def test_the_backbone_rests():
-    found = tiny()
-    assert not found._network.training
-    assert not any(each.requires_grad for each in found._network.parameters())
-    assert not any(each.requires_grad for each in found(numbered(), CPU))
+    result = tiny()
+    assert not result._network.training
+    assert not any(parameter.requires_grad for parameter in result._network.parameters())
+    assert not any(item.requires_grad for item in result(numbered(), CPU))
 
 
 def test_random_weights_are_always_the_same_and_draw_nothing_from_training():
     torch.manual_seed(5)
-    wanted = torch.rand(3)
+    expected = torch.rand(3)
     torch.manual_seed(5)
     first = tiny()
-    assert torch.equal(torch.rand(3), wanted)
+    assert torch.equal(torch.rand(3), expected)
     assert first.digest == tiny().digest
     assert same(first(numbered(), CPU), tiny()(numbered(), CPU))
 
 
 def test_threads_that_look_at_several_images_at_once_do_not_mix_them_up():
     backbone, pictures = tiny(), [numbered(seed) for seed in range(8)]
-    wanted = [backbone(each, CPU) for each in pictures]
+    expected = [backbone(picture, CPU) for picture in pictures]
     wrong = []
 
-    def work(place: int) -> None:
+    def work(index: int) -> None:
         for _ in range(20):
-            if not same(backbone(pictures[place], CPU), wanted[place]):
-                wrong.append(place)
+            if not same(backbone(pictures[index], CPU), expected[index]):
+                wrong.append(index)
 
-    threads = [threading.Thread(target=work, args=(place,)) for place in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    threads = [threading.Thread(target=work, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for item in threads:
+        item.join()
     assert not wrong
 
 

@@ -25,25 +25,25 @@ def numbered(places):
 
 
 def pictures(shapes=SHAPES) -> Stimuli:
-    """With 4, 5, … fixations."""
-    found = stimuli(shapes, viewers=2, length=8)
-    few = [each.select(np.arange(4 + place)) for place, each in enumerate(found.fixations)]
-    return replace(found, fixations=few)
+    """Draw images with 4, 5, … fixations."""
+    result = stimuli(shapes, viewers=2, length=8)
+    few = [fixation.select(np.arange(4 + index)) for index, fixation in enumerate(result.fixations)]
+    return replace(result, fixations=few)
 
 
 def prior_of(seen: Stimuli) -> CentreBias:
-    fixations = [(each.points, shape) for each, shape in zip(seen.fixations, seen.shapes, strict=True)]
+    fixations = [(fixation.points, shape) for fixation, shape in zip(seen.fixations, seen.shapes, strict=True)]
     return CentreBias.fit(fixations, bandwidth=0.1, uniform_share=0.05)
 
 
 def batches(tmp_path, processes=None, seed=0, shapes=SHAPES, features=numbered, where=None, **values) -> Batches:
-    seen = pictures(shapes)
-    settings, asked = config(**values), data(tmp_path, **(where or {}))
-    return Batches(settings, asked, seen, features, prior_of(seen), CPU, seed, processes or Processes())
+    inputs = pictures(shapes)
+    settings, data_settings = config(**values), data(tmp_path, **(where or {}))
+    return Batches(settings, data_settings, inputs, features, prior_of(inputs), CPU, seed, processes or Processes())
 
 
 def places(batch: Batch) -> list[int]:
-    """Of the images that a batch shows."""
+    """Return the indices of the images that a batch shows."""
     return batch.features[0][:, 0, 0, 0].long().tolist()
 
 
@@ -53,7 +53,7 @@ def equal(one: Batch, other: Batch) -> bool:
 
 
 def flat(batch: Batch) -> list:
-    rest = [each for name, each in batch._asdict().items() if name not in ("features", "history", "shape")]
+    rest = [item for name, item in batch._asdict().items() if name not in ("features", "history", "shape")]
     history = [] if batch.history is None else [batch.history]
     return [*rest, *batch.features, *history, torch.tensor(batch.shape)]
 
@@ -66,19 +66,19 @@ def flat(batch: Batch) -> list:
 def test_an_epoch_shows_every_image_once_whatever_the_batch_s_size(tmp_path, size, conditional):
     of = batches(tmp_path, batch_size=size, **HISTORY[conditional])
     counted: Counter[int] = Counter()
-    found = list(of.of_epoch(2))
-    for batch in found:
+    result = list(of.of_epoch(2))
+    for batch in result:
         assert set(batch.weights.tolist()) <= {0.0, 1.0}
         assert batch.images == batch.weights.sum() > 0
         assert len(places(batch)) == len(batch.weights) == len(batch.centre_bias) == len(batch.cells) == size
-        counted.update(place for place, weight in zip(places(batch), batch.weights, strict=True) if weight)
+        counted.update(index for index, weight in zip(places(batch), batch.weights, strict=True) if weight)
     assert counted == dict.fromkeys(range(10), 1)
-    assert len(found) == of.steps == -(-7 // size) + -(-3 // size)
+    assert len(result) == of.steps == -(-7 // size) + -(-3 // size)
 
 
 def test_a_batch_has_images_of_one_shape(tmp_path):
     for batch in batches(tmp_path).of_epoch(0):
-        assert {SHAPES[place] for place in places(batch)} == {batch.shape}
+        assert {SHAPES[index] for index in places(batch)} == {batch.shape}
         assert batch.centre_bias.shape[1:] == (batch.shape[0] // 4, batch.shape[1] // 4)
 
 
@@ -116,9 +116,9 @@ def test_another_seed_has_another_order(tmp_path):
 @pytest.mark.parametrize("world", [2, 4])
 def test_the_processes_rows_put_together_are_one_process_s_batch(tmp_path, conditional, world):
     values = {"regulariser": "dropout", "centre_bias_dropout": 0.5, **HISTORY[conditional]}
-    whole = batches(tmp_path, **values).of_epoch(1)
+    single = batches(tmp_path, **values).of_epoch(1)
     parts = [batches(tmp_path, Processes(rank, world), **values).of_epoch(1) for rank in range(world)]
-    for batch, *mine in zip(whole, *parts, strict=True):
+    for batch, *mine in zip(single, *parts, strict=True):
         for rank, part in enumerate(mine):
             rows = slice(rank, None, world)
             assert places(part) == places(batch)[rows]
@@ -138,37 +138,37 @@ def test_the_processes_rows_put_together_are_one_process_s_batch(tmp_path, condi
 
 
 def test_targets_are_the_cells_of_all_fixations_with_equal_shares(tmp_path):
-    seen = pictures()
+    inputs = pictures()
     for batch in batches(tmp_path).of_epoch(0):
         assert batch.history is None
-        for row, place in enumerate(places(batch)):
-            points = seen.fixations[place].points
+        for row, index in enumerate(places(batch)):
+            points = inputs.fixations[index].points
             across = batch.shape[1] // 4
-            wanted = [int(y // 4) * across + int(x // 4) for x, y in points.tolist()]
-            assert batch.cells[row, : len(points)].tolist() == wanted
+            expected = [int(y // 4) * across + int(x // 4) for x, y in points.tolist()]
+            assert batch.cells[row, : len(points)].tolist() == expected
             assert batch.shares[row, : len(points)].tolist() == pytest.approx([1 / len(points)] * len(points))
             assert not batch.shares[row, len(points) :].any()
         torch.testing.assert_close(batch.shares.sum(dim=1), torch.ones(len(batch.shares)))
 
 
 def test_drawn_targets_have_the_history_that_they_were_recorded_with(tmp_path):
-    seen, found = pictures(), Counter()
+    inputs, result = pictures(), Counter()
     for epoch in range(40):
         for batch in batches(tmp_path, **HISTORY[True]).of_epoch(epoch):
             assert batch.cells.shape == (4, 3)
             assert batch.history.shape == (4, 3, 4, 2)
             assert batch.shares.tolist() == pytest.approx(np.full((4, 3), 1 / 3))
-            for row, place in enumerate(places(batch)):
-                fixations, across = seen.fixations[place], batch.shape[1] // 4
+            for row, index in enumerate(places(batch)):
+                fixations, across = inputs.fixations[index], batch.shape[1] // 4
                 for cell, history in zip(batch.cells[row].tolist(), batch.history[row].numpy(), strict=True):
                     same = (np.nan_to_num(fixations.history, nan=-1) == np.nan_to_num(history, nan=-1)).all(axis=(1, 2))
                     at = {int(y // 4) * across + int(x // 4) for x, y in fixations.points[same].tolist()}
                     assert cell in at
-                    found[place, cell] += 1
-    every = {place: {cell for at, cell in found if at == place} for place in range(10)}
-    for place, each in enumerate(seen.fixations):
-        across = SHAPES[place][1] // 4
-        assert every[place] == {int(y // 4) * across + int(x // 4) for x, y in each.points.tolist()}
+                    result[index, cell] += 1
+    full = {index: {cell for at, cell in result if at == index} for index in range(10)}
+    for index, fixation in enumerate(inputs.fixations):
+        across = SHAPES[index][1] // 4
+        assert full[index] == {int(y // 4) * across + int(x // 4) for x, y in fixation.points.tolist()}
 
 
 def test_the_image_s_history_reaches_back_four_fixations(tmp_path):
@@ -186,20 +186,20 @@ def test_the_image_s_history_reaches_back_four_fixations(tmp_path):
 
 @pytest.mark.parametrize("regulariser", ["none", "entropy"])
 def test_the_centre_bias_of_an_image_leaves_its_own_fixations_out(tmp_path, regulariser):
-    seen = pictures()
-    whole = prior_of(seen)
+    inputs = pictures()
+    prior = prior_of(inputs)
     of = batches(tmp_path, regulariser=regulariser, centre_bias_dropout=0.9)
     for epoch in range(2):  # the second time some of it may have been kept
         for batch in of.of_epoch(epoch):
-            for place, found in zip(places(batch), batch.centre_bias, strict=True):
-                others = [
+            for index, result in zip(places(batch), batch.centre_bias, strict=True):
+                rest = [
                     (each.points, shape)
-                    for number, (each, shape) in enumerate(zip(seen.fixations, seen.shapes, strict=True))
-                    if number != place
+                    for number, (each, shape) in enumerate(zip(inputs.fixations, inputs.shapes, strict=True))
+                    if number != index
                 ]
-                refitted = CentreBias.fit(others, whole.bandwidth, whole.uniform_share)
-                np.testing.assert_allclose(found.numpy(), refitted.log_density(found.shape), atol=1e-4)
-                assert np.abs(found.numpy() - whole.log_density(found.shape)).max() > 0.01
+                refitted = CentreBias.fit(rest, prior.bandwidth, prior.uniform_share)
+                np.testing.assert_allclose(result.numpy(), refitted.log_density(result.shape), atol=1e-4)
+                assert np.abs(result.numpy() - prior.log_density(result.shape)).max() > 0.01
 
 
 @pytest.mark.parametrize("regulariser", ["none", "entropy"])
@@ -209,27 +209,27 @@ def test_with_a_uniform_one_there_is_none(tmp_path, regulariser):
 
 
 def left_out(of: Batches, epochs=60) -> list[bool]:
-    """Whether the centre bias of each image that counts was left out."""
+    """Tell whether the centre bias of each image that counts was left out."""
     return [
-        not found.any()
+        not result.any()
         for epoch in range(epochs)
         for batch in of.of_epoch(epoch)
-        for found, weight in zip(batch.centre_bias, batch.weights, strict=True)
+        for result, weight in zip(batch.centre_bias, batch.weights, strict=True)
         if weight
     ]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.2, 0.7, 1.0])
 def test_dropout_leaves_out_its_share(tmp_path, share):
-    found = left_out(batches(tmp_path, regulariser="dropout", centre_bias_dropout=share))
-    deviation = (share * (1 - share) / len(found)) ** 0.5
-    assert abs(np.mean(found) - share) <= 4 * deviation
+    result = left_out(batches(tmp_path, regulariser="dropout", centre_bias_dropout=share))
+    deviation = (share * (1 - share) / len(result)) ** 0.5
+    assert abs(np.mean(result) - share) <= 4 * deviation
 
 
 def test_dropout_draws_for_every_image_of_every_step_anew(tmp_path):
     of = batches(tmp_path, regulariser="dropout", centre_bias_dropout=0.5)
     rows = [
-        tuple((found == 0).all().item() for found in batch.centre_bias)
+        tuple((result == 0).all().item() for result in batch.centre_bias)
         for epoch in range(20)
         for batch in of.of_epoch(epoch)
     ]
@@ -257,11 +257,11 @@ def test_order_and_fixations_are_the_same_for_all_regularisers(tmp_path, conditi
 
 
 def test_features_are_asked_for_once_for_each_batch_and_in_its_order(tmp_path):
-    asked = []
+    requests = []
 
-    def features(given):
-        asked.append(list(given))
-        return numbered(given)
+    def features(indices):
+        requests.append(list(indices))
+        return numbered(indices)
 
-    found = list(batches(tmp_path, features=features).of_epoch(0))
-    assert asked == [places(batch) for batch in found]
+    result = list(batches(tmp_path, features=features).of_epoch(0))
+    assert requests == [places(batch) for batch in result]

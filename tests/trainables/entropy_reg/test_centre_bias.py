@@ -22,7 +22,7 @@ Fixated = list[tuple[np.ndarray, tuple[int, int]]]
 
 def some(counts: tuple[int, ...] = (5, 9, 3, 1), seed: int = 0) -> Fixated:
     rng = np.random.default_rng(seed)
-    sizes = [SIZES[place % 4] for place in range(len(counts))]
+    sizes = [SIZES[index % 4] for index in range(len(counts))]
     return [
         (rng.uniform((0, 0), (width, height), (count, 2)).astype(np.float32), (height, width))
         for count, (height, width) in zip(counts, sizes, strict=True)
@@ -30,13 +30,13 @@ def some(counts: tuple[int, ...] = (5, 9, 3, 1), seed: int = 0) -> Fixated:
 
 
 def known(images: int, count: int, deviation: float = 0.2, seed: int = 0) -> Fixated:
-    """Fixations from a Gaussian around the centre, cut off at the border; its deviation is a share of each side."""
-    found = []
-    for place in range(images):
-        height, width = SIZES[place % 2]
-        shares = truncated(deviation).rvs((count, 2), random_state=1000 * seed + place)
-        found.append((np.minimum(shares, 0.9999) * (width, height), (height, width)))
-    return found
+    """Draw fixations from a Gaussian around the centre, cut off at the border; deviations are shares of each side."""
+    result = []
+    for index in range(images):
+        height, width = SIZES[index % 2]
+        shares = truncated(deviation).rvs((count, 2), random_state=1000 * seed + index)
+        result.append((np.minimum(shares, 0.9999) * (width, height), (height, width)))
+    return result
 
 
 def truncated(deviation: float):
@@ -45,19 +45,19 @@ def truncated(deviation: float):
 
 def loop(fixated: Fixated, shape: tuple[int, int], bandwidth: float, share: float) -> np.ndarray:
     """Compute the density one fixation and cell at a time."""
-    found = np.zeros(shape)
+    result = np.zeros(shape)
     for points, (height, width) in fixated:
         for x, y in points.tolist():
             across, down = stats.norm(x / width, bandwidth), stats.norm(y / height, bandwidth)
             for i in range(shape[0]):
                 for j in range(shape[1]):
                     tall = down.cdf((i + 1) / shape[0]) - down.cdf(i / shape[0])
-                    found[i, j] += tall * (across.cdf((j + 1) / shape[1]) - across.cdf(j / shape[1]))
-    return (1 - share) * found / found.sum() + share / found.size
+                    result[i, j] += tall * (across.cdf((j + 1) / shape[1]) - across.cdf(j / shape[1]))
+    return (1 - share) * result / result.sum() + share / result.size
 
 
 def mean_bits(log_densities: list[np.ndarray], fixated: Fixated) -> float:
-    """Over images, of the mean over an image's fixations; cells are found by their borders."""
+    """Average over images the mean over an image's fixations; cells are found by their borders."""
     each = []
     for log_density, (points, (height, width)) in zip(log_densities, fixated, strict=True):
         rows, columns = log_density.shape
@@ -76,10 +76,10 @@ def test_it_is_the_double_loop_s_also_without_an_image(bandwidth: float, share: 
     fixated = some()
     bias = CentreBias.fit(fixated, bandwidth, share)
     np.testing.assert_allclose(np.exp(bias.log_density(SHAPE)), loop(fixated, SHAPE, bandwidth, share), atol=1e-11)
-    for place in range(4):
-        others = fixated[:place] + fixated[place + 1 :]
-        wanted = loop(others, SHAPE, bandwidth, share)
-        np.testing.assert_allclose(np.exp(bias.log_density(SHAPE, place)), wanted, atol=1e-11)
+    for index in range(4):
+        rest = fixated[:index] + fixated[index + 1 :]
+        expected = loop(rest, SHAPE, bandwidth, share)
+        np.testing.assert_allclose(np.exp(bias.log_density(SHAPE, index)), expected, atol=1e-11)
 
 
 def test_on_small_cells_it_is_scikit_learn_s_at_their_centres():
@@ -87,9 +87,9 @@ def test_on_small_cells_it_is_scikit_learn_s_at_their_centres():
     shares = np.concatenate([points / (width, height) for points, (height, width) in fixated])
     kernel = KernelDensity(bandwidth=0.1, rtol=1e-10).fit(shares)
     x, y = np.meshgrid((np.arange(100) + 0.5) / 100, (np.arange(75) + 0.5) / 75)
-    wanted = np.exp(kernel.score_samples(np.stack([x.ravel(), y.ravel()], axis=1))).reshape(shape)
+    expected = np.exp(kernel.score_samples(np.stack([x.ravel(), y.ravel()], axis=1))).reshape(shape)
     got = np.exp(CentreBias.fit(fixated, 0.1, 0.0).log_density(shape))
-    np.testing.assert_allclose(got, wanted / wanted.sum(), rtol=0.01, atol=1e-9)
+    np.testing.assert_allclose(got, expected / expected.sum(), rtol=0.01, atol=1e-9)
 
 
 def test_a_coarse_grid_has_the_mass_of_a_fine_one_however_narrow_the_kernel():
@@ -104,10 +104,10 @@ def test_a_coarse_grid_has_the_mass_of_a_fine_one_however_narrow_the_kernel():
 def test_leaving_an_image_out_is_as_if_it_had_not_been_there(shape: tuple[int, int], bandwidth: float):
     fixated = known(6, 40)
     bias = CentreBias.fit(fixated, bandwidth, 0.0)
-    for place in range(6):
-        anew = CentreBias.fit(fixated[:place] + fixated[place + 1 :], bandwidth, 0.0)
-        np.testing.assert_allclose(bias.log_density(shape, place), anew.log_density(shape), atol=1e-3)
-        close = np.exp(bias.log_density(shape, place)) - np.exp(anew.log_density(shape))
+    for index in range(6):
+        anew = CentreBias.fit(fixated[:index] + fixated[index + 1 :], bandwidth, 0.0)
+        np.testing.assert_allclose(bias.log_density(shape, index), anew.log_density(shape), atol=1e-3)
+        close = np.exp(bias.log_density(shape, index)) - np.exp(anew.log_density(shape))
         assert np.abs(close).max() < 1e-14
 
 
@@ -134,8 +134,8 @@ def test_the_bits_are_the_mean_over_images_of_leaving_each_out(share: float):
     fixated = known(7, 30, seed=3) + some((1, 80), seed=4)
     bias = CentreBias.fit(fixated, 0.07, share)
     anew = [
-        CentreBias.fit(fixated[:place] + fixated[place + 1 :], 0.07, share).log_density(centre_bias.FIT_GRID)
-        for place in range(len(fixated))
+        CentreBias.fit(fixated[:index] + fixated[index + 1 :], 0.07, share).log_density(centre_bias.FIT_GRID)
+        for index in range(len(fixated))
     ]
     assert bias.bits == pytest.approx(mean_bits(anew, fixated), abs=1e-9)
     everything = mean_bits([bias.log_density(centre_bias.FIT_GRID)] * len(fixated), fixated)
@@ -147,8 +147,8 @@ def test_the_information_gain_over_the_reported_bits_is_none():
     fixated = known(20, 40)
     bias = CentreBias.fit(fixated)
     each = [
-        score_density(bias.log_density((height // 4, width // 4), place), points, 0.03).ll
-        for place, (points, (height, width)) in enumerate(fixated)
+        score_density(bias.log_density((height // 4, width // 4), index), points, 0.03).ll
+        for index, (points, (height, width)) in enumerate(fixated)
     ]
     assert np.mean(each) == pytest.approx(bias.bits, abs=0.02)
 

@@ -34,13 +34,13 @@ OTHER_SHAPES = [*SHAPES, ((36, 36), 1.0), ((52, 44), 1.0), ((76, 100), 1.0)]
 
 
 def with_rounding(maps: Tensor, seed: int = 5) -> Tensor:
-    """Each value moved by one unit in the last place down, up, or not at all."""
+    """Return each value moved by one unit in the last place down, up, or not at all."""
     ways = torch.randint(-1, 2, maps.shape, generator=torch.Generator().manual_seed(seed))
     return torch.where(ways == 0, maps, torch.nextafter(maps, ways * torch.inf))
 
 
 def constant_features(features: list[Tensor]) -> list[Tensor]:
-    return [each.mean(dim=(2, 3), keepdim=True).expand_as(each) for each in features]
+    return [feature.mean(dim=(2, 3), keepdim=True).expand_as(feature) for feature in features]
 
 
 def error_of_uniform(log_density: Tensor) -> float:
@@ -53,11 +53,11 @@ def rounding_convolutions(monkeypatch):
     convolve, generator = F.conv2d, torch.Generator().manual_seed(9)
 
     def rounding(maps: Tensor, weight: Tensor, *rest):
-        found = convolve(maps, weight, *rest)
+        result = convolve(maps, weight, *rest)
         if weight.shape[2:] != (1, 1):
-            return found
-        ways = torch.randint(-1, 2, found.shape, generator=generator)
-        return found + (ways * torch.finfo(found.dtype).eps * found.abs()).to(found.dtype)
+            return result
+        ways = torch.randint(-1, 2, result.shape, generator=generator)
+        return result + (ways * torch.finfo(result.dtype).eps * result.abs()).to(result.dtype)
 
     monkeypatch.setattr(F, "conv2d", rounding)
 
@@ -93,8 +93,8 @@ def test_of_a_constant_map_shift_and_bias_are_left(value, channels, size):
 @torch.no_grad()
 @pytest.mark.parametrize(("sizes", "grid"), SIZES)
 def test_so_of_constant_maps_of_several_sizes(sizes, grid):
-    maps = [with_rounding(torch.full_like(each, 0.7)) for each in random_maps(sizes)]
-    layer = random_norm(sum(each.shape[1] for each in maps))
+    maps = [with_rounding(torch.full_like(random_map, 0.7)) for random_map in random_maps(sizes)]
+    layer = random_norm(sum(map.shape[1] for map in maps))
     assert torch.equal(layer.forward_together(maps, grid), layer._constant().expand(2, -1, *grid))
 
 
@@ -103,20 +103,20 @@ def test_so_of_constant_maps_of_several_sizes(sizes, grid):
 def test_one_cell_that_differs_by_more_than_rounding_is_normalised(value, unguarded):
     layer, maps = random_norm(1), torch.full((1, 1, 38, 50), value)
     maps[0, 0, 3, 4] *= 1 + 1e-5
-    found = layer(maps)
-    assert torch.equal(found, unguarded(lambda: layer(maps)))
-    assert found[0, :, 3, 4].sub(found[0, :, 0, 0]).abs().max() > 0.01
+    result = layer(maps)
+    assert torch.equal(result, unguarded(lambda: layer(maps)))
+    assert result[0, :, 3, 4].sub(result[0, :, 0, 0]).abs().max() > 0.01
 
 
 @torch.no_grad()
 def test_it_is_decided_for_each_image(unguarded):
     layer, maps = random_norm(3), random_numbers(4, 3, 12, 16)
     maps[1], maps[3] = 1.7, with_rounding(torch.full((3, 12, 16), 0.3))
-    found, before = layer(maps), unguarded(lambda: layer(maps))
+    result, before = layer(maps), unguarded(lambda: layer(maps))
     for image in (0, 2):
-        assert torch.equal(found[image], before[image])
+        assert torch.equal(result[image], before[image])
     for image in (1, 3):
-        assert torch.equal(found[image], layer._constant()[0].expand_as(found[image]))
+        assert torch.equal(result[image], layer._constant()[0].expand_as(result[image]))
 
 
 @pytest.mark.parametrize("value", VALUES)
@@ -127,7 +127,7 @@ def test_gradients_at_constant_maps_are_finite_and_not_enlarged(value):
     )
     maps.requires_grad_()
     (layer(maps) * random_numbers(3, 6, 12, 16)).sum().backward()
-    assert all(each.grad.isfinite().all() for each in (maps, *layer.parameters()))
+    assert all(item.grad.isfinite().all() for item in (maps, *layer.parameters()))
     assert not maps.grad[:2].any()
     assert maps.grad[2].any()
 
@@ -143,7 +143,7 @@ def test_images_of_constant_features_have_a_uniform_density(shape, downsample, r
     net = random_network(seed, readout=readout, downsample=downsample)
     features, _, bias = random_inputs(shape)
     flat = constant_features(features)
-    for maps in (flat, [with_rounding(each) for each in flat]):
+    for maps in (flat, [with_rounding(item) for item in flat]):
         assert error_of_uniform(net(maps, shape, torch.zeros_like(bias))) < 1e-5
 
 
@@ -164,31 +164,33 @@ def test_the_priority_of_constant_features_is_one_value_bit_for_bit(bf16, roundi
     for seed in range(5):
         net = random_network(seed)
         with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            found = net.readout([with_rounding(each) for each in constant_features(features)], (12, 16))
-            selected = net.selection.priority(found)
-        assert torch.equal(found, found[:, :, :1, :1].expand_as(found))
+            result = net.readout(
+                [with_rounding(constant_feature) for constant_feature in constant_features(features)], (12, 16)
+            )
+            selected = net.selection.priority(result)
+        assert torch.equal(result, result[:, :, :1, :1].expand_as(result))
         assert torch.equal(selected, selected[:, :, :1, :1].expand_as(selected))
 
 
 @torch.no_grad()
 def test_other_images_of_the_batch_are_the_same_bit_for_bit(unguarded):
     net, (features, shape, bias) = random_network(), random_inputs(images=3)
-    for each, flat in zip(features, constant_features(features), strict=True):
-        each[1] = with_rounding(flat)[1]
+    for feature, flat in zip(features, constant_features(features), strict=True):
+        feature[1] = with_rounding(flat)[1]
     bias = torch.zeros_like(bias)
-    found, before = net(features, shape, bias), unguarded(lambda: net(features, shape, bias))
-    assert torch.equal(found[0], before[0])
-    assert torch.equal(found[2], before[2])
-    assert error_of_uniform(found[1:2]) < 1e-5 < error_of_uniform(before[1:2])
+    result, before = net(features, shape, bias), unguarded(lambda: net(features, shape, bias))
+    assert torch.equal(result[0], before[0])
+    assert torch.equal(result[2], before[2])
+    assert error_of_uniform(result[1:2]) < 1e-5 < error_of_uniform(before[1:2])
 
 
 @pytest.mark.parametrize("values", [{}, {"history": "real"}])
 def test_ordinary_images_and_their_gradients_are_the_same_bit_for_bit(values, unguarded):
     def computed() -> list[Tensor]:
         net = random_network(**values)
-        found = net(*random_inputs(), random_histories() if values else None)
-        (found * random_numbers(*found.shape, seed=11)).sum().backward()
-        return [found.detach(), *(each.grad for each in net.parameters())]
+        result = net(*random_inputs(), random_histories() if values else None)
+        (result * random_numbers(*result.shape, seed=11)).sum().backward()
+        return [result.detach(), *(parameter.grad for parameter in net.parameters())]
 
     assert all(torch.equal(one, other) for one, other in zip(computed(), unguarded(computed), strict=True))
 
@@ -196,11 +198,11 @@ def test_ordinary_images_and_their_gradients_are_the_same_bit_for_bit(values, un
 @pytest.mark.parametrize("history", [False, True])
 def test_gradients_of_the_entropy_of_constant_images_are_finite(history):
     net, (features, shape, bias) = random_network(**({"history": "real"} if history else {})), random_inputs()
-    seen = random_histories() if history else None
-    entropy(net(constant_features(features), shape, torch.zeros_like(bias), seen)).sum().backward()
-    reached = [each.grad for each in net.parameters() if each.grad is not None]
-    assert all(each.isfinite().all() for each in reached)
-    assert max(each.abs().max().item() for each in net.readout.parameters() if each.grad is not None) < 10
+    inputs = random_histories() if history else None
+    entropy(net(constant_features(features), shape, torch.zeros_like(bias), inputs)).sum().backward()
+    reached = [parameter.grad for parameter in net.parameters() if parameter.grad is not None]
+    assert all(item.isfinite().all() for item in reached)
+    assert max(entry.abs().max().item() for entry in net.readout.parameters() if entry.grad is not None) < 10
 
 
 @torch.no_grad()
@@ -208,8 +210,8 @@ def test_gradients_of_the_entropy_of_constant_images_are_finite(history):
 def test_no_history_at_all_is_the_same_on_grids_of_any_size(grid):
     torch.manual_seed(3)
     part = Scanpath()
-    found = part(torch.full((2, 4, 2), torch.nan), (4 * grid[0], 4 * grid[1]), grid)
-    assert torch.equal(found, F.softplus(part.narrow._constant()).expand_as(found))
+    result = part(torch.full((2, 4, 2), torch.nan), (4 * grid[0], 4 * grid[1]), grid)
+    assert torch.equal(result, F.softplus(part.narrow._constant()).expand_as(result))
 
 
 # -- what is more than rounding ----------------------------------------------------------------------------------------
@@ -218,13 +220,15 @@ def test_no_history_at_all_is_the_same_on_grids_of_any_size(grid):
 def tiny_features(pixels, margin: int = 0) -> list[Tensor]:
     backbone = load_backbone(tiny_gaze.config())
     with exact_arithmetic():
-        maps = [backbone(each, torch.device("cpu"), margin) for each in pixels]
-    return [torch.stack(each) for each in zip(*maps, strict=True)]
+        maps = [backbone(pixel, torch.device("cpu"), margin) for pixel in pixels]
+    return [torch.stack(item) for item in zip(*maps, strict=True)]
 
 
 def tiny_network(seed: int = 0) -> DeepGaze:
     torch.manual_seed(seed)
-    return DeepGaze([each.shape[1] for each in tiny_features(probes.texture(1, (48, 64), 0))], tiny_gaze.config())
+    return DeepGaze(
+        [tiny_feature.shape[1] for tiny_feature in tiny_features(probes.texture(1, (48, 64), 0))], tiny_gaze.config()
+    )
 
 
 @torch.no_grad()
@@ -232,9 +236,9 @@ def tiny_network(seed: int = 0) -> DeepGaze:
 def test_what_padding_makes_of_images_of_one_colour_is_left_as_it_is(kind, unguarded):
     make = {"uniform": probes.uniform_held_out, "texture": probes.texture}[kind]
     features, net = tiny_features(make(4, (48, 64), 0)), tiny_network()
-    found = net(features, (48, 64), torch.zeros(4, 12, 16))
-    assert torch.equal(found, unguarded(lambda: net(features, (48, 64), torch.zeros(4, 12, 16))))
-    assert (math.log2(48 * 64) - entropy(found)).min() > 2e-4
+    result = net(features, (48, 64), torch.zeros(4, 12, 16))
+    assert torch.equal(result, unguarded(lambda: net(features, (48, 64), torch.zeros(4, 12, 16))))
+    assert (math.log2(48 * 64) - entropy(result)).min() > 2e-4
 
 
 @torch.no_grad()
@@ -242,16 +246,16 @@ def test_one_level_of_one_pixel_is_more_than_rounding():
     """Mirrored beyond its border, an image of one colour shows nothing, but for the one value that is changed."""
     pixels = probes.uniform_held_out(1, (48, 64), 0).repeat(2, axis=0)
     pixels[1, 20, 30, 0] ^= 1
-    found = tiny_network()(tiny_features(pixels, 64), (48, 64), torch.zeros(2, 12, 16))
-    assert error_of_uniform(found[:1]) < 1e-5
-    assert error_of_uniform(found[1:]) > 1e-3
+    result = tiny_network()(tiny_features(pixels, 64), (48, 64), torch.zeros(2, 12, 16))
+    assert error_of_uniform(result[:1]) < 1e-5
+    assert error_of_uniform(result[1:]) > 1e-3
 
 
 def test_a_layer_norm_s_epsilon_is_the_published_one():
     """A larger one would be a simpler mend, and another model: small maps would be other maps."""
     maps = 1e-4 * random_numbers(1, 1, 12, 16)
-    wanted = F.conv2d(F.layer_norm(maps, maps.shape[1:], eps=1e-12), (layer := NormedConv(1, 6)).conv.weight)
-    torch.testing.assert_close(layer(maps), wanted + layer._constant(), atol=1e-5, rtol=1e-5)
+    expected = F.conv2d(F.layer_norm(maps, maps.shape[1:], eps=1e-12), (layer := NormedConv(1, 6)).conv.weight)
+    torch.testing.assert_close(layer(maps), expected + layer._constant(), atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()

@@ -24,15 +24,15 @@ CHANNELS = (48, 64, 64)  # of the tiny backbone's hooked layers
 @pytest.fixture
 def shown(monkeypatch) -> list[np.ndarray]:
     """List the pixels of all images without content."""
-    found = []
+    result = []
     make = Contentless.__init__
 
-    def noted(self, config, data, pixels, *rest):
-        found.append(pixels)
+    def record(self, config, data, pixels, *rest):
+        result.append(pixels)
         make(self, config, data, pixels, *rest)
 
-    monkeypatch.setattr(Contentless, "__init__", noted)
-    return found
+    monkeypatch.setattr(Contentless, "__init__", record)
+    return result
 
 
 def net(seed: int = 0, **values) -> DeepGaze:
@@ -50,7 +50,7 @@ def term(cache: Path, processes: Processes | None = None, seed: int = 0, **value
 
 def colours(images: np.ndarray) -> set[tuple[int, ...]]:
     assert (images == images[:, :1, :1]).all()
-    return {tuple(each) for each in images[:, 0, 0].tolist()}
+    return {tuple(item) for item in images[:, 0, 0].tolist()}
 
 
 # -- the entropy term --------------------------------------------------------------------------------------------------
@@ -95,65 +95,65 @@ def test_it_is_the_mean_entropy_of_the_densities_and_not_the_entropy_of_their_me
     densities = []
     original = Contentless.log_densities
 
-    def noted(self, *rest):
+    def record(self, *rest):
         densities.append(original(self, *rest))
         return densities[-1]
 
-    monkeypatch.setattr(Contentless, "log_densities", noted)
-    found = term(cache, uniform_kind=kind, n_uniform=asked).mean_entropy(net(), 0)
-    (made,) = densities
-    assert made.shape == (number, 12, 16)
-    p = made.detach().double().exp().numpy()
-    expected = [-(each * np.log2(each / 16)).sum() for each in p]  # 16 pixels share what a cell has
-    assert found.item() == pytest.approx(np.mean(expected), abs=1e-5)
-    assert found.item() < math.log2(48 * 64)
-    assert (found - entropy(made.exp().mean(dim=0).log())).abs() > 1e-6
+    monkeypatch.setattr(Contentless, "log_densities", record)
+    result = term(cache, uniform_kind=kind, n_uniform=asked).mean_entropy(net(), 0)
+    (output,) = densities
+    assert output.shape == (number, 12, 16)
+    p = output.detach().double().exp().numpy()
+    expected = [-(item * np.log2(item / 16)).sum() for item in p]  # 16 pixels share what a cell has
+    assert result.item() == pytest.approx(np.mean(expected), abs=1e-5)
+    assert result.item() < math.log2(48 * 64)
+    assert (result - entropy(output.exp().mean(dim=0).log())).abs() > 1e-6
 
 
 def test_with_histories_an_image_may_come_again_with_another_one(cache, monkeypatch):
-    asked: list[list[int]] = []
+    requests: list[list[int]] = []
     of = term(cache, uniform_kind="grey3", n_uniform=8, history="real")
 
-    def noted(net, places, histories):
-        asked.extend([places.tolist(), histories.tolist()])
-        return torch.zeros(len(places), 12, 16)
+    def record(net, indices, histories):
+        requests.extend([indices.tolist(), histories.tolist()])
+        return torch.zeros(len(indices), 12, 16)
 
-    monkeypatch.setattr(of.images, "log_densities", noted)
+    monkeypatch.setattr(of.images, "log_densities", record)
     of.mean_entropy(net(history="real"), 0)
-    places, histories = asked
-    assert sorted(np.bincount(places).tolist()) == [2, 3, 3]
-    assert len(set(zip(places, histories, strict=True))) > 3
+    indices, histories = requests
+    assert sorted(np.bincount(indices).tolist()) == [2, 3, 3]
+    assert len(set(zip(indices, histories, strict=True))) > 3
 
 
 def test_colours_are_drawn_anew_at_each_step_and_for_each_seed(cache):
-    asked: list[tuple[int, ...]] = []
+    requests: list[tuple[int, ...]] = []
 
-    def noted(net, places, histories):
-        asked.append(tuple(places.tolist()))
-        return torch.zeros(len(places), 12, 16)
+    def record(net, indices, histories):
+        requests.append(tuple(indices.tolist()))
+        return torch.zeros(len(indices), 12, 16)
 
     for step, seed in [(0, 0), (0, 0), (1, 0), (0, 1)]:
         of = term(cache, seed=seed)
-        of.images.log_densities = noted
+        of.images.log_densities = record
         of.mean_entropy(net(), step)
-    assert asked[0] == asked[1]
-    assert len(set(asked)) == 3
-    assert all(len(set(each)) == 4 for each in asked)
+    assert requests[0] == requests[1]
+    assert len(set(requests)) == 3
+    assert all(len(set(request)) == 4 for request in requests)
 
 
 @pytest.mark.parametrize("history", ["none", "real"])
 @pytest.mark.parametrize(("number", "world"), [(4, 2), (5, 2), (7, 3), (1, 2), (2, 3)])
 def test_the_parts_of_several_processes_average_to_the_whole(cache, history, number, world):
     model = net(history=history)
-    whole = term(cache, n_uniform=number).mean_entropy(model, 3)
+    single = term(cache, n_uniform=number).mean_entropy(model, 3)
     parts = [term(cache, Processes(rank, world), n_uniform=number).mean_entropy(model, 3) for rank in range(world)]
-    assert torch.stack(parts).mean().item() == pytest.approx(whole.item(), rel=1e-6)
+    assert torch.stack(parts).mean().item() == pytest.approx(single.item(), rel=1e-6)
 
 
 def test_its_gradient_reaches_the_readout_and_the_blur_but_not_the_weight_of_a_bias_that_is_uniform(cache):
     model = net()
     term(cache).mean_entropy(model, 0).backward()
-    assert all(each.grad.abs().max() > 0 for each in model.readout.parameters() if each.ndim > 1)
+    assert all(parameter.grad.abs().max() > 0 for parameter in model.readout.parameters() if parameter.ndim > 1)
     assert model.finaliser.log_sigma.grad != 0
     assert model.finaliser.centre_bias_weight.grad.abs() < 1e-6
 
@@ -162,14 +162,14 @@ def test_its_gradient_reaches_the_readout_and_the_blur_but_not_the_weight_of_a_b
 
 
 def rows(histories: np.ndarray) -> set[bytes]:
-    return {np.nan_to_num(each, nan=-1).tobytes() for each in histories}
+    return {np.nan_to_num(history, nan=-1).tobytes() for history in histories}
 
 
 def test_histories_are_those_of_training_fixations_on_images_of_the_usual_shape():
-    made = tiny_gaze.stimuli([(48, 64), (64, 48), (48, 64)])
-    found = sample_histories(made)
-    assert found.shape == (24, 4, 2)
-    assert rows(found) == rows(np.concatenate([made.fixations[place].history for place in (0, 2)]))
+    output = tiny_gaze.stimuli([(48, 64), (64, 48), (48, 64)])
+    result = sample_histories(output)
+    assert result.shape == (24, 4, 2)
+    assert rows(result) == rows(np.concatenate([output.fixations[index].history for index in (0, 2)]))
 
 
 def test_of_very_many_histories_some_are_taken_from_everywhere():
@@ -181,35 +181,36 @@ def test_of_very_many_histories_some_are_taken_from_everywhere():
         pixels=[np.zeros((48, 64, 3), np.uint8)],
         fixations=[Fixations(history[:, 0], history)],
     )
-    found = sample_histories(many)[:, 0, 0]
-    assert len(found) == 4096
-    assert (found[0], found[-1]) == (0, number - 1)
-    assert np.diff(found).max() <= 2
+    result = sample_histories(many)[:, 0, 0]
+    assert len(result) == 4096
+    assert (result[0], result[-1]) == (0, number - 1)
+    assert np.diff(result).max() <= 2
 
 
 def test_probes_and_the_term_are_shown_real_histories_and_probes_always_the_same(cache, monkeypatch):
-    given: list[np.ndarray] = []
+    shown_histories: list[np.ndarray] = []
     original = DeepGaze.forward
 
-    def noted(self, features, shape, centre_bias, history=None):
+    def record(self, features, shape, centre_bias, history=None):
         assert not centre_bias.any()
-        given.append(history.numpy())
+        shown_histories.append(history.numpy())
         return original(self, features, shape, centre_bias, history)
 
-    monkeypatch.setattr(DeepGaze, "forward", noted)
+    monkeypatch.setattr(DeepGaze, "forward", record)
     config, data = tiny_gaze.config(history="real", regulariser="entropy"), tiny_gaze.data(cache, probes=20)
     train, val = (load_split(config, data, split) for split in ("train", "val"))
     model, measure = net(history="real"), Probes(config, data, val, CPU)
     first = measure.measure_bias(model)
-    number = len(given)
+    number = len(shown_histories)
     EntropyTerm(config, data, train, CPU, 0, Processes()).mean_entropy(model, 0)
-    for at, each in enumerate(given):
-        assert each.shape[1:] == (1, 4, 2)
+    for at, histories in enumerate(shown_histories):
+        assert histories.shape[1:] == (1, 4, 2)
         viewed = val if at < number else train  # probes are shown what the judged images' viewers did
-        assert rows(each[:, 0]) <= rows(np.concatenate([one.history for one in viewed.fixations]))
-    assert len(rows(np.concatenate(given)[:, 0])) > 10
+        assert rows(histories[:, 0]) <= rows(np.concatenate([one.history for one in viewed.fixations]))
+    assert len(rows(np.concatenate(shown_histories)[:, 0])) > 10
     second = measure.measure_bias(model)
-    assert [each.tobytes() for each in given[:number]] == [each.tobytes() for each in given[number + 1 :]]
+    first_calls, second_calls = shown_histories[:number], shown_histories[number + 1 :]
+    assert [histories.tobytes() for histories in first_calls] == [histories.tobytes() for histories in second_calls]
     assert all((first[kind].bits == second[kind].bits).all() for kind in first)
 
 
@@ -236,13 +237,13 @@ def test_a_flat_density_has_no_bias_and_one_that_peaks_has_what_it_says(cache, m
         monkeypatch.setattr(
             Contentless,
             "log_densities",
-            lambda self, net, places, histories, of=density: of.expand(len(places), -1, -1),
+            lambda self, net, indices, histories, of=density: of.expand(len(indices), -1, -1),
         )
-        found = measure.measure_bias(net())
-        assert set(found) == {"uniform", "reflect", "texture", "scrambled"}
+        result = measure.measure_bias(net())
+        assert set(result) == {"uniform", "reflect", "texture", "scrambled"}
         p = density.double().exp().numpy()
         expected = float((p * np.log2(p * 192)).sum())
-        for kind, bias in found.items():
+        for kind, bias in result.items():
             assert bias.bits.shape == ((8 if kind == "scrambled" else 20),)
             np.testing.assert_allclose(bias.bits, expected, atol=1e-6)
             assert bias.mean_density_bits == pytest.approx(expected, abs=1e-6)
@@ -262,7 +263,7 @@ def test_measuring_leaves_no_gradient_and_no_generator_behind(cache):
     measure, before = Probes(config, data, train, CPU), torch.get_rng_state()
     measure.measure_bias(model)
     assert torch.equal(torch.get_rng_state(), before)
-    assert all(each.grad is None for each in model.parameters())
+    assert all(parameter.grad is None for parameter in model.parameters())
 
 
 def test_images_that_are_mirrored_beyond_their_border_have_no_border_to_be_seen(cache):

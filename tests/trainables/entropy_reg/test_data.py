@@ -45,12 +45,12 @@ def test_keys_are_those_of_pixels_and_not_of_fixations(folder, tmp_path):
     other = write_folder(
         tmp_path / "other", SIZES, [(*row[:3], row[3] + 1, row[4]) for row in central_fixations(SIZES)]
     )
-    one, two = (load_split(config(), folder_data(each), "train") for each in (folder, other))
+    one, two = (load_split(config(), folder_data(item), "train") for item in (folder, other))
     assert one.fixations[0].points.tolist() != two.fixations[0].points.tolist()
     assert one.key == two.key
     keys = [
-        load_split(each, where, split).key
-        for each, where, split in [
+        load_split(entry, where, split).key
+        for entry, where, split in [
             (config(), folder_data(folder), "val"),
             (config(shape="keep"), folder_data(folder), "train"),
             (config(image_size=96), folder_data(folder), "train"),
@@ -61,10 +61,10 @@ def test_keys_are_those_of_pixels_and_not_of_fixations(folder, tmp_path):
 
 
 def test_a_crop_makes_a_twin_of_the_same_images(folder):
-    whole, cut = (load_split(config(), folder_data(folder, crop=share), "train") for share in (1.0, 0.75))
-    assert cut.shapes == [tuple(int(side * 0.75) // 4 * 4 for side in shape) for shape in whole.shapes]
-    np.testing.assert_array_equal(cut.pixels[0], whole.pixels[0][: cut.shapes[0][0], : cut.shapes[0][1]])
-    assert cut.fixations[0].points.tolist() == whole.fixations[0].points.tolist()
+    uncropped, cut = (load_split(config(), folder_data(folder, crop=share), "train") for share in (1.0, 0.75))
+    assert cut.shapes == [tuple(int(side * 0.75) // 4 * 4 for side in shape) for shape in uncropped.shapes]
+    np.testing.assert_array_equal(cut.pixels[0], uncropped.pixels[0][: cut.shapes[0][0], : cut.shapes[0][1]])
+    assert cut.fixations[0].points.tolist() == uncropped.fixations[0].points.tolist()
 
 
 def test_a_split_is_made_once_for_all_trials_of_a_size(folder):
@@ -80,34 +80,34 @@ def test_a_backbone_that_is_not_there_is_told_before_any_trial(folder):
 
 
 def test_preparing_computes_the_features_of_the_asked_splits_alone(folder, monkeypatch):
-    asked: list[str] = []
+    names: list[str] = []
     monkeypatch.setattr(
         trainables.entropy_reg.features,
         "prepare_features",
-        lambda config, where, stimuli: asked.extend(name for each in stimuli for name in each.names),
+        lambda config, where, stimuli: names.extend(name for item in stimuli for name in item.names),
     )
     prepare(config(), folder_data(folder), ("train", "val"))
     expected = [
         *load_split(config(), folder_data(folder), "train").names,
         *load_split(config(), folder_data(folder), "val").names,
     ]
-    assert asked == expected
+    assert names == expected
     assert len(expected) == 4
 
 
 def test_what_is_prepared_is_all_that_a_training_needs(folder):
-    def kept() -> set[str]:
+    def stored() -> set[str]:
         return {path.parent.name for path in (folder / "cache").glob("*-*/*")}
 
     prepare(config(), folder_data(folder), ("train", "val"))
-    before = kept()
+    before = stored()
     assert {name.partition("-")[0] for name in before} >= {"features", "centre"}
     for kind in ("grey3", "grey", "rgb_random"):
         tiny = {**tiny_gaze.SETTINGS, "regulariser": "entropy", "uniform_kind": kind, "lr": 0.1}
         variants.load("entropy_reg").build(Config(**tiny), folder_data(folder), device="cpu", seed=3)
-    assert kept() == before
+    assert stored() == before
     prepare(config(), folder_data(folder, features="live"), ("test",))
-    assert {name for name in kept() - before if name.startswith("features")} == set()
+    assert {name for name in stored() - before if name.startswith("features")} == set()
 
 
 def test_real_images_are_folded_and_read_with_their_fixations(real_data, tmp_path):
@@ -116,4 +116,4 @@ def test_real_images_are_folded_and_read_with_their_fixations(real_data, tmp_pat
     assert (len(train), len(val)) == (560, 70)
     assert set(train.names).isdisjoint(val.names)
     assert set(train.shapes) == {(48, 64)}
-    assert sum(len(each.points) for each in train.fixations) > 75_000
+    assert sum(len(fixation.points) for fixation in train.fixations) > 75_000

@@ -33,11 +33,11 @@ def test_images_are_stretched_to_four_thirds_or_keep_their_aspect_ratio_to_a_six
 def test_sides_are_multiples_of_four_and_the_longer_one_is_as_asked(size):
     for width in range(10, 400, 13):
         for shape in ("stretch", "keep"):
-            found = network_shape((width, 200), size, shape)
-            assert max(found) == found[int(width >= 200)] == size
-            assert found[0] % 4 == found[1] % 4 == 0
+            result = network_shape((width, 200), size, shape)
+            assert max(result) == result[int(width >= 200)] == size
+            assert result[0] % 4 == result[1] % 4 == 0
             if shape == "keep":
-                assert abs(min(found) / size - min(width, 200) / max(width, 200)) <= 1 / 32 + 4 / size
+                assert abs(min(result) / size - min(width, 200) / max(width, 200)) <= 1 / 32 + 4 / size
 
 
 def test_pixels_are_those_of_the_file_in_colour_and_at_the_size(tmp_path):

@@ -39,7 +39,7 @@ def same(one: list[Tensor], other: list[Tensor]) -> bool:
 
 
 def folders(cache: Path) -> set[str]:
-    return {each.name for each in cache.glob("features-*") if each.is_dir()}
+    return {item.name for item in cache.glob("features-*") if item.is_dir()}
 
 
 # -- layers ------------------------------------------------------------------------------------------------------------
@@ -73,11 +73,11 @@ def test_a_backbone_that_there_is_not_is_refused_in_one_sentence(tmp_path, image
 def test_kept_maps_are_the_live_ones_bit_for_bit(tmp_path, images, threads, downsample):
     settings = config(downsample=downsample)
     torch.set_num_threads(threads)
-    kept = features.split_features(settings, data(tmp_path), images, CPU)
+    stored = features.split_features(settings, data(tmp_path), images, CPU)
     torch.set_num_threads(5 - threads)
     live = features.split_features(settings, data(tmp_path, features="live"), images, CPU)
-    for places in ([0, 1, 2, 3, 4], [4, 2, 2], [3], [1, 0]):
-        assert same(kept(places), live(places))
+    for indices in ([0, 1, 2, 3, 4], [4, 2, 2], [3], [1, 0]):
+        assert same(stored(indices), live(indices))
     assert torch.get_num_threads() == 5 - threads
 
 
@@ -85,21 +85,21 @@ def test_kept_maps_are_the_live_ones_bit_for_bit(tmp_path, images, threads, down
 def test_those_of_densenet201_are_too(tmp_path, threads):
     settings, pictures = config(backbone="densenet201"), stimuli(((64, 64),) * 3)
     torch.set_num_threads(threads)
-    kept = features.split_features(settings, data(tmp_path), pictures, CPU)
+    stored = features.split_features(settings, data(tmp_path), pictures, CPU)
     torch.set_num_threads(3 - threads)
     live = features.split_features(settings, data(tmp_path, features="live"), pictures, CPU)
-    found = kept([2, 0, 1])
-    assert [each.shape for each in found] == [(3, channels, 2, 2) for channels in PUBLISHED]
-    assert same(found, live([2, 0, 1]))
-    for row, place in enumerate([2, 0, 1]):
-        assert same([each[row : row + 1] for each in found], live([place]))
+    result = stored([2, 0, 1])
+    assert [item.shape for item in result] == [(3, channels, 2, 2) for channels in PUBLISHED]
+    assert same(result, live([2, 0, 1]))
+    for row, index in enumerate([2, 0, 1]):
+        assert same([entry[row : row + 1] for entry in result], live([index]))
 
 
 def test_images_of_several_shapes_have_their_own_maps(tmp_path):
     pictures = stimuli(((48, 64), (64, 48), (48, 64), (32, 64)))
-    kept = features.split_features(config(), data(tmp_path), pictures, CPU)
-    for place, image in enumerate(pictures.pixels):
-        assert same([each[0] for each in kept([place])], tiny()(image, CPU))
+    stored = features.split_features(config(), data(tmp_path), pictures, CPU)
+    for index, image in enumerate(pictures.pixels):
+        assert same([item[0] for item in stored([index])], tiny()(image, CPU))
 
 
 # -- once --------------------------------------------------------------------------------------------------------------
@@ -155,8 +155,8 @@ def kept_values(cache: Path, pictures: Stimuli) -> tuple[np.memmap, int, int]:
     (folder,) = (cache / name for name in folders(cache))
     shapes = json.loads((folder / "manifest.json").read_text())
     ends = np.cumsum([0, *(sum(math.prod(layer) for layer in image) for image in shapes)])
-    place = len(pictures) // 2
-    return np.memmap(folder / "maps.bin", np.float32, mode="r+"), int(ends[place]), int(ends[place + 1])
+    index = len(pictures) // 2
+    return np.memmap(folder / "maps.bin", np.float32, mode="r+"), int(ends[index]), int(ends[index + 1])
 
 
 @pytest.mark.parametrize("place", [0, -1])
@@ -200,5 +200,5 @@ def test_an_interrupted_computation_leaves_nothing_that_is_taken_for_maps(tmp_pa
     with pytest.raises(KeyboardInterrupt):
         features.split_features(config(), data(tmp_path), images, CPU)
     monkeypatch.undo()
-    kept = features.split_features(config(), data(tmp_path), images, CPU)
-    assert same([each[0] for each in kept([4])], tiny()(images.pixels[4], CPU))
+    stored = features.split_features(config(), data(tmp_path), images, CPU)
+    assert same([item[0] for item in stored([4])], tiny()(images.pixels[4], CPU))

@@ -20,7 +20,7 @@ LEAST = 0.05  # cells that are blurred in any case
 
 
 def finaliser(sigma: float = 0.05, **values) -> Finaliser:
-    """With a deviation in shares of the longer side."""
+    """Build a finaliser with a deviation in shares of the longer side."""
     return Finaliser(config(sigma=sigma, **values))
 
 
@@ -29,11 +29,11 @@ def finaliser(sigma: float = 0.05, **values) -> Finaliser:
 @pytest.mark.parametrize("cells", [0.3, 0.5, 1.0, 2.7, 4.0])
 def test_the_blur_is_scipy_s_with_a_deviation_that_is_a_share_of_the_longer_side(shape, cells):
     maps = 4 * random_numbers(2, 1, *shape)
-    found = finaliser(cells / max(shape))(maps, torch.zeros(2, *shape)).double().numpy()
-    for one, got in zip(maps[:, 0].double().numpy(), found, strict=True):
+    result = finaliser(cells / max(shape))(maps, torch.zeros(2, *shape)).double().numpy()
+    for one, got in zip(maps[:, 0].double().numpy(), result, strict=True):
         sigma = math.hypot(cells, LEAST)
-        wanted = ndimage.gaussian_filter(one, sigma, mode="nearest", radius=math.ceil(3 * sigma))
-        np.testing.assert_allclose(got - got.mean(), wanted - wanted.mean(), atol=2e-5)
+        expected = ndimage.gaussian_filter(one, sigma, mode="nearest", radius=math.ceil(3 * sigma))
+        np.testing.assert_allclose(got - got.mean(), expected - expected.mean(), atol=2e-5)
 
 
 @torch.no_grad()
@@ -43,8 +43,8 @@ def test_the_kernel_grows_with_its_deviation():
     part, reached = finaliser(), []
     for cells in (0.45, 0.9, 1.9, 3.9):
         part.log_sigma.fill_(math.log(cells / 41))
-        found = part(point, torch.zeros(1, 41, 41))[0]
-        reached.append(int((found[20] > found[0, 0]).sum()))
+        result = part(point, torch.zeros(1, 41, 41))[0]
+        reached.append(int((result[20] > result[0, 0]).sum()))
     assert reached == [5, 7, 13, 25]
 
 
@@ -52,8 +52,8 @@ def test_the_kernel_grows_with_its_deviation():
 def test_a_deviation_of_next_to_nothing_blurs_nothing():
     maps, part = random_numbers(1, 1, 12, 16), finaliser()
     part.log_sigma.fill_(-200.0)  # whose exponential is 0
-    found = part(maps, torch.zeros(1, 12, 16))
-    torch.testing.assert_close(found, maps[:, 0].flatten(1).log_softmax(dim=1).view(1, 12, 16))
+    result = part(maps, torch.zeros(1, 12, 16))
+    torch.testing.assert_close(result, maps[:, 0].flatten(1).log_softmax(dim=1).view(1, 12, 16))
 
 
 def test_the_deviation_s_gradient_is_the_slope():
@@ -73,15 +73,15 @@ def test_the_deviation_s_gradient_is_the_slope():
 @pytest.mark.parametrize("weight", [0.0, 0.5, 1.0, 1.7])
 def test_the_centre_bias_counts_by_its_weight(weight):
     bias, part = random_numbers(2, 12, 16), finaliser(centre_bias_weight=weight)
-    found = part(torch.zeros(2, 1, 12, 16), bias)
-    torch.testing.assert_close(found, (weight * bias).flatten(1).log_softmax(dim=1).view_as(bias))
+    result = part(torch.zeros(2, 1, 12, 16), bias)
+    torch.testing.assert_close(result, (weight * bias).flatten(1).log_softmax(dim=1).view_as(bias))
 
 
 @torch.no_grad()
 def test_a_slope_of_half_the_resolution_stays_a_slope():
     ramp = torch.arange(16, dtype=torch.float32).expand(1, 1, 12, 16)
-    found = finaliser(0.001)(ramp, torch.zeros(1, 24, 32))[0, 12, 2:-2]
-    torch.testing.assert_close(found.diff(), torch.full((27,), 0.5), atol=1e-4, rtol=0)
+    result = finaliser(0.001)(ramp, torch.zeros(1, 24, 32))[0, 12, 2:-2]
+    torch.testing.assert_close(result.diff(), torch.full((27,), 0.5), atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ SHARE = {"health__regulariser_share": 0.02}
 
 def found(settings: Config | None = None, least: float = 0.4, **changes: float) -> dict[str, str]:
     report = {**GOOD, **{key.replace("__", "/"): value for key, value in changes.items()}}
-    return {each.check: each.message for each in health.findings(report, settings or Config(), least)}
+    return {item.check: item.message for item in health.findings(report, settings or Config(), least)}
 
 
 @pytest.mark.parametrize("settings", [Config(), Config(regulariser="dropout"), ENTROPY])
@@ -131,8 +131,8 @@ def test_only_a_broken_density_and_a_model_worse_than_nothing_end_a_trial():
         "health/regulariser_share": 0.0,
     }
     findings = health.findings(broken, Config(regulariser="entropy", lambda_eff=0.0), 0.1)
-    fatal = {each.check for each in findings if each.fatal}
+    fatal = {finding.check for finding in findings if finding.fatal}
     assert fatal == {"density does not sum to one", "worse than uniform"}
     assert len(findings) == 6
     worse = health.findings({**broken, "val/log_likelihood_bits": 0.1}, Config(), 0.1)
-    assert "worse than the centre bias" in {each.check for each in worse if not each.fatal}
+    assert "worse than the centre bias" in {item.check for item in worse if not item.fatal}

@@ -65,9 +65,9 @@ def image(variant, tmp_path_factory) -> Path:
 def test_a_model_expects_what_the_variant_does(export, variant, image):
     judge = variant._judge("val", variant.prior)
     expected = judge.mean_log_density(0).repeat(4, axis=0).repeat(4, axis=1) - np.log(16)
-    found = Predictor.load(export)(image)
-    assert found.shape == (48, 64)
-    np.testing.assert_allclose(np.exp(found), np.exp(expected), rtol=0.02)  # the export's centre bias is on a grid
+    result = Predictor.load(export)(image)
+    assert result.shape == (48, 64)
+    np.testing.assert_allclose(np.exp(result), np.exp(expected), rtol=0.02)  # the export's centre bias is on a grid
 
 
 def test_given_the_same_centre_bias_it_is_the_same(export, variant, image):
@@ -81,9 +81,9 @@ def test_given_the_same_centre_bias_it_is_the_same(export, variant, image):
 def test_another_centre_bias_moves_the_density(export, image):
     rng = np.random.default_rng(0)
     left = [((rng.normal((12, 24), 3, (30, 2))).clip(0, 47), (48, 64)) for _ in range(3)]
-    given = CentreBias.fit(left, 0.1, 0.0).log_density((12, 16))
+    bias_to_the_left = CentreBias.fit(left, 0.1, 0.0).log_density((12, 16))
     predictor = Predictor.load(export)
-    plain, moved = (np.exp(predictor(image, centre_bias=each)) for each in ("uniform", given))
+    plain, moved = (np.exp(predictor(image, centre_bias=item)) for item in ("uniform", bias_to_the_left))
     columns = np.arange(64)
     assert (moved.sum(axis=0) * columns).sum() < (plain.sum(axis=0) * columns).sum() - 5
 
@@ -92,9 +92,9 @@ def test_the_density_is_of_the_files_pixels_and_sums_to_one(export, tmp_path):
     for size in ((300, 500, 3), (121, 90, 3)):
         file = tmp_path / f"{size[0]}.png"
         Image.fromarray(np.random.default_rng(3).integers(0, 256, size, np.uint8)).save(file)
-        found = Predictor.load(export)(file)
-        assert found.shape == size[:2]
-        assert np.exp(found.astype(np.float64)).sum() == pytest.approx(1, abs=1e-4)
+        result = Predictor.load(export)(file)
+        assert result.shape == size[:2]
+        assert np.exp(result.astype(np.float64)).sum() == pytest.approx(1, abs=1e-4)
 
 
 def test_a_history_is_in_pixels_of_the_file_the_last_fixation_last(with_history, tmp_path, image):
@@ -154,7 +154,7 @@ def test_the_snippet_of_the_card_runs(export, image):
 
 
 def test_the_card_says_the_notes_settings_and_how_to_decide():
-    said = card.sections("out", config(regulariser="entropy", lambda_eff=0.02, compute_every=50), None, {})
-    assert "`entropy_weight: 1`" in said["The notes' settings"]
-    assert "go_no_go config=" in said["Go or no-go"]
+    text = card.sections("out", config(regulariser="entropy", lambda_eff=0.02, compute_every=50), None, {})
+    assert "`entropy_weight: 1`" in text["The notes' settings"]
+    assert "go_no_go config=" in text["Go or no-go"]
     assert "Go or no-go" not in card.sections("out", config(), None, {})

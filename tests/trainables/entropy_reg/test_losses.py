@@ -19,8 +19,8 @@ SHAPE = (48, 64)  # pixels; 12 × 16 cells
 
 
 def densities(*leading: int, spread: float = 2.0) -> Tensor:
-    found = spread * torch.randn(*leading, 12, 16, generator=torch.Generator().manual_seed(0))
-    return found.flatten(-2).log_softmax(dim=-1).view_as(found)
+    result = spread * torch.randn(*leading, 12, 16, generator=torch.Generator().manual_seed(0))
+    return result.flatten(-2).log_softmax(dim=-1).view_as(result)
 
 
 def of_pixels(log_density: Tensor) -> np.ndarray:
@@ -33,7 +33,7 @@ def fixations(images: int, number: int) -> np.ndarray:
 
 
 def cells(points: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.stack([cell_indices(each, (12, 16)) for each in points]))
+    return torch.from_numpy(np.stack([cell_indices(point, (12, 16)) for point in points]))
 
 
 def even(images: int, number: int) -> Tensor:
@@ -41,30 +41,30 @@ def even(images: int, number: int) -> Tensor:
 
 
 def log_likelihood(density: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Bits of each fixation, relative to uniform, of a density of pixels."""
+    """Compute the bits of each fixation, relative to uniform, of a density of pixels."""
     at = density[points[:, 1].astype(int), points[:, 0].astype(int)]
     return np.log2(at * density.size)
 
 
 def test_it_is_log2_of_the_pixels_less_the_log_likelihood_relative_to_uniform():
-    found, points = densities(3, 1), fixations(3, 7)
-    bits = negative_log_likelihood(found, cells(points), even(3, 7))
-    wanted = [math.log2(48 * 64) - log_likelihood(of_pixels(found[i, 0]), points[i]).mean() for i in range(3)]
-    np.testing.assert_allclose(bits.numpy(), wanted, atol=1e-5)
+    result, points = densities(3, 1), fixations(3, 7)
+    bits = negative_log_likelihood(result, cells(points), even(3, 7))
+    expected = [math.log2(48 * 64) - log_likelihood(of_pixels(result[i, 0]), points[i]).mean() for i in range(3)]
+    np.testing.assert_allclose(bits.numpy(), expected, atol=1e-5)
 
 
 def test_a_density_for_every_fixation_is_asked_about_its_own():
-    found, points = densities(3, 7), fixations(3, 7)
-    bits = negative_log_likelihood(found, cells(points), even(3, 7))
+    result, points = densities(3, 7), fixations(3, 7)
+    bits = negative_log_likelihood(result, cells(points), even(3, 7))
     for image in range(3):
-        each = [log_likelihood(of_pixels(found[image, i]), points[image, i : i + 1]) for i in range(7)]
+        each = [log_likelihood(of_pixels(result[image, i]), points[image, i : i + 1]) for i in range(7)]
         assert bits[image].item() == pytest.approx(math.log2(48 * 64) - np.mean(each), abs=1e-5)
 
 
 def test_a_fixation_counts_by_its_weight():
-    found, points = densities(1, 1), fixations(1, 3)
-    bits = negative_log_likelihood(found, cells(points), torch.tensor([[0.7, 0.3, 0.0]]))
-    each = math.log2(48 * 64) - log_likelihood(of_pixels(found[0, 0]), points[0])
+    result, points = densities(1, 1), fixations(1, 3)
+    bits = negative_log_likelihood(result, cells(points), torch.tensor([[0.7, 0.3, 0.0]]))
+    each = math.log2(48 * 64) - log_likelihood(of_pixels(result[0, 0]), points[0])
     assert bits.item() == pytest.approx(0.7 * each[0] + 0.3 * each[1], abs=1e-5)
 
 
@@ -80,12 +80,12 @@ def test_of_a_uniform_density_both_are_log2_of_the_pixels(shape):
 
 @pytest.mark.parametrize("spread", [0.1, 2.0, 60.0])
 def test_the_entropy_is_scipy_s_of_the_pixels(spread):
-    found = densities(2, 3, spread=spread)
-    bits = entropy(found)
+    result = densities(2, 3, spread=spread)
+    bits = entropy(result)
     assert bits.shape == (2, 3)
     for row in range(2):
-        wanted = [stats.entropy(of_pixels(each).ravel(), base=2) for each in found[row]]
-        np.testing.assert_allclose(bits[row].numpy(), wanted, atol=2e-5)
+        expected = [stats.entropy(of_pixels(item).ravel(), base=2) for item in result[row]]
+        np.testing.assert_allclose(bits[row].numpy(), expected, atol=2e-5)
 
 
 def test_no_density_has_more_entropy_than_the_uniform_one():
@@ -106,23 +106,23 @@ def test_a_density_that_is_zero_somewhere_has_finite_gradients():
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_the_entropy_of_uniform_images_teaches_the_readout_and_not_the_backbone(level):
     backbone = Backbone("tiny", "none", "auto", 1.0)
-    before = [each.clone() for each in backbone._network.parameters()]
+    before = [parameter.clone() for parameter in backbone._network.parameters()]
     maps = backbone(np.full((*SHAPE, 3), level, np.uint8), torch.device("cpu"))
     torch.manual_seed(0)
-    net = DeepGaze([each.shape[0] for each in maps], config())
-    found = net([each[None] for each in maps], SHAPE, torch.zeros(1, 12, 16))
-    (-entropy(found).sum()).backward()
-    assert all(each.grad.abs().max() > 0 for each in net.readout.parameters())
-    assert all(each.grad is None and not each.requires_grad for each in backbone._network.parameters())
+    net = DeepGaze([item.shape[0] for item in maps], config())
+    result = net([entry[None] for entry in maps], SHAPE, torch.zeros(1, 12, 16))
+    (-entropy(result).sum()).backward()
+    assert all(element.grad.abs().max() > 0 for element in net.readout.parameters())
+    assert all(item.grad is None and not item.requires_grad for item in backbone._network.parameters())
     assert all(map(torch.equal, before, backbone._network.parameters()))
-    assert not any(each.requires_grad for each in maps)
+    assert not any(item.requires_grad for item in maps)
 
 
 def test_following_that_gradient_makes_the_density_uniform():
     backbone = Backbone("tiny", "none", "auto", 1.0)
-    maps = [each[None] for each in backbone(np.full((*SHAPE, 3), 128, np.uint8), torch.device("cpu"))]
+    maps = [item[None] for item in backbone(np.full((*SHAPE, 3), 128, np.uint8), torch.device("cpu"))]
     torch.manual_seed(0)
-    net = DeepGaze([each.shape[1] for each in maps], config())
+    net = DeepGaze([map.shape[1] for map in maps], config())
     net.selection.out.weight.data *= 10
     optimizer, missing = torch.optim.Adam(net.parameters(), lr=1e-3), []
     for _ in range(60):

@@ -30,7 +30,7 @@ LEAST = 0.05  # cells that are blurred in any case
 
 
 def plain_readout(readout: Readout, features: list[Tensor], grid) -> Tensor:
-    maps = torch.cat([F.interpolate(each, size=grid, mode="nearest") for each in features], dim=1)
+    maps = torch.cat([F.interpolate(feature, size=grid, mode="nearest") for feature in features], dim=1)
     for layer in readout.layers:
         maps = F.softplus(plain_norm(layer, maps))
     return maps
@@ -50,7 +50,7 @@ def plain_scanpath(part, history: Tensor, shape, grid) -> Tensor:
 
 
 def plain_density(net: DeepGaze, features, shape, centre_bias: Tensor, history: Tensor | None = None) -> np.ndarray:
-    """float64 `[h, w]` of one image; the blur is SciPy's."""
+    """Compute the log-density of one image, float64 `[h, w]`; the blur is SciPy's."""
     grid = tuple(math.ceil(side / net.downsample / 4) for side in shape)
     part, size = net.selection, centre_bias.shape
     total = plain_norm(part.priority, plain_readout(net.readout, features, grid))
@@ -73,13 +73,13 @@ def test_the_density_is_that_of_the_network_written_plainly(shape, downsample, v
     history = random_histories(2, shape) if "history" in values else None
     if history is not None:
         history[0, 0, 2:] = torch.nan
-    found = net(features, shape, bias, history)
-    assert found.shape == (2, 2 if history is not None else 1, shape[0] // 4, shape[1] // 4)
+    result = net(features, shape, bias, history)
+    assert result.shape == (2, 2 if history is not None else 1, shape[0] // 4, shape[1] // 4)
     for image in range(2):
-        one = [each[image : image + 1] for each in features]
-        for place in range(found.shape[1]):
-            wanted = plain_density(net, one, shape, bias[image], None if history is None else history[image, place])
-            np.testing.assert_allclose(found[image, place].numpy(), wanted, atol=2e-4)
+        one = [feature[image : image + 1] for feature in features]
+        for index in range(result.shape[1]):
+            expected = plain_density(net, one, shape, bias[image], None if history is None else history[image, index])
+            np.testing.assert_allclose(result[image, index].numpy(), expected, atol=2e-4)
 
 
 # -- a density ---------------------------------------------------------------------------------------------------------
@@ -91,9 +91,9 @@ def test_the_density_is_that_of_the_network_written_plainly(shape, downsample, v
 def test_its_exponential_sums_to_one(shape, downsample, history):
     net = random_network(downsample=downsample, **({"history": "real"} if history else {}))
     features, _, bias = random_inputs(shape)
-    found = net(features, shape, 5 * bias, random_histories(2, shape) if history else None)
-    assert found.dtype == torch.float32
-    sums = found.double().exp().sum(dim=(2, 3))
+    result = net(features, shape, 5 * bias, random_histories(2, shape) if history else None)
+    assert result.dtype == torch.float32
+    sums = result.double().exp().sum(dim=(2, 3))
     torch.testing.assert_close(sums, torch.ones_like(sums), atol=1e-4, rtol=0)
 
 
@@ -102,20 +102,20 @@ def test_its_exponential_sums_to_one(shape, downsample, history):
 def test_a_constant_priority_without_centre_bias_is_uniform(shape, downsample):
     net = random_network(downsample=downsample)
     features, _, bias = random_inputs(shape)
-    flat = [each.mean(dim=(2, 3), keepdim=True).expand_as(each) for each in features]
-    found = net(flat, shape, torch.full_like(bias, -3.0))
-    torch.testing.assert_close(found, torch.full_like(found, -math.log(found[0, 0].numel())), atol=1e-5, rtol=0)
+    flat = [feature.mean(dim=(2, 3), keepdim=True).expand_as(feature) for feature in features]
+    result = net(flat, shape, torch.full_like(bias, -3.0))
+    torch.testing.assert_close(result, torch.full_like(result, -math.log(result[0, 0].numel())), atol=1e-5, rtol=0)
     bits = math.log2(shape[0] * shape[1])
-    torch.testing.assert_close(entropy(found), torch.full((2, 1), bits), atol=1e-5, rtol=0)
+    torch.testing.assert_close(entropy(result), torch.full((2, 1), bits), atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
 def test_it_is_in_float32_under_autocast():
     net = random_network(history="real")
     with torch.autocast("cpu", torch.bfloat16):
-        found = net(*random_inputs(), random_histories())
-    assert found.dtype == torch.float32
-    torch.testing.assert_close(found.exp().sum(dim=(2, 3)), torch.ones(2, 3), atol=2e-6, rtol=0)
+        result = net(*random_inputs(), random_histories())
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result.exp().sum(dim=(2, 3)), torch.ones(2, 3), atol=2e-6, rtol=0)
 
 
 @torch.no_grad()
@@ -124,8 +124,10 @@ def test_no_image_has_no_density():
     net = random_network(history="real")
     features, shape, bias = random_inputs()
     for history in (None, random_histories(1)):
-        found = net([each[:0] for each in features], shape, bias[:0], history if history is None else history[:0])
-        assert found.shape == (0, 1, 12, 16)
+        result = net(
+            [feature[:0] for feature in features], shape, bias[:0], history if history is None else history[:0]
+        )
+        assert result.shape == (0, 1, 12, 16)
 
 
 # -- small maps --------------------------------------------------------------------------------------------------------
@@ -136,15 +138,15 @@ def test_no_image_has_no_density():
 def test_the_readout_of_small_maps_is_that_of_enlarged_maps(sizes, grid):
     readout = random_network().readout if len(sizes) == 2 else Readout((5, 8, 16, 1))
     features = random_maps(sizes)
-    found = readout(features, grid)
-    assert found.shape == (2, 1, *grid)
-    torch.testing.assert_close(found, plain_readout(readout, features, grid), atol=1e-5, rtol=1e-5)
+    result = readout(features, grid)
+    assert result.shape == (2, 1, *grid)
+    torch.testing.assert_close(result, plain_readout(readout, features, grid), atol=1e-5, rtol=1e-5)
 
 
 def test_the_published_network_has_its_number_of_parameters():
     """About 29,700: 1,888 + 128 + 32 channels, history of four fixations."""
     net = DeepGaze((1888, 128, 32), config(history="real", readout="8-16"))
-    assert sum(each.numel() for each in net.parameters()) == 29_741
+    assert sum(parameter.numel() for parameter in net.parameters()) == 29_741
 
 
 # -- blur and centre bias ----------------------------------------------------------------------------------------------
@@ -171,8 +173,8 @@ def test_a_slot_without_fixation_does_nothing():
     """Whatever that slot's weights are; one whose x or y alone is known does nothing either."""
     for gap in ((0, 0), (2, slice(None)), (3, 1)):
         net, other = random_network(history="real"), random_network(history="real")
-        for each in other.scanpath.slots[gap[0]].parameters():
-            each.add_(1.0)
+        for parameter in other.scanpath.slots[gap[0]].parameters():
+            parameter.add_(1.0)
         history = random_histories()
         assert not torch.equal(net(*random_inputs(), history), other(*random_inputs(), history))
         history[:, :, gap[0], gap[1]] = torch.nan
@@ -184,13 +186,13 @@ def test_gaps_equal_a_shorter_history():
     """With the last slots' networks taken out, rather than their fixations."""
     net = random_network(history="real")
     history = random_histories()
-    whole = random_histories()
+    full_history = random_histories()
     history[:, :, 2:] = torch.nan
-    found = net(*random_inputs(), history)
+    result = net(*random_inputs(), history)
     for slot in (2, 3):
-        for each in net.scanpath.slots[slot].parameters():
-            each.zero_()
-    torch.testing.assert_close(found, net(*random_inputs(), whole), atol=1e-6, rtol=0)
+        for parameter in net.scanpath.slots[slot].parameters():
+            parameter.zero_()
+    torch.testing.assert_close(result, net(*random_inputs(), full_history), atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize("every", [True, False])
@@ -198,10 +200,10 @@ def test_rows_without_any_history_are_finite_forward_and_backward(every):
     net = random_network(history="real")
     history = random_histories()
     history[(slice(None) if every else 0)] = torch.nan
-    found = net(*random_inputs(), history)
-    assert found.isfinite().all()
-    found[..., 3, 4].sum().backward()
-    assert all(each.grad.isfinite().all() for each in net.parameters())
+    result = net(*random_inputs(), history)
+    assert result.isfinite().all()
+    result[..., 3, 4].sum().backward()
+    assert all(parameter.grad.isfinite().all() for parameter in net.parameters())
 
 
 @torch.no_grad()
@@ -213,21 +215,21 @@ def test_the_order_of_the_fixations_before_matters():
 @torch.no_grad()
 def test_where_the_eye_was_matters():
     net, history = random_network(history="real"), random_histories()
-    found = net(*random_inputs(), history)
+    result = net(*random_inputs(), history)
     for slot in range(4):
         moved = history.clone()
         moved[:, :, slot, 0] += 9
-        assert (net(*random_inputs(), moved) - found).abs().amax(dim=(2, 3)).min() > 1e-4
+        assert (net(*random_inputs(), moved) - result).abs().amax(dim=(2, 3)).min() > 1e-4
 
 
 @torch.no_grad()
 def test_fixations_together_are_what_they_are_one_at_a_time():
     net, history = random_network(history="real"), random_histories(5)
     history[1, 2, 1:], history[1, 3] = torch.nan, torch.nan
-    found = net(*random_inputs(), history)
-    for place in range(5):
-        alone = net(*random_inputs(), history[:, place : place + 1])
-        torch.testing.assert_close(found[:, place : place + 1], alone, atol=1e-5, rtol=0)
+    result = net(*random_inputs(), history)
+    for index in range(5):
+        alone = net(*random_inputs(), history[:, index : index + 1])
+        torch.testing.assert_close(result[:, index : index + 1], alone, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
@@ -235,12 +237,12 @@ def test_fixations_together_are_what_they_are_one_at_a_time():
 def test_images_together_are_what_they_are_alone(history):
     net = random_network(**({"history": "real"} if history else {}))
     features, shape, bias = random_inputs(images=3)
-    seen = random_histories(2, images=3) if history else None
-    found = net(features, shape, bias, seen)
+    inputs = random_histories(2, images=3) if history else None
+    result = net(features, shape, bias, inputs)
     for image in range(3):
         row = slice(image, image + 1)
-        alone = net([each[row] for each in features], shape, bias[row], seen if seen is None else seen[row])
-        torch.testing.assert_close(found[row], alone, atol=1e-5, rtol=0)
+        alone = net([feature[row] for feature in features], shape, bias[row], inputs if inputs is None else inputs[row])
+        torch.testing.assert_close(result[row], alone, atol=1e-5, rtol=0)
 
 
 # -- gradients ---------------------------------------------------------------------------------------------------------
@@ -250,15 +252,17 @@ def test_images_together_are_what_they_are_alone(history):
 def test_every_trained_parameter_of_every_part_gets_a_gradient(values):
     """More than what rounding leaves of one that is zero."""
     net = random_network(**values)
-    found = net(*random_inputs(), random_histories() if net.scanpath else None)
-    (found * random_numbers(*found.shape, seed=11)).sum().backward()
+    result = net(*random_inputs(), random_histories() if net.scanpath else None)
+    (result * random_numbers(*result.shape, seed=11)).sum().backward()
     assert set(net.parts()) == {"readout", "selection", "finaliser"} | ({"scanpath"} if "history" in values else set())
-    assert {id(each) for part in net.parts().values() for each in part.parameters()} == set(map(id, net.parameters()))
+    assert {id(parameter) for part in net.parts().values() for parameter in part.parameters()} == set(
+        map(id, net.parameters())
+    )
     reached = {
-        f"{part}.{name}": 0.0 if each.grad is None else each.grad.abs().max().item()
+        f"{part}.{name}": 0.0 if item.grad is None else item.grad.abs().max().item()
         for part, module in net.parts().items()
-        for name, each in module.named_parameters()
-        if each.requires_grad
+        for name, item in module.named_parameters()
+        if item.requires_grad
     }
     assert {name: size for name, size in reached.items() if not size > 1e-4} == {}
 
@@ -266,13 +270,13 @@ def test_every_trained_parameter_of_every_part_gets_a_gradient(values):
 def test_the_spatial_stage_of_a_scanpath_model_leaves_the_scanpath_network_alone():
     net = random_network(history="real")
     net(*random_inputs())[..., 3, 4].sum().backward()
-    assert all(each.grad is None for each in net.scanpath.parameters())
-    assert all(each.grad is not None for each in net.readout.parameters())
+    assert all(parameter.grad is None for parameter in net.scanpath.parameters())
+    assert all(item.grad is not None for item in net.readout.parameters())
 
 
 @torch.no_grad()
 def test_the_spatial_stage_equals_the_spatial_model():
     both, spatial = random_network(history="real"), random_network()
-    found = both(*random_inputs())
-    spatial.load_state_dict({name: each for name, each in both.state_dict().items() if name in spatial.state_dict()})
-    assert torch.equal(found, spatial(*random_inputs()))
+    result = both(*random_inputs())
+    spatial.load_state_dict({name: item for name, item in both.state_dict().items() if name in spatial.state_dict()})
+    assert torch.equal(result, spatial(*random_inputs()))

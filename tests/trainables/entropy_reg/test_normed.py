@@ -24,9 +24,9 @@ LEAST = 0.05  # cells that are blurred in any case
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(("sizes", "grid"), SIZES)
 def test_the_norm_of_small_maps_is_the_plain_one_of_enlarged_maps(sizes, grid, bias):
-    maps = [each * torch.linspace(1, 4, each.shape[1])[:, None, None] for each in random_maps(sizes)]
-    layer = random_norm(sum(each.shape[1] for each in maps), bias=bias)
-    enlarged = torch.cat([F.interpolate(each, size=grid) for each in maps], dim=1)
+    maps = [random_map * torch.linspace(1, 4, random_map.shape[1])[:, None, None] for random_map in random_maps(sizes)]
+    layer = random_norm(sum(item.shape[1] for item in maps), bias=bias)
+    enlarged = torch.cat([F.interpolate(map, size=grid) for map in maps], dim=1)
     torch.testing.assert_close(layer.forward_together(maps, grid), plain_norm(layer, enlarged), atol=1e-5, rtol=1e-5)
 
 

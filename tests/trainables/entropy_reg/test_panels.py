@@ -26,7 +26,7 @@ BIASES = {"uniform": Bias(np.array([0.5]), np.full((12, 16), 1 / 192))}
 
 def judge(cache: Path, images: Stimuli, model) -> Judge:
     data = tiny_gaze.data(cache)
-    prior = CentreBias.fit([(each.points * 0.5, (48, 64)) for each in images.fixations], 0.1, 0.01)
+    prior = CentreBias.fit([(fixation.points * 0.5, (48, 64)) for fixation in images.fixations], 0.1, 0.01)
     maps = split_features(tiny_gaze.config(), data, images, torch.device("cpu"))
     return Judge(model, images, maps, prior, prior, data, torch.device("cpu"), Processes())
 
@@ -46,9 +46,9 @@ def seen(points: list[tuple[float, float]], shape=(48, 64), number: int = 2) -> 
 
 def peak(row: int, column: int):
     def model(maps, shape, centre_bias, history=None):
-        made = torch.zeros(1, 1, shape[0] // 4, shape[1] // 4)
-        made[..., row, column] = 9.0
-        return made.flatten(1).log_softmax(dim=1).view_as(made)
+        output = torch.zeros(1, 1, shape[0] // 4, shape[1] // 4)
+        output[..., row, column] = 9.0
+        return output.flatten(1).log_softmax(dim=1).view_as(output)
 
     model.conditional = False
     return model
@@ -58,9 +58,9 @@ def peak(row: int, column: int):
 def test_pictures_have_three_cells_and_fixations_are_where_they_are(cache, shape, height):
     """Points are given in pixels of the image, which is enlarged to the picture's width."""
     x, y = 0.25 * shape[1], 0.5 * shape[0]
-    found = panels.draw_panels(judge(cache, seen([(x, y), (0.75 * shape[1], 10)], shape), peak(8, 10)), BIASES, None)
-    assert list(found) == ["image_1", "image_2", "bias"]
-    picture = found["image_1"]
+    result = panels.draw_panels(judge(cache, seen([(x, y), (0.75 * shape[1], 10)], shape), peak(8, 10)), BIASES, None)
+    assert list(result) == ["image_1", "image_2", "bias"]
+    picture = result["image_1"]
     assert picture.dtype == np.uint8
     assert picture.shape == (2 * HEADER + height, 3 * WIDTH, 3)
     cells = [picture[2 * HEADER :, left : left + WIDTH] for left in (0, WIDTH, 2 * WIDTH)]
@@ -78,11 +78,11 @@ def test_pictures_have_three_cells_and_fixations_are_where_they_are(cache, shape
 
 @pytest.mark.parametrize(("number", "shown"), [(2, [0, 1]), (3, [0, 1, 2]), (8, [0, 2, 4, 7])])
 def test_a_few_images_are_shown_evenly_chosen(cache, monkeypatch, number, shown):
-    places = []
-    monkeypatch.setattr(panels, "draw_image", lambda judge, index: places.append(index))
-    found = panels.draw_panels(judge(cache, seen([(5, 5), (9, 9)], number=number), peak(0, 0)), BIASES, None)
-    assert len(found) == min(IMAGES, number) + 1
-    assert places == shown
+    indices = []
+    monkeypatch.setattr(panels, "draw_image", lambda judge, index: indices.append(index))
+    result = panels.draw_panels(judge(cache, seen([(5, 5), (9, 9)], number=number), peak(0, 0)), BIASES, None)
+    assert len(result) == min(IMAGES, number) + 1
+    assert indices == shown
 
 
 def test_a_bias_is_red_above_uniform_blue_below_and_pale_where_uniform():
@@ -117,15 +117,15 @@ def test_the_same_density_has_the_same_colours_before_and_after_and_whatever_els
 
 
 def test_what_is_written_on_a_bias_is_the_kind_and_its_bits(monkeypatch):
-    written = []
-    monkeypatch.setattr(panels, "add_header", lambda picture, text: written.append(text) or picture)
+    texts = []
+    monkeypatch.setattr(panels, "add_header", lambda picture, text: texts.append(text) or picture)
     density = np.full((12, 16), 1 / 192)
     panels.draw_biases({"uniform": Bias(np.array([0.5, 0.25]), density)}, density)
-    assert written == ["uniform, before training", "uniform: 0.375 bits"]
+    assert texts == ["uniform, before training", "uniform: 0.375 bits"]
 
 
 def test_colours_lie_between_the_given_ones():
     ends = np.array([[0, 0, 0], [100, 50, 10], [200, 0, 255]], np.float64)
-    found = apply_colours(np.array([[0.0, 0.25, 0.5, 1.0]]), ends)
-    assert found.tolist() == [[[0, 0, 0], [50, 25, 5], [100, 50, 10], [200, 0, 255]]]
-    assert found.dtype == np.uint8
+    result = apply_colours(np.array([[0.0, 0.25, 0.5, 1.0]]), ends)
+    assert result.tolist() == [[[0, 0, 0], [50, 25, 5], [100, 50, 10], [200, 0, 255]]]
+    assert result.dtype == np.uint8

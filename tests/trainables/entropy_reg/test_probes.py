@@ -24,7 +24,7 @@ def pictures(count: int = 3, shape: tuple[int, int] = (48, 64), contrast: float 
 
 
 def amplitudes(image: np.ndarray) -> np.ndarray:
-    """`[H, W, 3]` of deviations from the mean."""
+    """Return the deviations from the mean, `[H, W, 3]`."""
     return np.abs(np.fft.fft2(image - image.mean(axis=(0, 1)), axes=(0, 1)))
 
 
@@ -46,8 +46,8 @@ def test_the_three_intensities_come_in_turn():
 
 @pytest.mark.parametrize("count", [1, 6, 7])
 def test_each_image_has_one_colour(count: int):
-    made = [uniform_for_training(kind, count, (5, 4), seed=1) for kind in KINDS]
-    for images in [*made, uniform_held_out(count, (5, 4), seed=1)]:
+    output = [uniform_for_training(kind, count, (5, 4), seed=1) for kind in KINDS]
+    for images in [*output, uniform_held_out(count, (5, 4), seed=1)]:
         assert images.shape == (count, 5, 4, 3)
         assert images.dtype == np.uint8
         assert (images == images[:, :1, :1]).all()

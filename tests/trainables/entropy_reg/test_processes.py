@@ -58,19 +58,19 @@ def test_two_processes_train_the_model_that_one_does(together, folder, name):
     first = build(folder / "cache", **SETTINGS[name]).net.state_dict()
     changes = [(alone["weights"][key].float() - value.float()).abs().max().item() for key, value in first.items()]
     assert max(changes) > 3e-3  # it does learn
-    for each in together:
-        found = each[name]
-        assert found["weights"].keys() == alone["weights"].keys()
+    for item in together:
+        result = item[name]
+        assert result["weights"].keys() == alone["weights"].keys()
         for key, value in alone["weights"].items():
-            torch.testing.assert_close(found["weights"][key], value, rtol=1e-3, atol=2e-5, msg=key)
-        for report, expected in zip(found["reports"], alone["reports"], strict=True):
+            torch.testing.assert_close(result["weights"][key], value, rtol=1e-3, atol=2e-5, msg=key)
+        for report, expected in zip(result["reports"], alone["reports"], strict=True):
             for key, value in timeless(expected).items():
                 assert report[key] == pytest.approx(value, rel=2e-3, abs=1e-4), key
 
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_both_report_the_same_figures_of_all_images(together, name):
-    one, other = (each[name]["reports"] for each in together)
+    one, other = (item[name]["reports"] for item in together)
     for mine, theirs in zip(one, other, strict=True):
         figures = {key: value for key, value in mine.items() if key.startswith("val/")}
         assert figures == {key: theirs[key] for key in figures}

@@ -44,14 +44,14 @@ def blurred(cells: np.ndarray, degree: float) -> np.ndarray:
     """Blur fixation by fixation: a Gaussian on a plane that mirrors the image, cut off where SciPy does, of sum 1."""
     deviation = degree * 12
     reach = int(4 * deviation + 0.5)
-    found = np.zeros(SHAPE)
+    result = np.zeros(SHAPE)
     weight = {step: math.exp(-(step**2) / (2 * deviation**2)) for step in range(-reach, reach + 1)}
     for cell in cells:
         for i, down in weight.items():
             for j, across in weight.items():
                 row, column = (cell // 12 + i) % 18, (cell % 12 + j) % 24
-                found[min(row, 17 - row), min(column, 23 - column)] += down * across
-    return found / found.sum()
+                result[min(row, 17 - row), min(column, 23 - column)] += down * across
+    return result / result.sum()
 
 
 def test_a_fixation_is_in_the_cell_of_four_by_four_pixels_that_holds_it():
@@ -97,8 +97,8 @@ def test_auc_is_that_of_scikit_learn_with_repeats_and_ties(levels: int):
 
 def test_nss_is_the_z_score_of_the_density_and_not_of_its_logarithm():
     log_density, cells = density(), scoring.cell_indices(fixations(30), SHAPE)
-    wanted = stats.zscore(np.exp(log_density), axis=None)
-    assert scoring.nss(log_density, cells) == pytest.approx([wanted[cell // 12, cell % 12] for cell in cells])
+    expected = stats.zscore(np.exp(log_density), axis=None)
+    assert scoring.nss(log_density, cells) == pytest.approx([expected[cell // 12, cell % 12] for cell in cells])
 
 
 @pytest.mark.parametrize("degree", [0.03, 0.1, 0.3])
@@ -112,11 +112,11 @@ def test_the_map_of_fixations_is_mirrored_at_the_border_and_sums_to_one(degree: 
 def test_kl_cc_and_sim_are_those_of_scipy_and_a_loop():
     log_density, cells = density(), scoring.cell_indices(fixations(30), SHAPE)
     fixated = blurred(cells, 0.1)
-    found = np.exp(log_density)
-    assert scoring.kl(log_density, fixated) == pytest.approx(stats.entropy(fixated.ravel(), found.ravel(), base=2))
-    assert scoring.cc(log_density, fixated) == pytest.approx(stats.pearsonr(fixated.ravel(), found.ravel()).statistic)
-    wanted = 1 - sum(abs(a - b) for a, b in zip(fixated.ravel(), found.ravel(), strict=True)) / 2
-    assert scoring.sim(log_density, fixated) == pytest.approx(wanted)
+    result = np.exp(log_density)
+    assert scoring.kl(log_density, fixated) == pytest.approx(stats.entropy(fixated.ravel(), result.ravel(), base=2))
+    assert scoring.cc(log_density, fixated) == pytest.approx(stats.pearsonr(fixated.ravel(), result.ravel()).statistic)
+    expected = 1 - sum(abs(a - b) for a, b in zip(fixated.ravel(), result.ravel(), strict=True)) / 2
+    assert scoring.sim(log_density, fixated) == pytest.approx(expected)
 
 
 def test_the_map_of_fixations_itself_has_the_best_kl_cc_and_sim():
@@ -158,7 +158,7 @@ def test_images_count_alike_however_many_fixations_they_have():
     few, many = corner[-1:], np.repeat(corner[:1], 99, axis=0)
     of_images = np.mean([scoring.score_density(log_density, points, 0.1).ll for points in (few, many)])
     of_fixations = scoring.score_density(log_density, np.concatenate([few, many]), 0.1).ll
-    best, worst = (log_density.ravel()[order[place]] / math.log(2) + math.log2(CELLS) for place in (-1, 0))
+    best, worst = (log_density.ravel()[order[index]] / math.log(2) + math.log2(CELLS) for index in (-1, 0))
     assert of_images == pytest.approx((best + worst) / 2)
     assert of_fixations == pytest.approx((best + 99 * worst) / 100)
 
@@ -208,6 +208,6 @@ def test_the_bias_of_the_mean_is_that_of_the_mean_density():
     assert scoring.bias_information(half) == pytest.approx([1, 1])
     assert scoring.bias_information_of_mean(half) == pytest.approx(0, abs=1e-12)
     stack = density(6, shape=(5, *SHAPE))
-    wanted = math.log2(CELLS) - stats.entropy(np.exp(stack).mean(axis=0).ravel(), base=2)
-    assert scoring.bias_information_of_mean(stack) == pytest.approx(wanted)
+    expected = math.log2(CELLS) - stats.entropy(np.exp(stack).mean(axis=0).ravel(), base=2)
+    assert scoring.bias_information_of_mean(stack) == pytest.approx(expected)
     assert scoring.bias_information_of_mean(stack) < scoring.bias_information(stack).min()

@@ -21,24 +21,22 @@ def at(*points: tuple[float, float]) -> Fixations:
 
 
 def four(*seen: Fixations) -> Stimuli:
-    made = stimuli([(48, 64)] * len(seen))
+    output = stimuli([(48, 64)] * len(seen))
     truth = [np.arange(12 * 16, dtype=np.float64).reshape(12, 16)] * len(seen)
-    return replace(made, fixations=list(seen), truth=truth)
+    return replace(output, fixations=list(seen), truth=truth)
 
 
 def test_windows_lie_in_the_four_corners_in_turn():
-    every = at(*[(x, y) for x in (5, 40) for y in (5, 40)])
-    whole = four(*[every] * 6)
-    cut = whole.crop(0.5)
-    for place, (top, left) in enumerate([*HALF, *HALF[:2]]):
-        np.testing.assert_array_equal(cut.pixels[place], whole.pixels[place][top : top + 24, left : left + 32])
-        expected = whole.truth[place][top // 4 : top // 4 + 6, left // 4 : left // 4 + 8]
-        np.testing.assert_array_equal(cut.truth[place], expected)
+    full = at(*[(x, y) for x in (5, 40) for y in (5, 40)])
+    uncropped = four(*[full] * 6)
+    cut = uncropped.crop(0.5)
+    for index, (top, left) in enumerate([*HALF, *HALF[:2]]):
+        np.testing.assert_array_equal(cut.pixels[index], uncropped.pixels[index][top : top + 24, left : left + 32])
+        expected = uncropped.truth[index][top // 4 : top // 4 + 6, left // 4 : left // 4 + 8]
+        np.testing.assert_array_equal(cut.truth[index], expected)
         # in pixels: of the four fixations, one for each corner, one is in the window
-        inside = [
-            (x - left, y - top) for x, y in every.points.tolist() if left <= x < left + 32 and top <= y < top + 24
-        ]
-        assert cut.fixations[place].points.tolist() == [list(each) for each in inside]
+        inside = [(x - left, y - top) for x, y in full.points.tolist() if left <= x < left + 32 and top <= y < top + 24]
+        assert cut.fixations[index].points.tolist() == [list(item) for item in inside]
         assert len(inside) == 1
 
 
@@ -51,10 +49,10 @@ def test_fixations_and_histories_move_with_the_window_and_what_lies_outside_is_n
 
 
 def test_an_image_without_a_fixation_in_its_window_is_left_out_and_the_others_keep_their_corners():
-    whole = four(at((40, 40)), at((40, 5)), at((5, 40)))
-    cut = whole.crop(0.5)
-    assert cut.names == whole.names[1:]
-    np.testing.assert_array_equal(cut.pixels[1], whole.pixels[2][24:, :32])
+    uncropped = four(at((40, 40)), at((40, 5)), at((5, 40)))
+    cut = uncropped.crop(0.5)
+    assert cut.names == uncropped.names[1:]
+    np.testing.assert_array_equal(cut.pixels[1], uncropped.pixels[2][24:, :32])
     with pytest.raises(UsageError, match=r"data\.crop=0\.5 leaves no fixation in any of 1 images"):
         four(at((40, 40))).crop(0.5)
 
@@ -71,39 +69,39 @@ def test_windows_of_other_images_have_another_key():
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.77, 0.99])
 @pytest.mark.parametrize("shape", [(48, 64), (64, 48), (100, 128)])
 def test_windows_are_of_whole_cells(share, shape):
-    made = stimuli([shape] * 4, viewers=30)
-    cut = made.crop(share)
+    output = stimuli([shape] * 4, viewers=30)
+    cut = output.crop(share)
     assert len(cut) == 4
-    for pixels, seen in zip(cut.pixels, cut.fixations, strict=True):
+    for pixels, inputs in zip(cut.pixels, cut.fixations, strict=True):
         height, width = pixels.shape[:2]
         assert height % 4 == width % 4 == 0
         assert shape[0] * share - 4 < height <= shape[0] * share
-        assert (seen.points >= 0).all()
-        assert (seen.points < (width, height)).all()
+        assert (inputs.points >= 0).all()
+        assert (inputs.points < (width, height)).all()
 
 
 def test_a_share_of_one_is_the_same_images():
-    made = stimuli()
-    assert made.crop(1.0) is made
+    output = stimuli()
+    assert output.crop(1.0) is output
 
 
 def test_shapes_cells_and_the_usual_one():
-    made = stimuli([(48, 64), (64, 48), (64, 48), (48, 48)])
-    assert made.shapes == [(48, 64), (64, 48), (64, 48), (48, 48)]
-    assert made.usual_shape == (64, 48)
+    output = stimuli([(48, 64), (64, 48), (64, 48), (48, 48)])
+    assert output.shapes == [(48, 64), (64, 48), (64, 48), (48, 48)]
+    assert output.usual_shape == (64, 48)
     assert cell_grid((48, 64)) == (12, 16)
 
 
 def test_what_is_said_of_a_split_changes_with_its_images_key_names_and_fixations():
-    made = stimuli()
-    said = made.describe()
-    assert (said["images"], said["fixations"]) == (3, 36)
-    assert "left_out" not in said
-    assert replace(made, bad=(("a.png", "broken"),)).describe()["left_out"] == 1
-    fewer = [made.fixations[0].select(np.arange(11)), *made.fixations[1:]]
-    others = [
-        replace(made, key=("others",)),
-        replace(made, names=["other", *made.names[1:]]),
-        replace(made, fixations=fewer),
+    output = stimuli()
+    text = output.describe()
+    assert (text["images"], text["fixations"]) == (3, 36)
+    assert "left_out" not in text
+    assert replace(output, bad=(("a.png", "broken"),)).describe()["left_out"] == 1
+    fewer = [output.fixations[0].select(np.arange(11)), *output.fixations[1:]]
+    rest = [
+        replace(output, key=("others",)),
+        replace(output, names=["other", *output.names[1:]]),
+        replace(output, fixations=fewer),
     ]
-    assert len({each.describe()["fingerprint"] for each in (made, stimuli(), *others)}) == 4
+    assert len({item.describe()["fingerprint"] for item in (output, stimuli(), *rest)}) == 4

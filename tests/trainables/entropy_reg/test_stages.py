@@ -50,10 +50,10 @@ def test_with_histories_there_are_two_stages_and_the_second_one_is_never_empty(c
 
 
 def test_the_scanpath_network_waits_for_its_stage_and_then_the_first_readout_layers_rest(loop):
-    made = loop(history="real", where={"saccade": 0.1})
-    first = trained(made, 1)
-    start = build(made.variant.data.cache, history="real", where={"saccade": 0.1}).net.state_dict()
-    second = trained(made, 1)
+    output = loop(history="real", where={"saccade": 0.1})
+    first = trained(output, 1)
+    start = build(output.variant.data.cache, history="real", where={"saccade": 0.1}).net.state_dict()
+    second = trained(output, 1)
 
     def moved(before, after) -> set[str]:
         return {name for name in before if not torch.equal(before[name], after[name])}
@@ -80,16 +80,16 @@ def test_the_spatial_stage_has_no_histories_and_the_scanpath_stage_has(cache):
 
 def test_weights_of_a_training_with_histories_are_judged_with_histories_whoever_loads_them(cache, loop, tmp_path):
     """A built variant that is not trained has the weights of an end, and not those of the spatial stage."""
-    made = loop(history="real", where={"saccade": 0.1})
-    weights = trained(made)
+    output = loop(history="real", where={"saccade": 0.1})
+    weights = trained(output)
     save_file(weights, tmp_path / WEIGHTS)
-    judged = build(cache, seed=3, history="real", where={"saccade": 0.1}, splits=("train", "val", "test"))
-    load_weights(tmp_path / WEIGHTS, judged)
-    found = judged.evaluate("val")
-    for name, value in found.items():
-        assert made.report[name if name.startswith("health/") else f"val/{name}"] == value, name
-    judged.net.scanpath.shown.fill_(False)
-    assert judged.evaluate("val")["log_likelihood_bits"] != found["log_likelihood_bits"]
+    scores = build(cache, seed=3, history="real", where={"saccade": 0.1}, splits=("train", "val", "test"))
+    load_weights(tmp_path / WEIGHTS, scores)
+    result = scores.evaluate("val")
+    for name, value in result.items():
+        assert output.report[name if name.startswith("health/") else f"val/{name}"] == value, name
+    scores.net.scanpath.shown.fill_(False)
+    assert scores.evaluate("val")["log_likelihood_bits"] != result["log_likelihood_bits"]
 
 
 def test_a_bias_is_compared_with_those_of_its_stage_alone_and_with_that_before_the_first_step(cache):

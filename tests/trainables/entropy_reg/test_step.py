@@ -55,8 +55,8 @@ def test_the_loss_of_a_step_that_is_due_has_the_term_as_often_as_it_was_missed(c
             assert parts["health/regulariser_share"] == due
             entropies.append((batch.step, parts["raw/entropy_bits"].item()))
     assert [step for step, _ in entropies] == list(range(12))
-    kept = [before == now for (_, before), (_, now) in itertools.pairwise(entropies)]
-    assert kept == [step % every != 0 for step in range(1, 12)]
+    stored = [before == now for (_, before), (_, now) in itertools.pairwise(entropies)]
+    assert stored == [step % every != 0 for step in range(1, 12)]
 
 
 def test_the_likelihood_in_the_loss_is_that_of_each_images_fixations_and_a_filled_up_image_does_not_count(cache):
@@ -73,32 +73,34 @@ def test_the_likelihood_in_the_loss_is_that_of_each_images_fixations_and_a_fille
 
 def due_steps(made: Loop) -> list[int]:
     """Run a whole training and list the steps at which the entropy is computed, from 0."""
-    steps, seen = [], []
+    steps, inputs = [], []
     term = made.variant._step.entropy_term
     step, mean = made.variant.step, term.mean_entropy
-    made.variant.step = lambda batch, update: seen.append(0) or step(batch, update)
-    term.mean_entropy = lambda *rest: steps.append(len(seen) - 1) or mean(*rest)
+    made.variant.step = lambda batch, update: inputs.append(0) or step(batch, update)
+    term.mean_entropy = lambda *rest: steps.append(len(inputs) - 1) or mean(*rest)
     trained(made)
     return steps
 
 
 @pytest.mark.parametrize(("every", "expected"), [(1, list(range(9))), (4, [0, 4, 8]), (7, [0, 7])])
 def test_it_is_computed_every_so_many_steps_of_the_whole_training_and_not_of_each_epoch(loop, every, expected):
-    made = loop(epochs=3, regulariser="entropy", compute_every=every, where={"train_size": 12})
-    assert due_steps(made) == expected
+    output = loop(epochs=3, regulariser="entropy", compute_every=every, where={"train_size": 12})
+    assert due_steps(output) == expected
 
 
 def test_an_epoch_without_the_term_is_found_and_reports_the_same_keys(loop):
     """The notes: 902 images in batches of 32 are 29 batches, of which every fiftieth is regularised."""
     values = {"regulariser": "entropy", "compute_every": 50, "batch_size": 1, "where": {"train_size": 29}}
-    made = loop(epochs=4, **values)
-    reports = [made.run_epoch() for _ in range(4)]
-    checks = [{each["check"] for each in report["findings"]} for report in reports]
-    assert made.variant.steps_per_epoch == 29
-    assert ["regulariser never computed" in each for each in checks] == [False, False, True, False]
+    output = loop(epochs=4, **values)
+    reports = [output.run_epoch() for _ in range(4)]
+    checks = [{item["check"] for item in report["findings"]} for report in reports]
+    assert output.variant.steps_per_epoch == 29
+    assert ["regulariser never computed" in check for check in checks] == [False, False, True, False]
     assert [report["health/regulariser_share"] for report in reports] == pytest.approx([1 / 29, 1 / 29, 0, 1 / 29])
     assert len({frozenset(report) for report in reports}) == 1
-    message = next(each["message"] for each in reports[2]["findings"] if each["check"] == "regulariser never computed")
+    message = next(
+        entry["message"] for entry in reports[2]["findings"] if entry["check"] == "regulariser never computed"
+    )
     assert "50" in message
 
 
@@ -106,9 +108,9 @@ def test_raising_the_entropy_lowers_the_bias_on_probes_that_training_never_has(c
     values = {"centre_bias": "uniform", "epochs": 6, "lr": 0.02, "where": {"train_size": 24, "viewers": 8, "probes": 8}}
     plain, weak, strong = (loop(**values, **more) for more in ({}, {**EVERY_3, "lambda_eff": 0.05}, EVERY_3))
     bits = []
-    for made in (plain, weak, strong):
-        trained(made)
-        bits.append([made.report[f"val/bias_information{kind}_bits"] for kind in ("", "_reflect")])
+    for output in (plain, weak, strong):
+        trained(output)
+        bits.append([output.report[f"val/bias_information{kind}_bits"] for kind in ("", "_reflect")])
     assert bits[0][0] > 0.3
     assert bits[1][0] < bits[0][0]
     assert bits[2][0] < 0.5 * bits[0][0]
@@ -118,8 +120,8 @@ def test_a_term_that_is_computed_at_every_fifth_step_lowers_the_bias_about_as_mu
     """Its gradient is five times as large then, of which clipping to a norm would leave a fifth."""
     values = {"centre_bias": "uniform", "epochs": 6, "lr": 0.02, "where": {"train_size": 24, "viewers": 8, "probes": 8}}
     bits = []
-    for every in (1, 5):
-        made = loop(**values, regulariser="entropy", lambda_eff=1.0, compute_every=every)
-        trained(made)
-        bits.append(made.report["val/bias_information_bits"])
+    for full in (1, 5):
+        output = loop(**values, regulariser="entropy", lambda_eff=1.0, compute_every=full)
+        trained(output)
+        bits.append(output.report["val/bias_information_bits"])
     assert 0.5 < bits[1] / bits[0] < 2
