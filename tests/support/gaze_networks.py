@@ -43,8 +43,8 @@ def random_numbers(*shape: int, seed: int = 1) -> Tensor:
 
 def random_maps(sizes, images: int = 2, channels=CHANNELS) -> list[Tensor]:
     return [
-        2 + random_numbers(images, c, *size, seed=place)
-        for place, (c, size) in enumerate(zip(channels, sizes, strict=False))
+        2 + random_numbers(images, c, *size, seed=index)
+        for index, (c, size) in enumerate(zip(channels, sizes, strict=False))
     ]
 
 
@@ -71,5 +71,5 @@ def random_norm(channels: int, *, bias: bool = True) -> NormedConv:
 
 def plain_norm(layer: NormedConv, maps: Tensor) -> Tensor:
     """`[B, C, h, w]`: the norm over all but the first axis, then the convolution."""
-    scale, shift = (each[:, None, None].expand(maps.shape[1:]) for each in (layer.scale, layer.shift))
+    scale, shift = (item[:, None, None].expand(maps.shape[1:]) for item in (layer.scale, layer.shift))
     return layer.conv(F.layer_norm(maps, maps.shape[1:], scale, shift, eps=1e-12))

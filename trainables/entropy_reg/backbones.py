@@ -1,7 +1,7 @@
 """The frozen backbone: an image in, the maps of its hooked layers out.
 
-Every image goes through alone and on one thread, so that its maps are the same numbers whoever computes them. In
-batches of another size, or shared out over other threads, convolutions add in another order; threads take images.
+Every image goes through alone and on one thread, so that its maps are always the same numbers. In batches of another
+size, or divided among other threads, convolutions add in another order. So threads work on whole images.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Backbone:
             device: to compute them on; the backbone is moved there.
             margin: pixels by which the image is continued, mirrored, on all sides; their part of the maps is cut off.
         """
-        # a copy: PyTorch wants writeable memory, and mapped arrays are read-only
+        # a copy: PyTorch needs writeable memory, and mapped arrays are read-only
         pixels = torch.from_numpy(np.array(image)).to(device).permute(2, 0, 1)[None].float() / 255
         mean, std = (torch.tensor(values, device=device).view(1, 3, 1, 1) for values in (_MEAN, _STD))
         values = (pixels - mean) / std

@@ -1,4 +1,4 @@
-"""Where people look whatever the image: a kernel density of the other images' fixations. Imports no torch.
+"""Where people look in any image: a kernel density of the other images' fixations. Imports no torch.
 
 Fixations count in shares of width and height, so that images of all sizes share one density. A Gaussian kernel with one
 deviation for both shares is integrated over each cell, so that a coarse grid has the same density as a fine one, then

@@ -114,7 +114,7 @@ class Config(TrainingConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class Data(DataConfig):
-    """Where entropy_reg's images and fixations come from, and on what the figures are computed."""
+    """Where entropy_reg's images and fixations come from, and from what the metrics are computed."""
 
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "fixations", "mit1003", "pysaliency")
     SPLITTING: ClassVar[tuple[str, ...]] = ("folds", "fold", "split_seed")
@@ -157,7 +157,7 @@ class Data(DataConfig):
     viewers: int = setting(12, "synthetic viewers of an image", low=1)
     fixations: int = setting(8, "fixations of a synthetic viewer on an image", low=1)
     saccade: float = setting(
-        0.0, "deviation of a synthetic saccade, as a share of the longer side; 0: a fixation hangs on none before it",
+        0.0, "deviation of a synthetic saccade, as a share of the longer side; 0: independent fixations",
         low=0.0, high=1.0,
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """Images without content: those on which the entropy is raised, and held-out ones on which the bias is measured.
 
-What a density says of them it cannot have seen in them. The backbone is frozen, so their features are computed once.
+What a density on them says about places cannot come from the image. The backbone is frozen, so their features are
+computed once.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from trainables.processes import Processes
 from trainables.training.generators import seeded_generator
 
 POOL = 64
-"""Colours of which a computation of the entropy draws its own; their features are computed once."""
+"""Colours from which each computation of the entropy draws; their features are computed once."""
 
 MARGIN = 64
 """Pixels, of the image that the backbone sees, by which `reflect` continues an image."""

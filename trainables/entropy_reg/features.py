@@ -1,7 +1,7 @@
 """Maps of the frozen backbone: computed once into a folder that all trials map into memory, or in every step.
 
 Both ways are the same numbers, bit for bit, on the same kind of machine. Another kind adds in another order;
-`prepare_features` computes one image anew whenever it opens a folder, and refuses one that holds something else.
+`prepare_features` computes one image again whenever it opens a folder, and refuses other maps than the backbone's.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class CachedFeatures:
 
 
 class LiveFeatures:
-    """Maps that are computed whenever they are asked for: what training costs without the cache."""
+    """Maps that are computed at every call, as in a training without the cache."""
 
     def __init__(self, backbone: Backbone, pixels: Sequence[np.ndarray], device: torch.device, margin: int) -> None:
         self._backbone, self._pixels = backbone, pixels

@@ -71,7 +71,7 @@ def _worse(report: Mapping[str, float], config: Config) -> Iterator[Finding]:
 
 def _remedy(config: Config) -> str:
     if config.centre_bias == "uniform":
-        return "it is not told the centre bias: take centre_bias=kde"
+        return "it is not shown the centre bias: take centre_bias=kde"
     if config.has_entropy_weight:
         return f"lower lambda_eff ({config.lambda_eff:.3g}), or raise lr ({config.lr:.3g})"
     return f"raise lr ({config.lr:.3g}), or take more epochs"

@@ -1,4 +1,4 @@
-"""The two terms of the loss, both in bits per fixation and of the image's pixels, whatever the density's cells are."""
+"""The two terms of the loss, both in bits per fixation and over the image's pixels, for density cells of any size."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class Scanpath(nn.Module):
     """Where the eye was: per slot of the history three maps (Δx, Δy, distance), in units of the longer side.
 
     Attributes:
-        shown: whether training has come to it; it goes where the weights go, which before are those of a spatial model.
+        shown: whether histories are shown; saved with the weights, which are those of a spatial model before.
     """
 
     shown: Tensor
@@ -145,7 +145,7 @@ class Scanpath(nn.Module):
 
 
 class Selection(nn.Module):
-    """What is looked at next: the priority, and where there is one the scanpath's maps, put together cell by cell."""
+    """The choice of the next fixation: priority and, where there are any, scanpath maps, combined cell by cell."""
 
     def __init__(self, *, scanpath: bool) -> None:
         super().__init__()

@@ -24,7 +24,7 @@ class NormedConv(nn.Module):
     """A 1 × 1 convolution after a layer norm over channels and space together, with a scale and a shift per channel.
 
     Scale and shift are put into the convolution's weights, which is the same and saves a pass over the maps. Of an
-    image whose maps are all one value up to rounding, every cell becomes what shift and bias come to.
+    image whose maps are all one value up to rounding, every cell becomes the value of shift and bias.
 
     Source: Ba, Kiros and Hinton 2016, Layer Normalization; epsilon is that of DeepGaze III.
     """
@@ -39,13 +39,13 @@ class NormedConv(nn.Module):
         return self.forward_together([maps], (maps.shape[2], maps.shape[3]))
 
     def forward_together(self, maps: Sequence[Tensor], grid: Shape) -> Tensor:
-        """Compute `[B, out, *grid]`, as if all maps had been enlarged to `grid` by nearest neighbours and put together.
+        """Compute `[B, out, *grid]`, as if all maps were enlarged to `grid` by nearest neighbours and concatenated.
 
-        What this does to a cell hangs on that cell alone and on means over all of them. So small maps stay small, every
-        cell counting as often as it would be there, and the outcome is enlarged.
+        A cell's value depends on that cell and on means over all cells alone. So small maps stay small, every cell
+        counting in the means as often as it would be copied, and the outcome is enlarged.
 
         Args:
-            maps: each `[B, C, h, w]`, whose channels come to those of this layer; larger than `grid` they are reduced.
+            maps: each `[B, C, h, w]`, whose channels add up to those of this layer; maps above `grid` are reduced.
             grid: rows and columns of the outcome.
         """
         inputs = [layer.float() if _fits(layer, grid) else F.interpolate(layer.float(), grid) for layer in maps]
@@ -57,7 +57,7 @@ class NormedConv(nn.Module):
         return total
 
     def _constant(self) -> Tensor:
-        """Compute what the shift and the convolution's bias come to, `[1, out, 1, 1]`."""
+        """Compute the output for maps of 0, from the shift and the convolution's bias: `[1, out, 1, 1]`."""
         constant = (self.conv.weight[:, :, 0, 0] * self.shift).sum(dim=1)
         return (constant if self.conv.bias is None else constant + self.conv.bias)[None, :, None, None]
 

@@ -20,10 +20,10 @@ from scipy import ndimage, special
 from trainables.entropy_reg.config import CELL
 
 FLAT = 1e-4
-"""Nats that a log-density has to vary by to vary at all: the rounding of the network's float32 may come to as much.
+"""Nats that a log-density has to vary by to vary at all: the rounding of the network's float32 may be as large.
 
-Its longest sums before the density are of 128 products and come to some 6 nats: 2 · 128 · 6 · 2⁻²⁴. Only NSS and CC
-ask, as they measure in deviations, however small these are.
+Its longest sums before the density are of 128 products and add up to some 6 nats: 2 · 128 · 6 · 2⁻²⁴. Only NSS and CC
+need it, as they measure in deviations, however small these are.
 """
 
 

@@ -1,4 +1,4 @@
-"""The variant entropy_reg: data, features, model and losses put together behind the contract that the loop knows."""
+"""The variant entropy_reg: data, features, model and training step behind the contract of the loop."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FROZEN_LAYERS = 2  # of the readout, while the scanpath network is trained, as 
 
 
 class EntropyReg(Variant):
-    """A model of where people look, kept from looking anywhere in particular where there is nothing to see.
+    """A model of where people look, regularised towards a uniform density where there is nothing to see.
 
     Attributes:
         prior: the centre bias of the training fixations.
@@ -42,7 +42,7 @@ class EntropyReg(Variant):
         self.config: Config = config
         self.data = data
         self.device, self.processes = context.device, context.processes
-        train = load_split(config, data, "train")  # needed for the centre bias, whatever is asked for
+        train = load_split(config, data, "train")  # needed for the centre bias, whichever splits are asked for
         self.splits: dict[Split, Stimuli] = {split: load_split(config, data, split) for split in context.splits}
         self.prior: CentreBias = fit_prior(train, data)
         self._features = {
@@ -77,7 +77,7 @@ class EntropyReg(Variant):
         return self._batches.steps
 
     def modules(self) -> Mapping[str, nn.Module]:
-        """Return the networks, and the centre bias for whoever uses the model without the data."""
+        """Return the networks, and the centre bias, for use of the model without the data."""
         return {**self.net.parts(), "prior": self._exported_prior}
 
     def gradient_parts(self) -> Mapping[str, nn.Module]:
@@ -99,7 +99,10 @@ class EntropyReg(Variant):
         self.net.train()
         for layer in list(self.net.readout.layers)[:_FROZEN_LAYERS]:
             layer.requires_grad_(not (with_history and len(self.stages) > 1))
-        if epoch in (0, self.config.spatial_epochs):  # histories change the bits: measure anew what bias grows from
+        if epoch in (
+            0,
+            self.config.spatial_epochs,
+        ):  # histories change the bias to compare with
             bias = self.measure_bias()["uniform"]
             self._least_bias = float(bias.bits.mean())
             if epoch == 0:
