@@ -87,7 +87,7 @@ def main(arguments: list[str]) -> int:
     }
     for recipe in rows.values():
         variant.prepare(recipe.config, data, ("train", "val", "test"))
-    prior, test = fit_prior(config, data), load_split(config, data, "test")
+    prior, test = fit_prior(load_split(config, data, "train"), data), load_split(config, data, "test")
     print(f"{len(test)} test images; centre bias {prior.bits:.3f} bits (leaving one training image out)")
     if data.source == "synthetic" and data.saccade == 0 and data.crop == 1:
         _print_ceilings(test, prior, data)

@@ -42,9 +42,13 @@ class Prior(nn.Module):
         return log_density.flatten().log_softmax(dim=0).view(cells)
 
 
-@lru_cache(maxsize=4)
 def fit_prior(train: Stimuli, data: Data) -> CentreBias:
     """Fit the centre bias of a training split; its parameters stay in `data.cache`, as the search takes seconds."""
+    return _fit_once(train, data)  # types are checked at this call; those of a cached function are not
+
+
+@lru_cache(maxsize=4)
+def _fit_once(train: Stimuli, data: Data) -> CentreBias:
     fixations = [(image.points, shape) for image, shape in zip(train.fixations, train.shapes, strict=True)]
     digest = hashlib.sha256(json.dumps([_METHOD, data.bandwidth, data.uniform_share]).encode())
     for points, (height, width) in fixations:

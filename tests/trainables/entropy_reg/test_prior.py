@@ -90,7 +90,7 @@ def test_bandwidth_and_share_that_are_given_are_taken(tmp_path):
 def test_what_was_chosen_is_kept_for_other_processes(tmp_path, monkeypatch):
     where = data(tmp_path, bandwidth=None)
     first = of(config(), where)
-    fit_prior.cache_clear()
+    prior._fit_once.cache_clear()
     monkeypatch.setattr(prior.CentreBias, "fit", lambda *_: pytest.fail("fitted again"))
     stored = of(config(), where)
     assert stored is not first
