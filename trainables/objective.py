@@ -1,4 +1,4 @@
-"""The objective of a study: which reported metric is better when larger or smaller, and under which constraints.
+"""The objective of a run: which reported metric is better when larger or smaller, and under which constraints.
 
 It holds no searched constant, so no trial can improve its score by shrinking a coefficient of its own loss.
 """
@@ -43,7 +43,7 @@ class Objective:
     """One or several goals, and upper bounds on reported metrics.
 
     Attributes:
-        goals: early stopping and the best checkpoint go by the first one.
+        goals: early stopping and the best weights go by the first one.
         constraints: metric → bound; feasible when the metric is at most the bound.
     """
 

@@ -23,7 +23,7 @@ HALF = 0.5
 """Done signal from which done is more likely than not, as training balances it."""
 
 SAME_POINT = 1e-6
-"""Normalised distance lower_signals which points are equal, up to rounding."""
+"""Normalised distance below which points are equal, up to rounding."""
 
 
 class Thresholds(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 from tqdm import tqdm
 
-from trainables.contract import DataConfig
+from trainables.base_config import DataConfig
 from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.go_no_go.verdict import ARMS, CENTRE_BIASES, Arm, Evidence
 from trainables.export.recipe import Recipe

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from trainables.contract import DataConfig
+from trainables.base_config import DataConfig
 from trainables.entropy_reg.config import Config
 from trainables.entropy_reg.go_no_go.verdict import ARMS
 from trainables.export.recipe import Recipe
