@@ -219,14 +219,6 @@ def bias_information(log_density: np.ndarray) -> np.ndarray:
     return np.maximum(terms.sum(axis=(-2, -1)), 0.0) / np.log(2)
 
 
-def bias_information_of_mean(log_densities: np.ndarray) -> float:
-    """Compute `bias_information` of the mean of densities `[n, h, w]` (not of log-densities): what all have in common.
-
-    At most the mean of `bias_information`, as entropy is concave.
-    """
-    return float(bias_information(_log_mean(log_densities)))
-
-
 def _compare_with_map(log_density: np.ndarray, cells: np.ndarray, degree: float) -> Iterable[float]:
     fixation_map = blur_fixations(cells, (log_density.shape[0], log_density.shape[1]), degree)
     return kl(log_density, fixation_map), cc(log_density, fixation_map), sim(log_density, fixation_map)
