@@ -99,8 +99,8 @@ class Board:
 
     def ranking(self) -> list[int]:
         """Rank the trials that ended with a result, the one with the best epoch first; failed ones are left out."""
-        ended = {number: trial for number, trial in self.trials.items() if trial.status in ("finished", "stopped")}
-        return self._rank(ended)
+        results = {number: trial for number, trial in self.trials.items() if trial.status in ("finished", "stopped")}
+        return self._rank(results)
 
     def best(self) -> int | None:
         """Return the trial with the best epoch of all, running ones included, failed ones not."""

@@ -15,7 +15,7 @@ class Budget(Settings):
     trials: int = setting(24, "trials in all, the default settings included", low=1)
     max_epochs: int = setting(9, "epochs of a trial that is never stopped; the variant's schedules follow it", low=1)
     grace_epochs: int = setting(3, "epochs before a trial may be stopped, and the first rung", low=1)
-    reduction: int = setting(3, "one in this many trials goes on at a rung", low=2)
+    reduction: int = setting(3, "one in this many trials passes a rung", low=2)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -31,13 +31,13 @@ def plan(request: Request, placement: Placement | None) -> str:
         "median": f"at every epoch from {budget.grace_epochs}",
         "none": "at the end alone",
     }[space.scheduler.kind]
-    place = placement or f"placed on the cluster at {request.run.address}"
+    placement_text = placement or f"placed on the cluster at {request.run.address}"
     cost = f"{budget.trials} trials × ≤ {budget.max_epochs} epochs"
     lines = [
         f"{space.name} · {space.entry.title} · {space.data.source} data    {_relative(request.folder)}",
         f"  {goals}{constraints}",
         *([f"  chosen in the end: {space.objective.rule}"] if space.objective.has_tolerance else []),
-        f"  {cost}, compared {rungs} · {place} · default settings go first",
+        f"  {cost}, compared {rungs} · {placement_text} · default settings go first",
     ]
     outside = space.outside(space.default_params())
     if outside:

@@ -33,13 +33,14 @@ class Dimension:
     distribution: BaseDistribution
     when: Mapping[str, tuple[Any, ...]]
 
-    def is_active(self, params: Mapping[str, Any], value_of: Callable[[str], Any]) -> bool:
-        """Return whether it applies under some parameters; `value_of` returns the fields that are not searched.
+    def is_active(self, params: Mapping[str, Any], fixed_value: Callable[[str], Any]) -> bool:
+        """Return whether it applies under some parameters; `fixed_value` reads a field that is not searched.
 
         A searched parent that is itself inactive switches its children off only if its value does.
         """
         return all(
-            (params[parent] if parent in params else value_of(parent)) in values for parent, values in self.when.items()
+            (params[parent] if parent in params else fixed_value(parent)) in values
+            for parent, values in self.when.items()
         )
 
     def suggest(self, trial: optuna.trial.BaseTrial) -> Any:
@@ -142,7 +143,7 @@ def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribu
 
 
 def _check_values(config: type[TrainingConfig], name: str, distribution: BaseDistribution) -> None:
-    """Both ends of a range, or every choice, must be values that the Config's field takes."""
+    """Check that the Config's field takes both ends of the range, or every choice."""
     if isinstance(distribution, CategoricalDistribution):
         ends = list(distribution.choices)
     else:

@@ -57,7 +57,7 @@ class Run(Settings):
     trial_restarts: int = setting(2, "how often a trial whose process died is resumed from its checkpoint", low=0)
 
 
-MAY_CHANGE = (
+CHANGEABLE_KEYS = (
     "resume", "dry_run", "table", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial",
     "max_concurrent", "time_budget_s", "trial_timeout_s", "reuse_actors", "trial_restarts",
 )  # fmt: skip
@@ -89,7 +89,7 @@ def read(arguments: Sequence[str], now: str) -> Request:
     if run.resume:
         return _resume(run, keys, overrides)
     if not run.space:
-        raise UsageError(f"space= says what to search; there is {', '.join(list_spaces())}.")
+        raise UsageError(f"space= says what to search; there are {', '.join(list_spaces())}.")
     _check_storage(run.storage)
     space = Space.load(run.space, overrides)
     storage = Path(run.storage).expanduser()
@@ -128,7 +128,7 @@ def _resume(run: Run, keys: dict[str, Any], overrides: dict[str, Any]) -> Reques
     if not isinstance(budget, dict):
         raise UsageError(f"budget={budget} is not a part of a space; write budget.trials=N.")
     for key in [*keys, *overrides, *(f"budget.{name}" for name in budget)]:
-        if key not in (*MAY_CHANGE, "budget.trials"):
+        if key not in (*CHANGEABLE_KEYS, "budget.trials"):
             raise UsageError(f"{key} cannot change when a run is resumed; start a new run with it.")
     folder = RunFolder.open(Path(run.resume).expanduser())
     settings = {key: value for key, value in folder.settings().items() if key in Run.names()}

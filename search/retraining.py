@@ -60,15 +60,15 @@ def retrain(keys: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
     space = without_stopping(space, training.epochs)
-    config = space.config(space.default_params())
-    space.check_start()
-    space.entry.prepare(config, space.data)
+    for proposal in plan:
+        space.entry.check(space.config(proposal.params), space.data)
+    space.entry.prepare(space.config(space.default_params()), space.data)
     record = _open(folder, run, space)
     with record.lock():
         trials = record.trials()
-        valid = [trial for trial in trials if not (training.retry and trial.status == "failed")]
-        done = [Proposal(trial.params, trial.origin, trial.seed) for trial in valid]
-        missing = [proposal for proposal in plan if proposal not in done]
+        records = [trial for trial in trials if not (training.retry and trial.status == "failed")]
+        proposals = [Proposal(trial.params, trial.origin, trial.seed) for trial in records]
+        missing = [proposal for proposal in plan if proposal not in proposals]
         first = max((trial.number for trial in trials), default=-1) + 1  # numbers may have holes
         space = with_trials(space, max(1, first + len(missing)))
         record.write_space(space)

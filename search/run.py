@@ -1,6 +1,6 @@
 """Run a search: `python -m search.run space=mask_st`. `--help` lists every key.
 
-The story: read the command line, show the plan, let Ray train trials that the searcher proposes and the scheduler
+Read the command line, show the plan, let Ray train trials that the searcher proposes and the scheduler
 stops, watch them, and say at the end what is best against the default settings and what to do next.
 """
 

@@ -127,7 +127,7 @@ class BoardScheduler(FIFOScheduler):
             self._retries[number] += 1
             self.board.waiting.append(number)
             return
-        outside = "its process was killed from outside, perhaps for want of memory; try fewer trials at a time"
+        outside = "its process was killed from outside, perhaps for lack of memory; try fewer trials at a time"
         reason = failure_reason(trial_folder(self.board.folder.path, number)) or outside
         self.board.end(number, "failed", "error", reason)
 

@@ -101,17 +101,17 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
     space = board.space
     if space.outside(trial.params):
         return None  # the default config may lie outside of the space, and the model knows only the inside
-    values: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
+    arguments: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
     if trial.status == "failed":
-        return create_trial(**values, state=TrialState.PRUNED)
+        return create_trial(**arguments, state=TrialState.PRUNED)
     report = trial.at(rung)
     is_final = trial.status == "finished" or trial.cause in ("patience", "health")
     if report is None and is_final:
         report = trial.reports[-1]
     if report is not None:
         constraints = _violations(space, report) if is_final and report is trial.reports[-1] else {}
-        return create_trial(**values, values=space.objective.values(report), constraints=constraints)
-    return create_trial(**values, state=TrialState.RUNNING)  # has not reached the rung, or was stopped below it
+        return create_trial(**arguments, values=space.objective.values(report), constraints=constraints)
+    return create_trial(**arguments, state=TrialState.RUNNING)  # has not reached the rung, or was stopped below it
 
 
 def _violations(space: Space, report: Mapping[str, Any]) -> dict[str, float]:

@@ -128,7 +128,7 @@ class Space:
         return params
 
     def check_start(self) -> None:
-        """See that trials can begin: that there are the data, every network that is named, an export to begin with.
+        """Check that trials can begin: that there are the data, every network that is named, an export to begin with.
 
         Raises:
             UsageError: something is not there, or does not fit.
@@ -171,7 +171,7 @@ class Space:
                 for value in values:
                     self.entry.Config.convert(parent, value)
         if self.objective.is_multi and self.scheduler.kind != "none":
-            raise UsageError("several objectives need scheduler.kind=none: there is no one number to stop trials by.")
+            raise UsageError("several goals need scheduler.kind=none: there is no one number to stop trials by.")
         self.config(self.default_params())
 
 

@@ -8,16 +8,16 @@ import pytest
 
 from tests.support.repository import ROOT
 
-RAY_TESTS = "ray"
-"""The group of tests that start Ray: one after the other in one process, as its local start gives up after 30 s."""
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the tests that start Ray: they take longest, and the others fill the other cores meanwhile."""
+    """Begin with the tests that start Ray: they take longest, and the others fill the other cores meanwhile.
+
+    They are the group `ray`, one after the other in one process, because Ray's local start gives up after 30 s.
+    """
 
     def starts_ray(item: pytest.Item) -> bool:
         group = item.get_closest_marker("xdist_group")
-        return group is not None and group.args == (RAY_TESTS,)
+        return group is not None and group.args == ("ray",)
 
     items.sort(key=starts_ray, reverse=True)
 

@@ -16,13 +16,17 @@ class NetworkField(NamedTuple):
         name: of the field.
         builtin: networks that are not timm's.
         family: with which the names of timm's must begin; empty: any will do.
+        example: a network of timm that a refusal suggests.
         weights: field with the first weights (`none`, `timm`, or a path); None: they are random.
+        condition: property of the Config that says whether the network is built at all; empty: always.
     """
 
     name: str
     builtin: tuple[str, ...] = ()
     family: str = ""
+    example: str = ""
     weights: str | None = "weights"
+    condition: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,12 +97,14 @@ class DataConfig(Settings):
 
     @property
     def folder(self) -> Path:
-        """The folder of the data, as a path; a run can be read back without it.
+        """The folder of the data, as a path."""
+        return Path(str(self.root))
+
+    def check(self) -> None:
+        """Check that the folder of the data exists; a run can be read back without it.
 
         Raises:
             UsageError: the root is no folder.
         """
-        folder = Path(str(self.root))
-        if not folder.is_dir():
+        if self.root is not None and not self.folder.is_dir():
             raise UsageError(f"data.root={self.root} is no folder; give the one that holds the data.")
-        return folder

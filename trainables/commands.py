@@ -1,4 +1,4 @@
-"""The commands of the project: `key=value` words in, help pages out, and how bad input and warnings are told."""
+"""The commands of the project: `key=value` words in, help pages out, and how bad input and warnings are reported."""
 
 from __future__ import annotations
 

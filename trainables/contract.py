@@ -42,7 +42,7 @@ class Finding:
     Attributes:
         check: short name, the same in every trial (`mask collapsed`).
         message: a sentence with the measured value and what to change.
-        fatal: whether training on is a waste; the loop stops the trial after `collapse_patience` such epochs in a row.
+        fatal: whether further training is pointless; after `collapse_patience` such epochs in a row the loop stops.
     """
 
     check: str
@@ -90,7 +90,7 @@ class Variant(ABC):
     device: torch.device
     processes: Processes
     splits: Mapping[Split, Any] = MappingProxyType({})
-    """The splits that it was built with, by name; a variant without examples has none."""
+    """The splits that it was built with, by name, each with `describe()`; a variant without examples has none."""
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -175,7 +175,7 @@ class Variant(ABC):
         }
 
     def require_splits(self, *names: Split) -> None:
-        """See that the variant was built with some splits.
+        """Check that the variant was built with some splits.
 
         Raises:
             ValueError: it was not; the first one that is missing is named.

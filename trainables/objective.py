@@ -94,7 +94,7 @@ class Objective:
         return -float(report["objective/violation"]), self.first.sign * value
 
     def best_report(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Return the report that counts of a training's reports in order, the earliest among equals; None of none."""
+        """Return the report that counts of a training's reports, the earliest among equals; None without reports."""
         best: Mapping[str, Any] | None = None
         for report in reports:
             if self.improves(report, best):

@@ -37,7 +37,7 @@ class Entry:
     def check(
         self, config: TrainingConfig, data: DataConfig, alternatives: Mapping[str, Sequence[Any]] | None = None
     ) -> None:
-        """See, without building anything, that what a training begins with is there: data, networks, an export.
+        """Check, without building anything, that what a training begins with exists: data, networks, an export.
 
         Args:
             config: of the training.
@@ -47,12 +47,8 @@ class Entry:
         Raises:
             UsageError: something is not there, or does not fit.
         """
-        if data.root is not None:
-            _ = data.folder
-        pretrained.check_networks(config)
-        for field in config.NETWORKS:
-            for name in (alternatives or {}).get(field.name, ()):
-                pretrained.check_network(field, name)
+        data.check()
+        pretrained.check_networks(config, alternatives)
         init_from.check(self.name, config, data)
 
     def inherit(self, fixed: Mapping[str, Any], search_names: Collection[str]) -> dict[str, Any]:
@@ -73,6 +69,7 @@ class Entry:
         Raises:
             UsageError: data that are missing or unreadable, named.
         """
+        data.check()
         importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
 
     def card_sections(
@@ -102,7 +99,12 @@ class Entry:
         splits: Sequence[Split] = ("train", "val"),
         processes: Processes | None = None,
     ) -> Variant:
-        """Build the variant. A search asks for train and val, so that it holds no test image at all."""
+        """Build the variant. A search asks for train and val, so that it holds no test image at all.
+
+        Raises:
+            UsageError: a network or weights that do not exist, or data that cannot be read.
+        """
+        pretrained.check_networks(config)
         import torch  # noqa: PLC0415  (settings are checked without it)
 
         from trainables.processes import Processes  # noqa: PLC0415
@@ -123,7 +125,7 @@ def load(name: str) -> Entry:
     """Load the variant of that name, or of that dotted package.
 
     Raises:
-        UsageError: there is none; the sentence says which there are.
+        UsageError: no such variant; those that exist are listed.
     """
     package = name if "." in name else f"trainables.{name}"
     if (package == f"trainables.{name}" and name not in names()) or name.startswith("."):

@@ -8,7 +8,7 @@ import pytest
 from search import run
 from search.budget import Budget, SchedulerChoice, SearcherChoice
 from search.record import RunFolder
-from search.request import MAY_CHANGE, Run, help_page, read
+from search.request import CHANGEABLE_KEYS, Run, help_page, read
 from search.space import KEYS, list_spaces
 from tests.support.repository import ROOT
 from tests.support.simulated import YAML, board
@@ -148,7 +148,7 @@ def test_what_decided_the_trials_cannot_change(begun, word):
 
 
 def test_every_key_that_may_change_is_one_of_the_keys():
-    assert set(MAY_CHANGE) <= set(Run.names())
+    assert set(CHANGEABLE_KEYS) <= set(Run.names())
 
 
 def test_what_is_no_run_cannot_be_resumed(begun):

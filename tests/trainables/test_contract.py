@@ -87,7 +87,7 @@ def test_a_root_that_is_not_there_is_named_when_the_data_are_needed():
         {"source": "nih", "root": "/no/such"}, prefix="data."
     )  # a run is read back without its data
     with pytest.raises(UsageError, match=r"data\.root=/no/such is no folder"):
-        _ = missing.folder
+        missing.check()
 
 
 @pytest.mark.parametrize(

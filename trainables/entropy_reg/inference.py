@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from trainables.entropy_reg.backbones import exact_arithmetic, load_backbone
-from trainables.entropy_reg.config import Config
+from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.decoding import decode_image
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.prior import Prior
@@ -50,7 +50,7 @@ class Predictor:
             UsageError: the folder is no export of entropy_reg, or the backbone's weights are not those that the model
                 was trained on.
         """
-        export = Export.open(folder, Config)
+        export = Export.open(folder, Config, Data)
         predictor = cls(export.config, export.facts, torch.device(device))
         export.load_weights({**predictor.net.parts(), "prior": predictor.prior})
         return predictor

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 SomeConfig = TypeVar("SomeConfig", bound=TrainingConfig)
+SomeData = TypeVar("SomeData", bound=DataConfig)
 
 
 @dataclass(frozen=True)
-class Export(Generic[SomeConfig]):
+class Export(Generic[SomeConfig, SomeData]):
     """A folder that `analysis.export` or `trainables.train` wrote, of one variant.
 
     Attributes:
@@ -39,13 +40,13 @@ class Export(Generic[SomeConfig]):
 
     folder: Path
     config: SomeConfig
-    data: DataConfig
+    data: SomeData
     facts: Mapping[str, Any]
     report: Mapping[str, Any]
 
     @classmethod
-    def open(cls, folder: str | Path, config: type[SomeConfig]) -> Export[SomeConfig]:
-        """Open an export of the variant that `config` is the Config of.
+    def open(cls, folder: str | Path, config: type[SomeConfig], data: type[SomeData]) -> Export[SomeConfig, SomeData]:
+        """Open an export of the variant that these are the Config and Data of.
 
         Raises:
             UsageError: the folder is no export, lacks a file, or is of another variant.
@@ -55,7 +56,7 @@ class Export(Generic[SomeConfig]):
             if not (folder / name).is_file():
                 raise UsageError(f"{folder} is no export (it has no {name}); `python -m analysis.export` writes one.")
         recipe = Recipe.read(folder / CONFIG, {}, {})
-        if not isinstance(recipe.config, config):
+        if not isinstance(recipe.config, config) or not isinstance(recipe.data, data):
             package = recipe.entry.package
             raise UsageError(
                 f"{folder} is an export of the variant {recipe.entry.name}: open it with {package}.inference, "

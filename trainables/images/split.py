@@ -6,10 +6,10 @@ Imports no torch: data are prepared before all else starts.
 from __future__ import annotations
 
 import functools
-from collections import OrderedDict
+from collections import namedtuple
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, ClassVar, Protocol, Self, TypeVar
+from typing import Any, ClassVar, NamedTuple, Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -40,9 +40,17 @@ class DataSplit:
             for array in value if isinstance(value, list) else [value]:
                 if isinstance(array, np.ndarray):
                     array.setflags(write=False)
+        for name in self.PER_EXAMPLE_FIELDS:
+            value = getattr(self, name)
+            if value is not None and len(value) != len(self):
+                raise ValueError(f"{len(value)} {name} of {len(self)} examples")
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def describe(self) -> dict[str, Any]:
+        """Describe the split for cards and the record: its size, and the number of examples that were left out."""
+        return {"examples": len(self), "left_out": len(self.bad)}
 
     def select(self, selection: np.ndarray) -> Self:
         """Select examples: bool `[N]`, or increasing indices. What they have in common stays shared."""
@@ -61,29 +69,40 @@ class CalibrationSplit(Protocol):
         """Select examples, as `DataSplit` does."""
 
 
-Split = TypeVar("Split", bound=CalibrationSplit)
+AnySplit = TypeVar("AnySplit", bound=CalibrationSplit)
 
 
-def calibration_part(split: Split) -> Split:
+def calibration_part(split: AnySplit) -> AnySplit:
     """Return the examples that choose thresholds and are not scored."""
-    part: Split = split.select(split.calibration)
+    part: AnySplit = split.select(split.calibration)
     return part
 
 
-def scored_part(split: Split) -> Split:
+def scored_part(split: AnySplit) -> AnySplit:
     """Return the examples that are scored and choose no threshold."""
-    part: Split = split.select(~split.calibration)
+    part: AnySplit = split.select(~split.calibration)
     return part
+
+
+class CalibrationWords(NamedTuple):
+    """Words of the refusals of `choose_calibration`.
+
+    Attributes:
+        unit, units: what an example is (`micrograph`, `micrographs`).
+        content: what an example has that there is to find (`a particle`).
+        single: what to do about a single example.
+        empty: what to do about a part without anything to find.
+    """
+
+    unit: str
+    units: str
+    content: str
+    single: str
+    empty: str
 
 
 def choose_calibration(
-    groups: Sequence[str],
-    share: float,
-    seed: int,
-    positive: np.ndarray,
-    *,
-    words: tuple[str, str],
-    remedies: tuple[str, str],
+    groups: Sequence[str], share: float, seed: int, positive: np.ndarray, words: CalibrationWords
 ) -> np.ndarray:
     """Choose the examples of validation that choose thresholds: about `share` of the groups, each of them whole.
 
@@ -92,8 +111,7 @@ def choose_calibration(
         share: of the groups, above 0 and below 1.
         seed: of the choice.
         positive: bool `[N]`, examples with something to find; either part needs one.
-        words: what an example is and what it has to have (`micrograph`, `a particle`).
-        remedies: what to do about a single example, and about a part without anything to find.
+        words: of the refusals.
 
     Returns:
         bool `[N]`.
@@ -101,41 +119,40 @@ def choose_calibration(
     Raises:
         UsageError: a single example, or a part with nothing to find.
     """
-    unit, content = words
     if len(groups) < 2:
         raise UsageError(
-            f"validation has a single {unit}, but needs one to choose thresholds on and one to judge: {remedies[0]}."
+            f"validation has a single {words.unit}, but needs one to choose thresholds on and one to judge: "
+            f"{words.single}."
         )
     calibration = split_by_group(groups, share, seed)
     for part, name in ((calibration, "calibration"), (~calibration, "scored")):
         if not positive[part].any():
-            raise UsageError(f"none of the {part.sum()} {name} {unit}s of validation has {content}: {remedies[1]}.")
+            raise UsageError(
+                f"none of the {part.sum()} {name} {words.units} of validation has {words.content}: {words.empty}."
+            )
     return calibration
 
 
 def cache_splits(*names: str, maxsize: int = 8) -> Callable[[Loader], Loader]:
     """Decorate a loader `(config, data, split)` so that a process loads the same split once.
 
+    The loader gets these fields in place of the config: it cannot read another one, on which the cache does not depend.
+
     Args:
         names: the config's fields that decide the examples; configs that differ elsewhere share a split.
         maxsize: splits that are held; beyond, the least recently used one is dropped.
     """
+    fields = namedtuple("fields", names)  # type: ignore[misc]  # the names are the caller's
 
     def decorate(load: Loader) -> Loader:
-        splits: OrderedDict[tuple[Any, ...], Any] = OrderedDict()
+        load_once = functools.lru_cache(maxsize)(load)
 
         @functools.wraps(load)
-        def load_once(config: Any, data: Any, split: Any) -> Any:
-            key = (*(getattr(config, name) for name in names), data, split)
-            if key not in splits:
-                splits[key] = load(config, data, split)
-                while len(splits) > maxsize:
-                    splits.popitem(last=False)
-            splits.move_to_end(key)
-            return splits[key]
+        def load_split(config: Any, data: Any, split: Any) -> Any:
+            return load_once(fields(*(getattr(config, name) for name in names)), data, split)
 
-        load_once.cache_clear = splits.clear  # type: ignore[attr-defined]
-        return load_once  # type: ignore[return-value]
+        load_split.cache_clear = load_once.cache_clear  # type: ignore[attr-defined]
+        return load_split  # type: ignore[return-value]
 
     return decorate
 

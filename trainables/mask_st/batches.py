@@ -35,6 +35,7 @@ class Batch(NamedTuple):
         noise: `[b, 1, h, w]` for the mask's logits.
         depth: `[b, blocks]` factors of stochastic depth, or None.
         ramp: factor of the mask losses, 0 to 1.
+        number: of the batch in its epoch, from 0.
     """
 
     images: Tensor
@@ -42,6 +43,7 @@ class Batch(NamedTuple):
     noise: Tensor
     depth: Tensor | None
     ramp: float
+    number: int
 
 
 @dataclass(frozen=True)
@@ -85,11 +87,10 @@ class Batches:
         for _ in range(self.repeats):
             order = torch.randperm(len(self.examples), generator=order_generator)
             for rows in order.split(self.size)[: self.steps // self.repeats]:
-                progress = (epoch + index / self.steps) / self.config.epochs
-                yield self._make_batch(rows, generator, ramp_factor(self.config, progress))
+                yield self._make_batch(rows, generator, epoch, index)
                 index += 1
 
-    def _make_batch(self, rows: Tensor, generator: torch.Generator, ramp: float) -> Batch:
+    def _make_batch(self, rows: Tensor, generator: torch.Generator, epoch: int, index: int) -> Batch:
         """Draw everything random for the whole batch, and take this process's rows."""
         share = self.processes.rows
         noise = sampling.draw_noise(self._noise_kind, (len(rows), 1, self.side, self.side), generator)
@@ -100,7 +101,8 @@ class Batches:
         images, labels = to_device(self.examples, share(rows), self.device)
         if crops is not None:
             images = crop(images, share(crops))
-        return Batch(images, labels, share(noise), None if depth is None else share(depth), ramp)
+        ramp = ramp_factor(self.config, (epoch + index / self.steps) / self.config.epochs)
+        return Batch(images, labels, share(noise), None if depth is None else share(depth), ramp, index)
 
     @property
     def _noise_kind(self) -> str:

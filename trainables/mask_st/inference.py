@@ -18,7 +18,7 @@ from trainables.export.opened import Export
 from trainables.images.augment import normalise
 from trainables.images.squares import read_image
 from trainables.mask_st import sampling
-from trainables.mask_st.config import Config
+from trainables.mask_st.config import Config, Data
 from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import build_networks, name_networks
 
@@ -59,7 +59,7 @@ class Predictor:
         Raises:
             UsageError: the folder is no export of mask_st.
         """
-        export = Export.open(folder, Config)
+        export = Export.open(folder, Config, Data)
         predictor = cls(export.config, export.facts, torch.device(device))
         export.load_weights(name_networks(predictor.classifier, predictor.generator))
         return predictor

@@ -49,7 +49,8 @@ class TrainingStep:
         self.temperature = config.temperature
         self.baseline = RewardBaseline(config.ppo_baseline_decay, processes)
         self.gradnorm = self._set_up_gradnorm() if config.weighting == "gradnorm" else None
-        self._rollout: policy.Rollout | None = None  # of the batch that the step is at
+        self._rollouts: dict[int, policy.Rollout] = {}  # of the batches of one accumulated update, by their number
+        self._repeats = False  # whether the last update was a further one
         self._head_norm = torch.zeros((), device=device)  # both are written in the backward pass
         self._signal_norm = torch.zeros((), device=device)
         if source.generator is not None:
@@ -75,11 +76,12 @@ class TrainingStep:
             mask = self.source.draw(task_logits, batch.noise, self.temperature)
             terms = self._classifier_terms(batch, task_logits, mask)
         else:
-            mask, terms = self._repeat_mask(task_logits), {}
+            mask, terms = Mask(self._rollout(batch).actions, task_logits.sigmoid()), {}
+        self._repeats = update > 0
         if self.source.generator is not None:
             terms |= losses.area_terms(self.config, mask, logits, self.processes)
         if self.config.mask_kind == "ppo":
-            terms["policy"] = self._policy_loss(task_logits)
+            terms["policy"] = self._policy_loss(task_logits, self._rollout(batch))
         return self._weigh(terms, batch.ramp)
 
     def state(self) -> dict[str, Any]:
@@ -103,12 +105,6 @@ class TrainingStep:
             task_logits.register_hook(_norm_recorder(self._signal_norm))
         return task_logits
 
-    def _repeat_mask(self, logits: Tensor) -> Mask:
-        """Return the actions of the batch's rollout as masks."""
-        if self._rollout is None:
-            raise ValueError("a further update of a batch without its first")
-        return Mask(self._rollout.actions, logits.sigmoid())
-
     def _classifier_terms(self, batch: Batch, logits: Tensor, mask: Mask) -> dict[str, Tensor]:
         """Classify the three views of each image and compute their losses, `[b]` each; PPO keeps its rollout."""
         depth = batch.depth
@@ -118,7 +114,7 @@ class TrainingStep:
         full, keep, drop = self.classifier(views, depth).chunk(3)
         if self.config.mask_kind == "ppo":
             rewards = losses.rewards(self.config, full, keep, drop, batch.labels)
-            self._rollout = self._make_rollout(logits, mask, rewards)
+            self._keep_rollout(batch, self._make_rollout(logits, mask, rewards))
         terms = losses.classifier_terms(self.config, full, keep, drop, batch.labels, self.processes)
         return {"full": losses.full(full, batch.labels, self.pos_weight), **terms}
 
@@ -130,10 +126,23 @@ class TrainingStep:
         log_probs = policy.log_probs(logits, mask.value).detach()
         return policy.Rollout(mask.value, log_probs, self.baseline.advantages(rewards))
 
-    def _policy_loss(self, logits: Tensor) -> Tensor:
+    def _keep_rollout(self, batch: Batch, rollout: policy.Rollout) -> None:
+        """Keep a batch's rollout for its further updates.
+
+        Of accumulated batches the loop makes the first update on all, then the second on all: so each has its own.
+        """
+        if self._repeats or self.config.ppo_updates == 1:  # those before have had all of their updates
+            self._rollouts.clear()
+        self._rollouts[batch.number] = rollout
+
+    def _rollout(self, batch: Batch) -> policy.Rollout:
+        if batch.number not in self._rollouts:
+            raise ValueError("a further update of a batch without its first")
+        return self._rollouts[batch.number]
+
+    def _policy_loss(self, logits: Tensor, rollout: policy.Rollout) -> Tensor:
         """Compute PPO's loss `[b]` on the batch's rollout."""
-        assert self._rollout is not None  # for the type checker: the first update of every batch makes one
-        surrogate = policy.clipped_loss(logits, self._rollout, self.config.ppo_clip)
+        surrogate = policy.clipped_loss(logits, rollout, self.config.ppo_clip)
         return surrogate - self.config.ppo_entropy * policy.entropy(logits)
 
     def _weigh(self, terms: Mapping[str, Tensor], ramp: float) -> Step:

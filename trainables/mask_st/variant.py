@@ -70,7 +70,8 @@ class MaskST(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the parameters of each network, biases and norms without decay; the generator at its own rate."""
-        return parameter_groups(self.modules(), self.config, {"generator": self.config.mask_lr_mult})
+        networks, rate = self.modules(), self.config.mask_lr_mult
+        return parameter_groups(networks, self.config, {"generator": rate} if "generator" in networks else {})
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yield this process's share of an epoch's batches."""

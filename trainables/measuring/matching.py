@@ -22,11 +22,11 @@ def match_in_order(points: np.ndarray, truth: np.ndarray, radius: float) -> np.n
     Source: the protocol of PASCAL VOC (Everingham et al. 2010), with COCO's restriction to free objects.
     """
     point, centre, distance = pairs_within(points, truth, radius)
-    match, occupied = np.full(len(points), -1, dtype=np.int64), np.zeros(len(truth), dtype=bool)
+    match, is_matched = np.full(len(points), -1, dtype=np.int64), np.zeros(len(truth), dtype=bool)
     for pair in np.lexsort((centre, distance, point)):  # by point, then by distance
-        if match[point[pair]] < 0 and not occupied[centre[pair]]:
+        if match[point[pair]] < 0 and not is_matched[centre[pair]]:
             match[point[pair]] = centre[pair]
-            occupied[centre[pair]] = True
+            is_matched[centre[pair]] = True
     return match
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,20 +12,29 @@ if TYPE_CHECKING:
     from trainables.base_config import NetworkField, TrainingConfig
 
 
-def check_networks(config: TrainingConfig) -> None:
-    """See that there are the networks that a config names, and the files of their weights; builds nothing.
+def check_networks(config: TrainingConfig, alternatives: Mapping[str, Sequence[Any]] | None = None) -> None:
+    """Check that there are the networks that a config names, and the files of their weights; builds nothing.
+
+    Args:
+        config: whose `NETWORKS` are checked.
+        alternatives: other values that a search gives to fields of the config.
 
     Raises:
         UsageError: a network that timm does not have, or weights that are no file.
     """
+    choices = alternatives or {}
     for field in config.NETWORKS:
-        check_network(field, getattr(config, field.name))
+        if field.condition and not getattr(config, field.condition):
+            continue
+        for name in (getattr(config, field.name), *choices.get(field.name, ())):
+            check_network(field, name)
         if field.weights is not None:
-            timm_arguments(getattr(config, field.weights))
+            for weights in (getattr(config, field.weights), *choices.get(field.weights, ())):
+                timm_arguments(weights)
 
 
 def check_network(field: NetworkField, name: str) -> None:
-    """See that there is a network of that name.
+    """Check that there is a network of that name.
 
     Raises:
         UsageError: it is neither one of the variant's own nor one of timm's, or not of the family.
@@ -35,9 +45,9 @@ def check_network(field: NetworkField, name: str) -> None:
 
     if not name.startswith(field.family) or not timm.is_model(name):
         kind = f"{field.family} model of timm" if field.family else "model of timm"
-        builtin = "".join(f"{network}, or " for network in field.builtin)
+        suggestions = "".join(f"{network}, or " for network in (*field.builtin, field.example) if network)
         pattern = f"'{field.family}*'" if field.family else ""
-        raise UsageError(f"{field.name}={name} is no {kind}: take {builtin}one of timm.list_models({pattern}).")
+        raise UsageError(f"{field.name}={name} is no {kind}: take {suggestions}one of timm.list_models({pattern}).")
 
 
 def timm_arguments(weights: str) -> dict[str, Any]:

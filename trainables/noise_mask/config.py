@@ -26,8 +26,8 @@ class Config(TrainingConfig):
         "backbone", "channels", "objective", "policy_backbone", "policy_width", "grid",
     )  # fmt: skip
     NETWORKS: ClassVar[tuple[NetworkField, ...]] = (
-        NetworkField("backbone"),
-        NetworkField("policy_backbone", weights=None),
+        NetworkField("backbone", example="resnet10t"),
+        NetworkField("policy_backbone", example="resnet10t", weights=None, condition="has_policy"),
     )
 
     epochs: int = setting(100, "full budget in epochs, heat and fine-tuning; every schedule is a function of it", low=2)

@@ -18,7 +18,7 @@ from PIL import Image
 from trainables.export.opened import Export
 from trainables.files import CONFIG
 from trainables.images.squares import read_image, to_square
-from trainables.noise_mask.config import Config
+from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.model import Standardisation, build_classifier
 from trainables.settings import UsageError
 
@@ -44,7 +44,7 @@ class Predictor:
         Raises:
             UsageError: the folder is no export of noise_mask, or its training was stopped under masks.
         """
-        export = Export.open(folder, Config)
+        export = Export.open(folder, Config, Data)
         if export.tensor("progress.heated"):
             raise UsageError(
                 f"{folder} was stopped under masks, and its figures are of a copy that was not kept: train it to "

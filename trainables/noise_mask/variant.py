@@ -82,7 +82,8 @@ class NoiseMask(Variant):
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Return the weights of each network and, without decay, its biases and norms; the policy at its own rate."""
-        return parameter_groups(self.gradient_parts(), self.config, {"policy": self.config.policy_lr_ratio})
+        networks, rate = self.gradient_parts(), self.config.policy_lr_ratio
+        return parameter_groups(networks, self.config, {"policy": rate} if "policy" in networks else {})
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Return the epoch's batches."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images.split import cache_splits, choose_calibration
+from trainables.images.split import CalibrationWords, cache_splits, choose_calibration
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.sources import coco, fsc147, synthetic
 from trainables.seq_attention.sources.bounds import select_by_count
@@ -75,9 +75,11 @@ def _calibration(scenes: Scenes, data: Data) -> np.ndarray:
         data.calibration_share,
         data.split_seed,
         scenes.counts > 0,
-        words=("image", "an object"),
-        remedies=(
-            f"add images, or widen {bounds}",
-            f"take another data.split_seed than {data.split_seed}, or more images",
+        CalibrationWords(
+            unit="image",
+            units="images",
+            content="an object",
+            single=f"add images, or widen {bounds}",
+            empty=f"take another data.split_seed than {data.split_seed}, or more images",
         ),
     )

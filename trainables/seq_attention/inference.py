@@ -17,7 +17,7 @@ import torch
 
 from trainables.export.opened import Export
 from trainables.images.cache import decode_file
-from trainables.seq_attention.config import Config
+from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.letterbox import decode
 from trainables.seq_attention.locator import NetworkLocator
 from trainables.seq_attention.model import Network
@@ -58,7 +58,7 @@ class Predictor:
         Raises:
             UsageError: the folder is no export of seq_attention.
         """
-        export = Export.open(folder, Config)
+        export = Export.open(folder, Config, Data)
         threshold = export.report["val/rollout_threshold"]
         predictor = cls(export.config, export.facts, threshold, torch.device(device))
         export.load_weights(predictor.net.parts())

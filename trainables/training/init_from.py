@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:
-    """See that the export is there and fits; nothing to do without `init_from`.
+    """Check that the export exists and fits; nothing to do without `init_from`.
 
     Raises:
         UsageError: there is none, it is of another variant, or a setting that decides the weights differs; or it was
@@ -51,7 +51,7 @@ def check(variant: str, config: TrainingConfig, data: DataConfig) -> None:
 
 
 def inherited_settings(variant: str, config: type[TrainingConfig], folder: str) -> dict[str, Any]:
-    """Return the settings of an export that are not the default: a training from it goes on with them.
+    """Return the settings of an export that are not the default: a training from it inherits them.
 
     Empty where there is no such export of that variant; `check` says so.
     """

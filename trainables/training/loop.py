@@ -29,7 +29,7 @@ from trainables.training.means import Means
 from trainables.training.monitor import DivergedError, Monitor
 from trainables.training.schedule import Schedule
 
-_CHECK_INTERVAL = 16  # steps; a look at the figures waits for the GPU
+_CHECK_INTERVAL = 16  # steps; reading the values waits for the GPU
 
 
 class Loop:
@@ -124,7 +124,7 @@ class Loop:
         }
 
     def _train(self, on_step: Callable[[], object]) -> dict[str, float]:
-        """Train on every batch once; returns the mean of every component, and the optimiser's own figures."""
+        """Train on every batch once; returns the mean of every component, and the optimiser's own values."""
         self.variant.begin_epoch(self.epoch_done)
         self._begin_stage()
         schedule = Schedule.at_epoch(self.variant.stages, self.epoch_done, self.config.warmup_epochs)
@@ -166,7 +166,7 @@ class Loop:
         return {key if key.startswith("health/") else f"val/{key}": value for key, value in values.items()}
 
     def _begin_stage(self) -> None:
-        """At the border of a stage, reset weights and optimiser as the stage asks."""
+        """Reset weights and optimiser at the border of a stage, as the stage asks."""
         if self.stage_over is None:
             return
         stage = self.variant.stages[stages.stage_index(self.variant.stages, self.epoch_done)]

@@ -74,7 +74,7 @@ class Monitor:
             return None
         if fatal and 0 < self.config.collapse_patience <= self._fatal_epochs:
             return f"health: {fatal[0].message}"
-        waited = epoch - (self.best["epoch"] if self.best else 0)
-        if 0 < self.config.patience <= waited:
-            return f"patience: no better {self.objective.first.metric} for {waited} epochs"
+        epochs = epoch - (self.best["epoch"] if self.best else 0)
+        if 0 < self.config.patience <= epochs:
+            return f"patience: no better {self.objective.first.metric} for {epochs} epochs"
         return None

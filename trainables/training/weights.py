@@ -37,8 +37,13 @@ def parameter_groups(
         networks: by name.
         config: learning rate and weight decay.
         lr_factors: a network's learning rate as a multiple of the config's; 1 where it is not named.
+
+    Raises:
+        ValueError: a factor of a network that is not among them.
     """
     factors = lr_factors or {}
+    if unknown := set(factors) - set(networks):
+        raise ValueError(f"learning rates of {sorted(unknown)}, but the networks are {sorted(networks)}")
     return [
         group
         for name, network in networks.items()

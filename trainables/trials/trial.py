@@ -116,8 +116,6 @@ class Trial(tune.Trainable):
         """Close files; called by Ray before the actor ends."""
         self._close()
 
-    # -- one trial's life ----------------------------------------------------------------------------------------
-
     def _begin(self, config: Mapping[str, Any]) -> None:
         self.params = dict(config["params"])
         self.seed = self.task.seed if config.get("seed") is None else int(config["seed"])

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from trainables.contract import Split
-from trainables.images.split import cache_splits, choose_calibration
+from trainables.images.split import CalibrationWords, cache_splits, choose_calibration
 from trainables.images.squares import rank_key
 from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config, Data
@@ -84,9 +84,11 @@ def _choose_calibration(val: Micrographs, data: Data) -> np.ndarray:
         data.calibration_share,
         data.split_seed,
         np.array([len(val.particles(index)) > 0 for index in range(len(val))]),
-        words=("micrograph", "a particle"),
-        remedies=(
-            f"raise data.val_share={data.val_share}, or add micrographs",
-            f"take another data.split_seed than {data.split_seed}, or raise data.val_share={data.val_share}",
+        CalibrationWords(
+            unit="micrograph",
+            units="micrographs",
+            content="a particle",
+            single=f"raise data.val_share={data.val_share}, or add micrographs",
+            empty=f"take another data.split_seed than {data.split_seed}, or raise data.val_share={data.val_share}",
         ),
     )

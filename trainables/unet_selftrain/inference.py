@@ -53,8 +53,7 @@ class Predictor:
         Raises:
             UsageError: the folder is no export of this variant.
         """
-        export = Export.open(folder, Config)
-        assert isinstance(export.data, Data)  # for the type checker: it is the same variant's
+        export = Export.open(folder, Config, Data)
         threshold = export.report["val/particle_threshold"]
         predictor = cls(export.config, export.data.particle_radius, threshold, torch.device(device))
         export.load_weights({"unet": predictor.net})

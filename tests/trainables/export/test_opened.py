@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from benchmarks.curves.config import Config as CurvesConfig
+from benchmarks.curves.config import Data as CurvesData
 from trainables import registry
 from trainables.export.opened import Export
 from trainables.export.recipe import Recipe
@@ -33,7 +34,7 @@ def curves(tmp_path):
 
 
 def test_an_export_holds_config_data_facts_report_and_weights(curves):
-    export = Export.open(str(curves), CurvesConfig)
+    export = Export.open(str(curves), CurvesConfig, CurvesData)
     assert export.config == CurvesConfig()
     assert export.data == registry.load("benchmarks.curves").Data()
     assert export.facts == {"classes": ["a"]}
@@ -48,13 +49,13 @@ def test_an_export_holds_config_data_facts_report_and_weights(curves):
 def test_a_folder_without_one_of_the_files_is_no_export(curves, file):
     (curves / file).unlink()
     with pytest.raises(UsageError) as refusal:
-        Export.open(curves, CurvesConfig)
+        Export.open(curves, CurvesConfig, CurvesData)
     assert str(refusal.value) == f"{curves} is no export (it has no {file}); `python -m analysis.export` writes one."
 
 
 def test_a_folder_that_does_not_exist_is_no_export(tmp_path):
     with pytest.raises(UsageError, match=r"nowhere is no export .*analysis\.export"):
-        Export.open(tmp_path / "nowhere", CurvesConfig)
+        Export.open(tmp_path / "nowhere", CurvesConfig, CurvesData)
 
 
 PAIRS = [
@@ -67,7 +68,7 @@ PAIRS = [
 
 @pytest.mark.parametrize(("variant", "reader"), PAIRS)
 def test_an_export_of_another_variant_is_refused_by_every_predictor(tmp_path, variant, reader):
-    """Each of the five said nothing but `AssertionError`."""
+    """An export of another variant raised an empty `AssertionError`."""
     folder = write_export(tmp_path / "export", variant)
     predictor = importlib.import_module(f"trainables.{reader}.inference").Predictor
     with pytest.raises(UsageError) as refusal:

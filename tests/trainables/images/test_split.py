@@ -8,7 +8,14 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from trainables.images.split import DataSplit, cache_splits, calibration_part, choose_calibration, scored_part
+from trainables.images.split import (
+    CalibrationWords,
+    DataSplit,
+    cache_splits,
+    calibration_part,
+    choose_calibration,
+    scored_part,
+)
 from trainables.settings import UsageError
 
 
@@ -55,19 +62,19 @@ def test_calibration_and_scored_part_share_no_example():
     assert scored_part(split()).names == ["image 1", "image 3"]
 
 
-WORDS = {"words": ("micrograph", "a particle"), "remedies": ("add micrographs", "take another seed")}
+WORDS = CalibrationWords("micrograph", "micrographs", "a particle", "add micrographs", "take another seed")
 
 
 def test_calibration_keeps_groups_whole():
     groups = ["a", "a", "b", "b", "c", "c"]
-    chosen = choose_calibration(groups, 0.34, 1, np.ones(6, dtype=bool), **WORDS)
+    chosen = choose_calibration(groups, 0.34, 1, np.ones(6, dtype=bool), WORDS)
     assert 0 < chosen.sum() < 6
     assert all(chosen[2 * pair] == chosen[2 * pair + 1] for pair in range(3))
 
 
 def test_a_single_example_cannot_choose_and_be_scored():
     with pytest.raises(UsageError) as refusal:
-        choose_calibration(["a"], 0.5, 0, np.ones(1, dtype=bool), **WORDS)
+        choose_calibration(["a"], 0.5, 0, np.ones(1, dtype=bool), WORDS)
     assert str(refusal.value) == (
         "validation has a single micrograph, but needs one to choose thresholds on and one to judge: add micrographs."
     )
@@ -76,12 +83,12 @@ def test_a_single_example_cannot_choose_and_be_scored():
 @pytest.mark.parametrize("part", ["calibration", "scored"])
 def test_a_part_with_nothing_to_find_is_refused(part):
     names = ["a", "b", "c", "d"]
-    chosen = choose_calibration(names, 0.5, 0, np.ones(4, dtype=bool), **WORDS)
+    chosen = choose_calibration(names, 0.5, 0, np.ones(4, dtype=bool), WORDS)
     positive = ~chosen if part == "calibration" else chosen
     with pytest.raises(
         UsageError, match=f"none of the 2 {part} micrographs of validation has a particle: take another seed"
     ):
-        choose_calibration(names, 0.5, 0, positive, **WORDS)
+        choose_calibration(names, 0.5, 0, positive, WORDS)
 
 
 class Config(NamedTuple):
@@ -122,3 +129,22 @@ def test_a_split_that_cannot_be_loaded_is_tried_again():
     with pytest.raises(UsageError):
         load(Config(8), "data", "val")
     assert load(Config(8), "data", "val") == "val"
+
+
+def test_a_loader_cannot_read_what_the_cache_does_not_depend_on():
+    @cache_splits("size")
+    def load(config, data, name):
+        return config.lr
+
+    with pytest.raises(AttributeError, match="lr"):
+        load(Config(8), "data", "val")
+
+
+def test_a_field_of_another_length_than_the_names_is_refused():
+    with pytest.raises(ValueError, match="3 calibration of 4 examples"):
+        Points(names=list("abcd"), points=[np.zeros(1)] * 4, calibration=np.zeros(3, dtype=bool))
+
+
+def test_a_split_describes_its_size_and_what_was_left_out():
+    part = Points(names=["a"], points=[np.zeros(1)], calibration=np.zeros(1, dtype=bool), bad=(("b", "damaged"),))
+    assert part.describe() == {"examples": 1, "left_out": 1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,29 @@ def test_ppo_re_uses_the_actions_of_the_batch_that_it_is_at():
     torch.testing.assert_close(repetition, loss, rtol=0, atol=0)
     variant.step(second, 0)
     assert variant.step(second, 1).components["raw/policy"] != loss
+    with pytest.raises(ValueError, match="without its first"):
+        variant.step(first, 1)  # all of its updates have been made
+
+
+@pytest.mark.parametrize("accumulate", [2, 3])
+def test_ppo_re_uses_each_batch_s_own_actions_where_several_are_accumulated(accumulate):
+    """The loop makes the first update on all batches of a group, and then the second one on all."""
+    variant = build(mask_kind="ppo", ppo_updates=2)
+    variant.begin_epoch(2)
+    group = list(itertools.islice(variant.batches(2), accumulate))
+    first = [variant.step(batch, 0).components["raw/policy"] for batch in group]
+    second = [variant.step(batch, 1).components["raw/policy"] for batch in group]
+    torch.testing.assert_close(torch.stack(second), torch.stack(first))  # no weight has changed in between
+
+
+@pytest.mark.parametrize("accumulate", [1, 2, 3])
+def test_ppo_s_memory_does_not_grow_with_the_epoch(accumulate):
+    variant = build(mask_kind="ppo", ppo_updates=2, accumulate=accumulate)
+    Loop(variant, OBJECTIVE).run_epoch()
+    assert len(variant._step._rollouts) <= accumulate
+    single = build(mask_kind="ppo", ppo_updates=1, accumulate=accumulate)
+    Loop(single, OBJECTIVE).run_epoch()
+    assert len(single._step._rollouts) == 1
 
 
 def test_only_classification_at_first():

@@ -37,7 +37,7 @@ def test_a_network_that_there_is_not_is_refused_before_a_search(name, field):
         Space.load(name, {"fixed": {field.name: "convnext_tinny", **layers(name)}}).check_start()
     sentence = str(refusal.value)
     assert sentence.startswith(f"{field.name}=convnext_tinny is no ")
-    assert all(builtin in sentence for builtin in field.builtin)
+    assert all(suggestion in sentence for suggestion in (*field.builtin, field.example))
     assert "timm.list_models(" in sentence
 
 
@@ -66,6 +66,26 @@ def test_weights_without_a_file_are_refused_before_a_search(name, tmp_path):
     overrides = {"fixed": {field.name: network, "weights": f"{tmp_path}/missing.safetensors", **layers(name)}}
     with pytest.raises(UsageError, match=r"weights=.*missing\.safetensors is no file"):
         Space.load(name, overrides).check_start()
+
+
+@pytest.mark.parametrize(("name", "field"), NETWORK_FIELDS)
+def test_a_network_that_there_is_not_is_refused_also_where_a_variant_is_built_without_a_check(name, field):
+    entry = registry.load(name)
+    config = Space.load(name, {"fixed": {field.name: "resnet_nope", **layers(name)}}).config({})
+    with pytest.raises(UsageError, match=f"{field.name}=resnet_nope is no .*: take "):
+        entry.build(config, entry.Data())
+
+
+def test_a_network_that_is_not_built_need_not_exist():
+    overrides = {"params": {"objective": "none"}, "fixed": {"policy_backbone": "resnet_nope"}}
+    Space.load("noise_mask", overrides).check_start()
+
+
+def test_searched_weights_without_a_file_are_refused_before_a_search(tmp_path):
+    choice = ["none", f"{tmp_path}/missing.safetensors"]
+    overrides = {"fixed": {"backbone": "resnet18"}, "params": {"weights": {"choice": choice}}}
+    with pytest.raises(UsageError, match=r"weights=.*missing\.safetensors is no file"):
+        Space.load("seq_attention", overrides).check_start()
 
 
 def layers(name: str) -> dict[str, str]:

@@ -7,10 +7,11 @@ from torch import nn
 
 from tests.support.linear import linear_loop
 from tests.support.loops import timeless
+from trainables.base_config import TrainingConfig
 from trainables.files import WEIGHTS
 from trainables.settings import UsageError
 from trainables.stages import Stage
-from trainables.training.weights import load_modules
+from trainables.training.weights import load_modules, parameter_groups
 
 
 @pytest.fixture
@@ -112,3 +113,10 @@ def test_weights_that_do_not_fit_are_one_sentence(export, spoil, words):
     assert "give an export" in sentence
     assert "\n" not in sentence
     assert sentence.endswith(".")
+
+
+def test_a_learning_rate_of_a_network_that_there_is_not_is_refused():
+    networks = {"net": torch.nn.Linear(2, 1)}
+    assert parameter_groups(networks, TrainingConfig(lr=0.1), {"net": 5.0})[0]["lr"] == pytest.approx(0.5)
+    with pytest.raises(ValueError, match="nett"):
+        parameter_groups(networks, TrainingConfig(), {"nett": 5.0})
