@@ -72,7 +72,7 @@ def test_ctrl_c_leaves_a_run_that_says_how_to_go_on_and_does(tmp_path):
 
 
 def test_failed_trials_end_with_their_reason_and_the_others_go_on(tmp_path):
-    run = Search(tmp_path, FAILING, "trial_timeout_s=20", "seed=3", "max_concurrent=1")
+    run = Search(tmp_path, FAILING, "trial_timeout_s=10", "seed=3", "max_concurrent=1")
     output, errors = run.process.communicate(timeout=400)
     assert run.process.returncode == 1, output + errors
     reasons = {trial["params"]["goes_wrong"]: trial["reason"] for trial in run.trials().values()}

@@ -74,7 +74,7 @@ def same_weights(one, other):
 
 def test_an_interrupted_training_goes_on_by_the_same_command(config, tmp_path, monkeypatch, capsys):
     folder = tmp_path / "full"
-    work = TrainingFolder.epoch
+    work = TrainingFolder.run_epoch
 
     def epoch(self, *arguments):
         if self.loop.epoch_done == 2:
@@ -84,7 +84,7 @@ def test_an_interrupted_training_goes_on_by_the_same_command(config, tmp_path, m
     with monkeypatch.context() as patched:
         patched.setattr(TrainingFolder, "run_epoch", epoch)
         assert run(config, f"to={folder}") == 130
-    assert "interrupted after epoch 2; the same command goes on" in capsys.readouterr().out
+    assert "interrupted after epoch 2; the same command resumes" in capsys.readouterr().out
     assert epochs(folder) == [1, 2]
     assert run(config, f"to={folder}") == 0
     assert epochs(folder) == [1, 2, 3, 4]

@@ -127,6 +127,7 @@ def _read(arguments: list[str]) -> tuple[Config, Data]:
         if not isinstance(part, dict):
             raise UsageError(f"{name}={part} is no setting: write {name}.NAME=VALUE.")
     data = Data.from_dict(parts["data"], prefix="data.")
+    data.check()
     return Config.from_dict(parts["config"], prefix="config."), data
 
 
