@@ -28,7 +28,7 @@ from trainables.settings import first_line
 
 FRAMES_FOLDER = ".frames"
 TABLE_FILES = ("trials.parquet", "reports.parquet", "findings.parquet")
-VERSION = b"2"  # of the files in FRAMES_FOLDER; a cache of another version is ignored
+VERSION = b"3"  # of the files in FRAMES_FOLDER; a cache of another version is ignored
 MISSING_ERRORS = (FileNotFoundError, NotADirectoryError)  # a running search may rename or remove a file meanwhile
 RECORD_FIELDS = ("params", "origin", "status", "cause", "reason", "started", "ended", "seed")
 

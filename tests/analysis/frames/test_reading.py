@@ -88,6 +88,17 @@ def test_what_has_not_changed_is_not_read_again(run, monkeypatch):
     assert 1 not in load(run).trials.index
 
 
+def test_a_cache_of_another_version_is_read_anew(run, monkeypatch):
+    trials = list(load(run).trials.index)
+    folders_read = []
+    read = reading.read_tables
+    monkeypatch.setattr(reading, "read_tables", lambda folders: folders_read.append(sorted(folders)) or read(folders))
+    monkeypatch.setattr(reading, "VERSION", b"another")
+    assert not load(run).problems
+    assert not load(run).problems
+    assert folders_read == [trials]
+
+
 def test_a_damaged_cache_is_read_anew_and_named(run):
     first = load(run)
     (run / reading.FRAMES_FOLDER / "reports.parquet").write_bytes(b"PAR1")
