@@ -115,9 +115,9 @@ def best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
         stage = reports[STAGE].fillna(0).to_numpy()
         valid = valid & (stage == np.repeat(np.maximum.reduceat(stage, starts), lengths))
     violation = np.where(valid, reports[VIOLATION].fillna(np.inf), np.inf)
-    feasible = valid & (violation == np.repeat(np.minimum.reduceat(violation, starts), lengths))
-    value = np.where(feasible, reports[VALUE] * objective.first.sign, -np.inf)
-    best = feasible & (value == np.repeat(np.maximum.reduceat(value, starts), lengths))
+    least_violation = valid & (violation == np.repeat(np.minimum.reduceat(violation, starts), lengths))
+    value = np.where(least_violation, reports[VALUE] * objective.first.sign, -np.inf)
+    best = least_violation & (value == np.repeat(np.maximum.reduceat(value, starts), lengths))
     return reports[best].drop_duplicates("trial").set_index("trial")
 
 

@@ -82,8 +82,8 @@ def explain_missing_importances(experiment: Experiment, seed: int = 0) -> str:
     """Explain in a sentence why `estimate_importances` returns None."""
     rung = experiment.common_rung(MIN_TRIALS) if experiment.ranking else None
     if rung is None:
-        max_trials = max(len(experiment.values_at(rung)) for rung in experiment.space.budget.rungs)
-        return f"Importances need {MIN_TRIALS} trials at a common rung; there are {max_trials}."
+        count = max(len(experiment.values_at(rung)) for rung in experiment.space.budget.rungs)
+        return f"Importances need {MIN_TRIALS} trials at a common rung; there are {count}."
     design = build_design(experiment, rung, MAX_TRIALS, seed)
     if not design.names:
         return "Nothing was searched, so no setting can have mattered."

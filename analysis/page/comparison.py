@@ -20,11 +20,10 @@ CURVE_POINTS = 240  # points of a curve over several seeds
 def draw_anytime_curves(arms: Sequence[Arm], equal_cost: float) -> Plot:
     """Draw the best value so far by cost; over several seeds the mean, and their range as a band."""
     goal, unit = arms[0].goal, arms[0].cost
-    max_cost = max(arm.min_cost for arm in arms)
     traces: list[dict[str, Any]] = []
     keys = []
     for color, arm in zip(SERIES_COLORS, arms, strict=False):
-        x = np.linspace(0, min(max_cost, arm.min_cost), CURVE_POINTS)
+        x = np.linspace(0, arm.min_cost, CURVE_POINTS)
         points = [(cost, list(arm.values(cost).values())) for cost in x]
         points = [(cost, values) for cost, values in points if len(values) == len(arm.trajectories)]
         if not points:

@@ -29,7 +29,7 @@ REFERENCE_MARKS: dict[str, tuple[str, str, Shape, int]] = {  # colour, plotly's 
     "leader": (BEST, "star", "star", 15),
 }
 COLOR_SCALE = [[0.0, "--scale-0"], [0.25, "--scale-1"], [0.5, "--scale-2"], [0.75, "--scale-3"], [1.0, "--scale-4"]]
-INFEASIBLE_LABEL = "hollow: breaks a constraint"
+INFEASIBLE_LABEL = "hollow: violates a constraint"
 MANY_TRIALS = 400  # trials above which marks are smaller
 
 
@@ -193,6 +193,13 @@ def sample_trials(trials: Sequence[int], limit: int, always: Collection[int] = (
     indices = np.linspace(0, len(rest) - 1, max(limit - len(sample), 2)).round().astype(int)
     sample |= {rest[index] for index in indices}
     return [trial for trial in trials if trial in sample]
+
+
+def jitter(trials: Iterable[int], width: float) -> np.ndarray:
+    """Compute offsets by trial number within a width about 0, so that marks of the same choice do not overlap."""
+    # multiples of the golden ratio are spread evenly however many there are, and are the same every time
+    offsets: np.ndarray = ((np.array(list(trials), int) * 0.618034) % 1 - 0.5) * width
+    return offsets
 
 
 def sample_note(count: int, total: int) -> str:

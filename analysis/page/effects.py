@@ -153,9 +153,9 @@ def _coordinates(column: pd.Series, grid: list[Any]) -> pd.Series:
         numbers = pd.to_numeric(column, errors="coerce")
         return numbers.where(numbers.between(min(grid), max(grid)))
     names = [format_value(value) for value in grid]
-    jitter = ((column.index.to_numpy() * 0.618034) % 1 - 0.5) * 0.5
     choices = column.map(format_value)
-    return pd.Series([names.index(choice) if choice in names else np.nan for choice in choices], column.index) + jitter
+    indices = pd.Series([names.index(choice) if choice in names else np.nan for choice in choices], column.index)
+    return indices + drawing.jitter(column.index, 0.5)
 
 
 def _surface_axis(experiment: Experiment, name: str, grid: list[Any]) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def draw_history(experiment: Experiment) -> Plot:
 
 
 def best_so_far(experiment: Experiment) -> pd.Series:
-    """List the values of the trials that were the best when they ended, by trial; the last is the best of all."""
+    """List the trials that are better than all with lower numbers, with their values; the last is the best of all."""
     ranks = pd.Series(range(len(experiment.ranking)), index=experiment.ranking).sort_index().cummin()
     return experiment.trials["value"].loc[ranks.index[~ranks.duplicated()]]
 
@@ -139,7 +139,7 @@ def _line(name: str, x: Any, y: Any, color: str, **line: Any) -> dict[str, Any]:
 
 
 def _trials_with_reports(experiment: Experiment) -> list[int]:
-    """List the trials that reported anything: the ranked ones in their order, then the failed."""
+    """List the trials that reported anything: the ranked ones in their order, then those without a result."""
     with_reports = set(experiment.reports["trial"].unique())
     return [*(trial for trial in experiment.ranking), *sorted(with_reports - set(experiment.ranking))]
 

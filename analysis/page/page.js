@@ -1,29 +1,29 @@
-// Draws the figures: names of CSS variables become their colours, trial numbers become what is known of those trials.
+// Draws the figures: names of CSS variables become their colours, trial numbers become descriptions of those trials.
 "use strict";
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const figures = read("figures"), trials = read("trials");
 const boxes = [...document.querySelectorAll(".plot")];
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const phone = () => matchMedia("(max-width: 640px), (pointer: coarse)").matches;
-const cards = Object.fromEntries(Object.entries(trials).map(([trial, text]) => [trial, escaped(text).replaceAll("\n", "<br>")]));
+const descriptions = Object.fromEntries(Object.entries(trials).map(([trial, text]) => [trial, escapeText(text).replaceAll("\n", "<br>")]));
 
-function escaped(text) {
+function escapeText(text) {
   return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
-// A copy of a figure's part in which every colour's name is replaced by its value; only colours are looked at.
-function coloured(part, styles, key = "") {
+// Copies a part of a figure with the name of every colour replaced by its value; no other strings are replaced.
+function replaceColors(part, styles, key = "") {
   if (typeof part === "string") return /color(scale)?$/.test(key) && part.startsWith("--") ? styles.getPropertyValue(part).trim() : part;
-  if (Array.isArray(part)) return typeof part[0] === "number" && typeof part[1] !== "string" ? part : part.map((each) => coloured(each, styles, key));
+  if (Array.isArray(part)) return typeof part[0] === "number" && typeof part[1] !== "string" ? part : part.map((item) => replaceColors(item, styles, key));
   if (part === null || typeof part !== "object") return part;
-  return Object.fromEntries(Object.entries(part).map(([name, each]) => [name, coloured(each, styles, name)]));
+  return Object.fromEntries(Object.entries(part).map(([name, item]) => [name, replaceColors(item, styles, name)]));
 }
 
 function draw(box) {
-  const figure = coloured(figures[box.dataset.figure], getComputedStyle(document.documentElement));
+  const figure = replaceColors(figures[box.dataset.figure], getComputedStyle(document.documentElement));
   const hidden = hiddenNames(box);
   for (const trace of figure.data) {
-    if (trace.customdata) trace.text = trace.customdata.map((trial) => cards[trial] ?? "");
+    if (trace.customdata) trace.text = trace.customdata.map((trial) => descriptions[trial] ?? "");
     if (hidden.has(trace.name) || hidden.has(trace.legendgroup)) trace.visible = false;
   }
   figure.layout.dragmode = phone() ? false : "zoom";
@@ -46,15 +46,15 @@ function drawAll() {
   boxes.forEach(draw);
 }
 
-// One figure after the other, so that the page can be read meanwhile.
-function drawInTurn(place = 0) {
-  if (place >= boxes.length) return document.documentElement.classList.add("drawn");
-  draw(boxes[place]);
-  setTimeout(() => drawInTurn(place + 1));
+// Draws one figure after the other, so that the page can be read meanwhile.
+function drawInTurn(index = 0) {
+  if (index >= boxes.length) return document.documentElement.classList.add("drawn");
+  draw(boxes[index]);
+  setTimeout(() => drawInTurn(index + 1));
 }
 
-// On paper: light, and as wide as the page, whatever the screen is.
-function onPaper(paper) {
+// Draws for paper: light, and as wide as the page, whatever the screen is; and back for the screen.
+function setPaper(paper) {
   document.documentElement.classList.toggle("paper", paper);
   for (const box of boxes) {
     const wide = box.closest(".cell") ? 215 : 640;
@@ -85,14 +85,14 @@ document.querySelectorAll(".zoom").forEach((button) => button.addEventListener("
   button.textContent = large ? "Smaller" : "Larger";
 }));
 const links = Object.fromEntries([...document.querySelectorAll("nav a")].map((link) => [link.hash.slice(1), link.parentElement]));
-const seen = new IntersectionObserver((entries) => {
+const observer = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) {
-    Object.values(links).forEach((item) => item.classList.remove("here"));
-    links[entry.target.id]?.classList.add("here");
+    Object.values(links).forEach((item) => item.classList.remove("current"));
+    links[entry.target.id]?.classList.add("current");
   }
 }, { rootMargin: "-10% 0px -75% 0px" });
-document.querySelectorAll("section").forEach((section) => seen.observe(section));
+document.querySelectorAll("section").forEach((section) => observer.observe(section));
 dark.addEventListener("change", drawAll);
-addEventListener("beforeprint", () => onPaper(true));
-addEventListener("afterprint", () => onPaper(false));
+addEventListener("beforeprint", () => setPaper(true));
+addEventListener("afterprint", () => setPaper(false));
 drawInTurn();

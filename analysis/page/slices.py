@@ -12,8 +12,9 @@ from optuna.distributions import CategoricalDistribution
 from analysis.frames.experiment import Experiment
 from analysis.page import drawing
 from analysis.page.blocks import Grid, LegendKey, Plot
-from analysis.page.drawing import BAND, DEFAULT, INK, axis, format_number
-from analysis.questions.edges import EDGE, Edge, find_edges
+from analysis.page.drawing import BAND, DEFAULT, INK, axis
+from analysis.page.tables import format_setting
+from analysis.questions.edges import EDGE_SHARE, Edge, find_edges
 from analysis.questions.leaders import find_leader, name_leaders
 from trainables.settings import format_value
 
@@ -48,7 +49,7 @@ def draw_slices(experiment: Experiment, rung: int) -> Grid:
     caption = (
         f"{experiment.objective.first.metric} at epoch {rung}, where {len(values):,} trials can be compared, over each "
         f"setting; a conditional setting shows only the trials in which it applied. Solid line: median. Dashed "
-        f"vertical: the default's value. Shaded: the outer {EDGE:.0%} of the searched range."
+        f"vertical: the default's value. Shaded: the outer {EDGE_SHARE:.0%} of the searched range."
         f"{drawing.sample_note(len(sample), len(order))}{drawing.outlier_note(outliers)}"
     )
     return Grid(_title(list(edges.values())), caption, tuple(plots), tuple(legend.values()))
@@ -120,11 +121,10 @@ def _jitter_choices(dimension: Dimension, column: pd.Series) -> tuple[pd.Series,
     names = choice_names(dimension)
     column = column.map(format_value)
     column = column[column.isin(names)]
-    jitter = (column.index.to_numpy() * 0.618034) % 1 - 0.5  # golden ratio: even, and the same every time
-    x = pd.Series([names.index(name) for name in column], index=column.index, dtype=float) + 0.5 * jitter
+    indices = pd.Series([names.index(name) for name in column], index=column.index, dtype=float)
     labels = [drawing.escape_text(name) for name in names]
     ticks = {"tickvals": list(range(len(names))), "ticktext": labels, "range": [-0.5, len(names) - 0.5]}
-    return x, axis("", showgrid=False, **ticks)
+    return indices + drawing.jitter(column.index, 0.5), axis("", showgrid=False, **ticks)
 
 
 def _trend(dimension: Dimension, x: pd.Series, y: pd.Series) -> list[dict[str, Any]]:
@@ -149,7 +149,7 @@ def _edge_shapes(dimension: Dimension) -> list[dict[str, Any]]:
     kind = dimension.distribution
     if isinstance(kind, CategoricalDistribution):
         return []
-    ends = [(0, EDGE), (1 - EDGE, 1)]
+    ends = [(0, EDGE_SHARE), (1 - EDGE_SHARE, 1)]
     box = {"type": "rect", "yref": "paper", "y0": 0, "y1": 1, "line": {"width": 0}, "layer": "below"}
     return [{**box, "x0": _value_at(dimension, a), "x1": _value_at(dimension, b), "fillcolor": BAND} for a, b in ends]
 
@@ -183,19 +183,14 @@ def _describe_leader(experiment: Experiment, dimension: Dimension, edge: Edge | 
     if value is None or pd.isna(value):
         text = f"not used by the {name}"
     else:
-        text = f"{name} {_format_setting(value)}{f', {_describe_edge(edge)}' if edge else ''}"
-    return f"{text} · default {_format_setting(default)}" if default is not None else text
+        text = f"{name} {format_setting(value, 3)}{f', {_describe_edge(edge)}' if edge else ''}"
+    return f"{text} · default {format_setting(default, 3)}" if default is not None else text
 
 
 def _describe_edge(edge: Edge) -> str:
     end = "lower" if edge.end == "low" else "upper"
     phrases = {"at": "as are most of the best", "near": "most of the best near it", "alone": "alone among the best"}
     return f"at the {end} end, {phrases[edge.press]}"
-
-
-def _format_setting(value: Any) -> str:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return format_number(float(value), 3) if is_number else format_value(value)
 
 
 def _title(edges: list[Edge]) -> str:

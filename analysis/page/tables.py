@@ -146,9 +146,9 @@ def hover_texts(experiment: Experiment, trials: Iterable[int]) -> dict[int, str]
     return texts
 
 
-def format_setting(value: Any) -> str:
-    """Format a setting's value in short."""
-    return format_number(float(value), 4) if isinstance(value, float) else format_value(value)
+def format_setting(value: Any, digits: int = 4) -> str:
+    """Format a setting's value in short, a float with so many significant digits."""
+    return format_number(value, digits) if isinstance(value, float) else format_value(value)
 
 
 def _format_pairs(values: Any) -> str:

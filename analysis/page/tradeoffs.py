@@ -120,8 +120,8 @@ def _coordinates(experiment: Experiment, dimension: Any, trials: list[int]) -> l
     column = experiment.settings[dimension.name].reindex(trials)
     positions = [OFF_POSITION if pd.isna(value) else _clip_position(position(dimension, value)) for value in column]
     if isinstance(dimension.distribution, CategoricalDistribution):
-        jitter = ((np.array(trials) * 0.618034) % 1 - 0.5) * 0.3 / len(choice_names(dimension))
-        return [x if x == OFF_POSITION else x + float(shift) for x, shift in zip(positions, jitter, strict=True)]
+        offsets = drawing.jitter(trials, 0.3 / len(choice_names(dimension)))
+        return [x if x == OFF_POSITION else x + float(offset) for x, offset in zip(positions, offsets, strict=True)]
     return positions
 
 
@@ -195,7 +195,7 @@ def _draw_choice(experiment: Experiment, metric: str) -> tuple[list[dict[str, An
 
 
 def _draw_bound(bound: float) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Draw the line beyond which a constraint is broken."""
+    """Draw the line beyond which a constraint is violated."""
     line = {"color": LIMIT, "width": 1.5, "dash": "dash"}
     shape = {"type": "line", "x0": bound, "x1": bound, "y0": 0, "y1": 1, "yref": "paper", "line": line}
     label = {"x": bound, "y": 1, "yref": "paper", "text": f"≤ {bound:g}", "xanchor": "right", "yanchor": "top"}

@@ -1,6 +1,6 @@
 """The proof of a run: its best trials and the default settings over fresh seeds, and the verdict on the winner.
 
-`python -m analysis.retrain` writes it as `retrain/proof.json` in the run's folder; page and export read it.
+`python -m analysis.retrain` writes it as `retrain/proof.json` in the run's folder; page, comparison and export read it.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Answer:
     sentence: str
 
 
-def format_value(value: float) -> str:
+def format_digits(value: float) -> str:
     """Format a measured value with four significant digits."""
     return f"{value:.4g}"
 

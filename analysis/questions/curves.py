@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from analysis.questions.answer import Outcome, format_count, format_value, join_trials, quote_path
+from analysis.questions.answer import Outcome, format_count, format_digits, join_trials, quote_path
 from analysis.questions.evidence import Evidence
 
 MIN_EPOCHS = 4
@@ -15,10 +15,10 @@ MIN_EPOCHS = 4
 NOTICEABLE = 2.0
 """Standard errors of a fitted rise, or scatters of a fall between means of three, beyond which it counts as real."""
 
-LATE_SHARE = 2 / 3
+EARLY_SHARE = 2 / 3
 """Share of the trained epochs up to which a best epoch counts as early."""
 
-TOTAL = "train/total"
+TRAINING_LOSS = "train/total"
 
 
 def judge_improvement(evidence: Evidence) -> Outcome:
@@ -37,8 +37,8 @@ def judge_improvement(evidence: Evidence) -> Outcome:
     steepest = max(rising, key=rises.__getitem__)
     sentence = (
         f"Of {group}, {join_trials(rising)} {'was' if len(rising) == 1 else 'were'} best at the last epoch and still "
-        f"rising: #{steepest} by {format_value(rises[steepest])} over the last third, where the scatter is "
-        f"{format_value(scatter or 0.0)}."
+        f"rising: #{steepest} by {format_digits(rises[steepest])} over the last third, where the scatter is "
+        f"{format_digits(scatter or 0.0)}."
     )
     if len(rising) * 2 < len(rises):
         return "good", f"{sentence} The others were not."
@@ -67,8 +67,8 @@ def judge_overfitting(evidence: Evidence) -> Outcome:
     best_epoch = int(evidence.lookup(steepest, "best_epoch"))
     sentence = (
         f"Of {group}, {join_trials(overfitting)} got worse after an early best epoch while the training loss fell: "
-        f"#{steepest} is best at epoch {best_epoch} and then loses {format_value(falls[steepest])}, "
-        f"where the scatter is {format_value(evidence.scatter or 0.0)}."
+        f"#{steepest} is best at epoch {best_epoch} and then loses {format_digits(falls[steepest])}, "
+        f"where the scatter is {format_digits(evidence.scatter or 0.0)}."
     )
     if len(overfitting) * 2 < len(falls):
         return "good", f"{sentence} The others did not."
@@ -111,12 +111,12 @@ def _fall(curve: np.ndarray) -> float:
 
 
 def _has_early_best(evidence: Evidence, trial: int) -> bool:
-    return bool(evidence.lookup(trial, "best_epoch") <= LATE_SHARE * evidence.lookup(trial, "epochs"))
+    return bool(evidence.lookup(trial, "best_epoch") <= EARLY_SHARE * evidence.lookup(trial, "epochs"))
 
 
 def _is_learning(evidence: Evidence, trial: int) -> bool:
     """Check that the training loss is lower at the end than at the best epoch; assumed where it is not reported."""
-    if TOTAL not in evidence.experiment.reports:
+    if TRAINING_LOSS not in evidence.experiment.reports:
         return True
-    loss = evidence.experiment.curve(trial, TOTAL)
+    loss = evidence.experiment.curve(trial, TRAINING_LOSS)
     return bool(loss.iloc[-3:].mean() < loss.loc[int(evidence.lookup(trial, "best_epoch"))])

@@ -10,15 +10,15 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import Outcome, format_count, format_value, join_words, quote_path, quote_word
+from analysis.questions.answer import Outcome, format_count, format_digits, join_words, quote_path, quote_word
 from analysis.questions.evidence import TOP, Evidence
 from analysis.questions.leaders import find_leader
 from trainables.settings import UsageError
 
-EDGE = 0.05
+EDGE_SHARE = 0.05
 """Outer share of a range, on its own scale, that counts as its edge."""
 
-NEAR = 0.15
+NEAR_SHARE = 0.15
 """Outer share within which the median of the best trials must lie, for the best one to be at the edge by more than
 chance: a single trial is at an edge of one setting in ten."""
 
@@ -91,9 +91,9 @@ def _find_edges_of(experiment: Experiment, top: list[int]) -> list[Edge]:
         for end in ends:
             press = _press(kind, values.dropna().to_numpy(float), end)
             if press:
-                middle = f", median of the best {len(top)} {format_value(values.median())}" if press != "alone" else ""
+                middle = f", median of the best {len(top)} {format_digits(values.median())}" if press != "alone" else ""
                 description = (
-                    f"{dimension.name} {format_value(values.iloc[0])}{middle} (searched {kind.low:g} to {kind.high:g})"
+                    f"{dimension.name} {format_digits(values.iloc[0])}{middle} (searched {kind.low:g} to {kind.high:g})"
                 )
                 override = _widen(experiment, dimension.name, kind, end)
                 edges.append(Edge(dimension.name, end, press, description, override))
@@ -110,10 +110,10 @@ def _press(kind: Any, values: np.ndarray, end: str) -> Press | None:
     distance = np.abs(values - (low if end == "low" else high)) / (high - low)
     is_outside = (values < low) | (values > high)  # the default settings may lie there
     distance = np.where(is_outside & (distance < 0.5), 0.0, distance)
-    if distance[0] > EDGE:
+    if distance[0] > EDGE_SHARE:
         return None
     median = np.median(distance) if len(distance) > TOP // 2 else math.inf
-    return "at" if median <= EDGE and len(distance) == TOP else "near" if median <= NEAR else "alone"
+    return "at" if median <= EDGE_SHARE and len(distance) == TOP else "near" if median <= NEAR_SHARE else "alone"
 
 
 def _widen(experiment: Experiment, name: str, kind: Any, end: str) -> str | None:

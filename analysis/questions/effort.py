@@ -10,8 +10,8 @@ from analysis.frames.experiment import Experiment
 from analysis.questions.answer import (
     Outcome,
     format_count,
+    format_digits,
     format_share,
-    format_value,
     join_words,
     quote_path,
     strip_numbers,
@@ -47,11 +47,11 @@ def judge_trial_count(evidence: Evidence) -> Outcome:
     sentence = (
         f"{format_count(trials, 'trial')} for {format_count(settings, 'setting')}, {later:,} of them after the best, "
         f"#{best}. Going by the average gain of a third of the trials, half as many more would gain about "
-        f"{format_value(estimate)} in {evidence.metric}"
+        f"{format_digits(estimate)} in {evidence.metric}"
     )
     if evidence.scatter is not None:
         relation = "more" if is_rising else "less"
-        sentence += f", {relation} than the scatter from epoch to epoch ({format_value(evidence.scatter)})"
+        sentence += f", {relation} than the scatter from epoch to epoch ({format_digits(evidence.scatter)})"
     sentence += ". There are fewer than two trials per setting." if is_sparse else "."
     sentence += _next_step(evidence, is_rising or is_sparse)
     return "bad" if is_rising and is_sparse else "careful" if is_rising or is_sparse else "good", sentence

@@ -14,7 +14,7 @@ from analysis.frames.experiment import Experiment
 TOP = 5
 """Number of trials that count as the best: enough for a median that one outlier does not move."""
 
-CLEAR = 3.0
+CLEAR_SCATTERS = 3.0
 """Scatters by which two results must differ: two standard errors of their difference are 2√2 scatters."""
 
 

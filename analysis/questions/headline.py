@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import format_count, format_share, format_value
+from analysis.questions.answer import format_count, format_digits, format_share
 from analysis.questions.leaders import Winner, describe_choice, find_winner
 
 SUMMARY_KEYS = {"winner": "proved", "saved_epochs": "epochs_saved", "saved_hours": "hours_saved"}
@@ -98,12 +98,12 @@ def _describe_search(experiment: Experiment, counts: pd.Series, saved_epochs: fl
         result = f"No result in {objective.first.metric} yet"
     else:
         scope = " in the search, on one seed" if find_winner(experiment) else ""
-        value = format_value(experiment.trials["value"].loc[best])
+        value = format_digits(experiment.trials["value"].loc[best])
         result = f"Best {objective.first.metric} {value}{scope} (trial #{best})"
         if best == default:
             result += ", the default settings"
         elif default is not None:
-            result += f" against {format_value(experiment.trials['value'].loc[default])} of the default settings"
+            result += f" against {format_digits(experiment.trials['value'].loc[default])} of the default settings"
         if objective.is_multi:
             result += f", by {objective.first.metric}, the first of {len(objective.goals)} goals"
     parts = [f"{counts.get(status, 0):,} {word}" for status, word in STATUS_WORDS.items() if counts.get(status, 0)]

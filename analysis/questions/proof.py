@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.proof.judgement import describe_test
 from analysis.proof.statistics import gain
-from analysis.questions.answer import PROOF_VERDICTS, Outcome, format_value, proof_command, quote_path
+from analysis.questions.answer import PROOF_VERDICTS, Outcome, format_digits, proof_command, quote_path
 
 NEXT_STEPS = {
     "better": "Export it: {export}",
@@ -39,7 +39,7 @@ def judge_lead(proof: Mapping[str, Any]) -> Outcome:
     winner = rows.pop(proof["winner"])
     sign = 1 if proof["mode"] == "max" else -1
     spread = _scatter([*rows.values(), winner, proof["default"]])
-    sentence = f"Seeds scatter by {format_value(spread)}. " if math.isfinite(spread) else ""
+    sentence = f"Seeds scatter by {format_digits(spread)}. " if math.isfinite(spread) else ""
     differs = proof["verdict"] in ("better", "worse")
     sentence += f"#{winner['trial']} {'can' if differs else 'cannot'} be told from the default"
     if not rows:
@@ -48,7 +48,7 @@ def judge_lead(proof: Mapping[str, Any]) -> Outcome:
     interval = gain(_signed_values(winner, sign), _signed_values(rival, sign))
     leads = interval.verdict == "better"
     chance = "which can hardly be chance" if leads else "which may be chance: either of the two may be taken"
-    lead = f"it leads #{rival['trial']} by {format_value(interval.value)}, {chance}"
+    lead = f"it leads #{rival['trial']} by {format_digits(interval.value)}, {chance}"
     return ("good" if differs and leads else "careful"), f"{sentence}; {lead}."
 
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from analysis.questions.answer import Outcome, format_count, format_share, format_value, quote_path
+from analysis.questions.answer import Outcome, format_count, format_digits, format_share, quote_path
 from analysis.questions.evidence import Evidence
 
 MIN_TRIALS = 8
@@ -68,8 +68,8 @@ def judge_model(evidence: Evidence) -> Outcome:
         )
     share, deviations = superiority(evidence.sign * proposals, evidence.sign * random)
     sentence = (
-        f"At epoch {rung} the median {evidence.metric} is {format_value(proposals.median())} over {len(proposals):,} "
-        f"proposed trials and {format_value(random.median())} over {len(random):,} drawn at random; a proposed one is "
+        f"At epoch {rung} the median {evidence.metric} is {format_digits(proposals.median())} over {len(proposals):,} "
+        f"proposed trials and {format_digits(random.median())} over {len(random):,} drawn at random; a proposed one is "
         f"better in {format_share(share)} of pairs{_describe_completion(evidence)}."
     )
     if deviations > Z_SCORE:

@@ -8,15 +8,15 @@ from analysis.questions import proof
 from analysis.questions.answer import (
     Outcome,
     format_count,
+    format_digits,
     format_share,
-    format_value,
     join_trials,
     join_words,
     proof_command,
 )
-from analysis.questions.evidence import CLEAR, Evidence
+from analysis.questions.evidence import CLEAR_SCATTERS, Evidence
 
-WORTH_PROVING = 5.0
+SCATTERS_WORTH_PROVING = 5.0
 """Scatters by which the best trial must beat the default to be worth a proof: the best of hundreds of equal trials lies
 three above their mean, and two results differ by up to about two more by chance. It proves nothing: the scatter between
 seeds is larger than that between epochs, on chest X-rays five times as large."""
@@ -41,7 +41,7 @@ def judge_gain(evidence: Evidence) -> Outcome:
 
 def _judge_against_default(evidence: Evidence) -> Outcome:
     experiment, best = evidence.experiment, evidence.top[0]
-    values = f"{_describe_best(evidence)}, the default {format_value(evidence.value(0))}"
+    values = f"{_describe_best(evidence)}, the default {format_digits(evidence.value(0))}"
     if not evidence.is_feasible(0):
         violation = _describe_violation(evidence, 0)
         return "good", f"{values}, but the default {violation}, so a trial that keeps the constraints is better."
@@ -53,13 +53,13 @@ def _judge_against_default(evidence: Evidence) -> Outcome:
             f"{values}; the curves are too short to measure noise.{caveat} To test it: {_command(evidence)}",
         )
     size = _describe_size(gain, evidence.scatter)
-    if gain > WORTH_PROVING * evidence.scatter:
+    if gain > SCATTERS_WORTH_PROVING * evidence.scatter:
         return "careful", (
-            f"{values}: better by {format_value(gain)}, {size}.{caveat} One seed does not prove it; this does: "
+            f"{values}: better by {format_digits(gain)}, {size}.{caveat} One seed does not prove it; this does: "
             f"{_command(evidence)}"
         )
     return "careful", (
-        f"{values}: better by only {format_value(gain)}, {size}, after choosing the best of "
+        f"{values}: better by only {format_digits(gain)}, {size}, after choosing the best of "
         f"{format_count(len(experiment.ranking), 'trial')}.{caveat} To test it: {_command(evidence)}"
     )
 
@@ -74,12 +74,12 @@ def judge_noise(evidence: Evidence) -> Outcome:
         reason = "The curves are too short to measure noise" if rivals else f"#{best} has no trial to be compared with"
         return "unknown", f"{reason}. Several seeds can tell: {_command(evidence)}"
     gaps = [evidence.gain(best, rival) for rival in rivals]
-    close_rivals = [rival for rival, gap in zip(rivals, gaps, strict=True) if gap <= CLEAR * scatter]
-    spread = format_value(gaps[0]) if len(gaps) == 1 else f"{format_value(gaps[0])} to {format_value(gaps[-1])}"
+    close_rivals = [rival for rival, gap in zip(rivals, gaps, strict=True) if gap <= CLEAR_SCATTERS * scatter]
+    spread = format_digits(gaps[0]) if len(gaps) == 1 else f"{format_digits(gaps[0])} to {format_digits(gaps[-1])}"
     lead = f"#{best} leads {join_trials(rivals)} by {spread}{_describe_lead_on_default(evidence)}"
-    noise = f"from epoch to epoch the best trials scatter by {format_value(scatter)}, and seeds differ by more"
+    noise = f"from epoch to epoch the best trials scatter by {format_digits(scatter)}, and seeds differ by more"
     if not close_rivals:
-        conclusion = f"The lead is over {CLEAR:g} times that, which one seed cannot prove; several can"
+        conclusion = f"The lead is over {CLEAR_SCATTERS:g} times that, which one seed cannot prove; several can"
     else:
         conclusion = f"One seed cannot tell #{best} from {join_trials(close_rivals)}; several can"
     return "careful", f"{lead}; {noise}. {conclusion}: {_command(evidence, max(3, len(close_rivals) + 1))}"
@@ -94,7 +94,7 @@ def judge_front(evidence: Evidence) -> Outcome:
     members = experiment.last_reports.loc[experiment.front]
     columns = [goal.sign * members[goal.metric] for goal in goals]
     ends = [(int(values.index[int(values.argmax())]), goal.metric) for values, goal in zip(columns, goals, strict=True)]
-    best = join_words([f"{metric} {format_value(members[metric][trial])} (#{trial})" for trial, metric in ends])
+    best = join_words([f"{metric} {format_digits(members[metric][trial])} (#{trial})" for trial, metric in ends])
     total = f"of {experiment.is_final.sum():,} that trained to their end"
     size = f"{format_count(len(members), 'trial')} make the front, {total}; the best there: {best}"
     if experiment.choice is None:
@@ -145,7 +145,7 @@ def _describe_violation(evidence: Evidence, trial: int) -> str:
     bounds = evidence.experiment.objective.constraints
     values = {metric: float(evidence.lookup(trial, metric)) for metric in bounds}
     violations = [
-        f"{metric} {format_value(value)} (bound {format_value(bounds[metric])})"
+        f"{metric} {format_digits(value)} (bound {format_digits(bounds[metric])})"
         for metric, value in values.items()
         if value > bounds[metric]
     ]
@@ -154,7 +154,7 @@ def _describe_violation(evidence: Evidence, trial: int) -> str:
 
 def _describe_best(evidence: Evidence) -> str:
     best = evidence.top[0]
-    return f"#{best} has {evidence.metric} {format_value(evidence.value(best))}"
+    return f"#{best} has {evidence.metric} {format_digits(evidence.value(best))}"
 
 
 def _judge_without_default(evidence: Evidence) -> Outcome:
@@ -177,7 +177,7 @@ def _describe_running_default(evidence: Evidence) -> str:
 
 def _judge_best_default(evidence: Evidence) -> Outcome:
     count = len(evidence.experiment.ranking) - 1
-    result = f"The default has {evidence.metric} {format_value(evidence.value(0))}"
+    result = f"The default has {evidence.metric} {format_digits(evidence.value(0))}"
     if not count:
         return "unknown", f"{result}, and no other trial has a result yet."
     return "bad", (
@@ -199,7 +199,7 @@ def _describe_weak_default(evidence: Evidence) -> str:
 
 def _describe_size(gain: float, scatter: float) -> str:
     factor = f"{gain / scatter:.1f}" if scatter > gain / 100 else "over 100"
-    size = f"{factor} times the scatter from epoch to epoch ({format_value(scatter)})"
+    size = f"{factor} times the scatter from epoch to epoch ({format_digits(scatter)})"
     return f"{size}, which is the least that seeds differ by"
 
 
@@ -207,7 +207,7 @@ def _describe_lead_on_default(evidence: Evidence) -> str:
     default = evidence.experiment.default
     if default is None or default in evidence.top or not evidence.is_feasible(default):
         return ""
-    return f" and the default by {format_value(evidence.gain(evidence.top[0], default))}"
+    return f" and the default by {format_digits(evidence.gain(evidence.top[0], default))}"
 
 
 def _describe_dominance(evidence: Evidence, members: pd.DataFrame) -> str:
