@@ -99,10 +99,7 @@ class EntropyReg(Variant):
         self.net.train()
         for layer in list(self.net.readout.layers)[:_FROZEN_LAYERS]:
             layer.requires_grad_(not (with_history and len(self.stages) > 1))
-        if epoch in (
-            0,
-            self.config.spatial_epochs,
-        ):  # histories change the bias to compare with
+        if epoch in (0, self.config.spatial_epochs):  # with histories the bias is another, so it is measured again
             bias = self.measure_bias()["uniform"]
             self._least_bias = float(bias.bits.mean())
             if epoch == 0:
@@ -183,8 +180,6 @@ class EntropyReg(Variant):
         """Return the blur's deviation as a share of the longer side, and the centre bias's weight."""
         finaliser = self.net.finaliser
         return {"sigma": finaliser.sigma.item(), "centre_bias_weight": finaliser.centre_bias_weight.item()}
-
-    # ---------------------------------------------------------------------------------------------------------------
 
     @property
     def _usual_centre_bias(self) -> CentreBias | None:
