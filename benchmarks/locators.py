@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.pickers import laplacian_of_gaussian
 from trainables.measuring.matching import match_in_order
 from trainables.seq_attention.letterbox import content_extent, to_pixels
-from trainables.seq_attention.pairs import Locator, Pairs, Predictions
+from trainables.seq_attention.pairs import Locator, PairPredictions, Pairs
 from trainables.seq_attention.split import Scenes, select_evenly
 
 SIGMAS = (0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # of half the objects' spacing; a disc's best is radius/√2 (Lindeberg 1998)
@@ -43,10 +43,10 @@ class MeanPosition:
     def __call__(self, scenes: Scenes) -> Locator:
         """Return a locator in these images."""
 
-        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> Predictions:
+        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> PairPredictions:
             k = np.array([len(points) for points in marks])
             done = np.searchsorted(self.counts, k, side="right") / len(self.counts)
-            return Predictions(self.share * scenes.sizes[list(indices)], done)
+            return PairPredictions(self.share * scenes.sizes[list(indices)], done)
 
         return locate
 
@@ -96,12 +96,12 @@ class Blobs:
         """Return a locator in these images."""
         blobs = [image_blobs.points for image_blobs in _find_blobs(scenes, self.radius, self.numbers)]
 
-        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> Predictions:
+        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> PairPredictions:
             visits = [
                 self._visit(blobs[index], scenes.sizes[index], points)
                 for index, points in zip(indices, marks, strict=True)
             ]
-            return Predictions(np.array([point for point, _ in visits]), np.array([done for _, done in visits]))
+            return PairPredictions(np.array([point for point, _ in visits]), np.array([done for _, done in visits]))
 
         return locate
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -14,24 +13,11 @@ from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.features import Features
 from trainables.entropy_reg.model import DeepGaze
 from trainables.entropy_reg.scanpaths import Fixations
-from trainables.entropy_reg.scoring import score
+from trainables.entropy_reg.scoring import Prediction, score
 from trainables.entropy_reg.split import Stimuli, cell_grid
 from trainables.processes import Processes
 
 _CHUNK = 16  # densities of a history that are computed together
-
-
-class Prediction(NamedTuple):
-    """What a model expects of one image.
-
-    Attributes:
-        log_densities: float32, nats over the cells: `[h, w]` of a spatial model, `[n, h, w]` of one that is shown
-            histories, a density for each of the fixations.
-        fixations: the n that are scored.
-    """
-
-    log_densities: np.ndarray
-    fixations: Fixations
 
 
 @dataclass(frozen=True)
@@ -80,9 +66,8 @@ class Judge:
         return mean
 
     def _score_image(self, index: int) -> dict[str, float]:
-        log_densities, fixations = self.predict(index)
         baseline = self.prior.log_density(cell_grid(self.stimuli.shapes[index]))
-        return score(log_densities, fixations.points, baseline, self.data.degree)
+        return score(self.predict(index), baseline, self.data.degree)
 
     def _scored_fixations(self, index: int) -> Fixations:
         """Return all fixations of an image; with histories `data.scored_fixations` of them, evenly chosen."""

@@ -1,8 +1,9 @@
 """How well a density of fixations fits those of one image, and how much a density says at all. Imports no torch.
 
-Densities live on the cells of `config.CELL`: `log_density` is `[h, w]` in nats and its exponential sums to 1.
-Information relative to a uniform density is the same on cells as on pixels. All metrics are of one image; their means
-over images take each image once, however many fixations it has. Computed in float64.
+Densities live on the cells of `config.CELL`: `log_density` is `[h, w]` in nats and its exponential sums to 1. A
+`fixation_map` `[h, w]` is what `blur_fixations` gives. Information relative to a uniform density is the same on cells
+as on pixels. All metrics are of one image; their means over images take each image once, however many fixations it has.
+Computed in float64.
 
 Source: Kümmerer, Wallis and Bethge 2015, Information-theoretic model comparison unifies saliency metrics (likelihoods);
 Judd, Durand and Torralba 2012, A benchmark of computational models of saliency (AUC with all places as negatives);
@@ -18,6 +19,7 @@ import numpy as np
 from scipy import ndimage, special
 
 from trainables.entropy_reg.config import CELL
+from trainables.entropy_reg.scanpaths import Fixations
 
 FLAT = 1e-4
 """Nats that a log-density has to vary by to vary at all: the rounding of the network's float32 may be as large.
@@ -25,6 +27,19 @@ FLAT = 1e-4
 Its longest sums before the density are of 128 products and add up to some 6 nats: 2 · 128 · 6 · 2⁻²⁴. Only NSS and CC
 need it, as they measure in deviations, however small these are.
 """
+
+
+class Prediction(NamedTuple):
+    """What a model expects of one image.
+
+    Attributes:
+        log_densities: float32, nats over the cells: `[h, w]` of a spatial model, `[n, h, w]` of one that is shown
+            histories, a density for each of the fixations.
+        fixations: the n that are scored.
+    """
+
+    log_densities: np.ndarray
+    fixations: Fixations
 
 
 class DensityMetrics(NamedTuple):
@@ -47,15 +62,15 @@ class DensityMetrics(NamedTuple):
     sim: float
 
 
-def score(log_densities: np.ndarray, points: np.ndarray, baseline: np.ndarray, degree: float) -> dict[str, float]:
+def score(prediction: Prediction, baseline: np.ndarray, degree: float) -> dict[str, float]:
     """Score what a model predicts of one image: metrics by their names in a report, and the density's `sum_error`.
 
     Args:
-        log_densities: `[h, w]` for all fixations, or `[n, h, w]` with one for each of them.
-        points: `[n, 2]`, x and y in pixels, n ≥ 1.
+        prediction: with one fixation at least.
         baseline: log-density `[h, w]` of the centre bias, over which information is gained.
         degree: deviation of the fixations' blur, as a share of the longer side.
     """
+    log_densities, points = prediction.log_densities, prediction.fixations.points
     score_image = score_density if log_densities.ndim == 2 else score_conditional_densities
     metrics = score_image(log_densities, points, degree)
     baseline_bits = float(log_likelihood(baseline, cell_indices(points, baseline.shape)).mean())
@@ -170,36 +185,21 @@ def blur_fixations(cells: np.ndarray, shape: tuple[int, int], degree: float) -> 
 
 
 def kl(log_density: np.ndarray, fixation_map: np.ndarray) -> float:
-    """Compute KL(map ‖ density) in bits, without an epsilon: inf where the density is 0 and the map is not.
-
-    Args:
-        log_density: `[h, w]`.
-        fixation_map: `[h, w]`, what `blur_fixations` gives.
-    """
+    """Compute KL(map ‖ density) in bits, without an epsilon: inf where the density is 0 and the map is not."""
     support = fixation_map > 0  # elsewhere p log p is 0
     mass = fixation_map[support]
     return float(np.sum(mass * (np.log(mass) - log_density[support])) / np.log(2))
 
 
 def cc(log_density: np.ndarray, fixation_map: np.ndarray) -> float:
-    """Compute Pearson's correlation of the density with the map over cells; 0 where either is flat.
-
-    Args:
-        log_density: `[h, w]`.
-        fixation_map: `[h, w]`, what `blur_fixations` gives.
-    """
+    """Compute Pearson's correlation of the density with the map over cells; 0 where either is flat."""
     if _is_flat(log_density) or fixation_map.min() == fixation_map.max():
         return 0.0
     return float(np.corrcoef(_density(log_density).ravel(), fixation_map.ravel())[0, 1])
 
 
 def sim(log_density: np.ndarray, fixation_map: np.ndarray) -> float:
-    """Compute what the density and the map have in common: the sum of the lower one, 0 to 1.
-
-    Args:
-        log_density: `[h, w]`.
-        fixation_map: `[h, w]`, what `blur_fixations` gives.
-    """
+    """Compute what the density and the map have in common: the sum of the lower one, 0 to 1."""
     return float(np.minimum(_density(log_density), fixation_map).sum())
 
 

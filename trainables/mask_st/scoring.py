@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,8 +16,7 @@ SATURATED_COVERAGE = 0.5  # above it a mask is full
 EPS = 1e-7  # probabilities stay this far from 0 and 1, so that their logarithms are finite
 
 
-@dataclass(frozen=True)
-class Predictions:
+class Predictions(NamedTuple):
     """Predictions for N images, without training noise.
 
     Attributes:
@@ -31,6 +30,20 @@ class Predictions:
     drop: np.ndarray | None = None
     saliency: np.ndarray | None = None
     masks: np.ndarray | None = None
+
+    def select(self, mask: np.ndarray) -> Predictions:
+        """Return the predictions for some of the images, by bool `[N]`."""
+        return self._replace(**{name: rows[mask] for name, rows in self._asdict().items() if rows is not None})
+
+
+def choose_thresholds(calibration: Predictions, labels: np.ndarray) -> np.ndarray:
+    """Choose for each class the threshold of the highest F1, `[K]`.
+
+    Args:
+        calibration: predictions for the calibration examples; others are scored.
+        labels: of those, `[N, K]`.
+    """
+    return multilabel.choose_thresholds(labels, calibration.full)
 
 
 def score(predictions: Predictions, examples: Examples, thresholds: np.ndarray, config: Config) -> dict[str, float]:

@@ -20,7 +20,6 @@ from trainables.mask_st.masks import MaskSource
 from trainables.mask_st.model import build_networks, name_networks
 from trainables.mask_st.split import Examples
 from trainables.mask_st.step import TrainingStep
-from trainables.measuring import multilabel
 from trainables.processes import Processes
 from trainables.stages import Stage
 from trainables.training.weights import parameter_groups
@@ -103,9 +102,9 @@ class MaskST(Variant):
         self.require_splits(split, "val")
         examples, val = self.splits[split], self.splits["val"]
         predictions = self.judge.predict(examples)
-        calibration = calibration_part(val)
-        scores = predictions.full[val.calibration] if split == "val" else self.judge.predict(calibration).full
-        thresholds = multilabel.choose_thresholds(calibration.labels, scores)
+        part = calibration_part(val)
+        calibration = predictions.select(val.calibration) if split == "val" else self.judge.predict(part)
+        thresholds = scoring.choose_thresholds(calibration, part.labels)
         return scoring.score(predictions, examples, thresholds, self.config)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:

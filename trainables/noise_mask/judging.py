@@ -7,7 +7,6 @@ fine-tuned for a few steps (`probe`).
 from __future__ import annotations
 
 import copy
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -18,24 +17,11 @@ from trainables.noise_mask import probe
 from trainables.noise_mask.batches import Batches
 from trainables.noise_mask.progress import Progress
 from trainables.noise_mask.sampling import MaskSampler
+from trainables.noise_mask.scoring import Predictions
 from trainables.noise_mask.split import ClassImages
 
 _MASK_SEED = 20240620  # of the masks under which images are scored and shown, in every epoch of every trial
 _BATCH_SIZE = 256  # images
-
-
-class Predictions(NamedTuple):
-    """Probabilities of the classes, float64 `[N, K]`, of all images of a split.
-
-    Attributes:
-        maskfree: without masks; after an epoch under masks, those of a copy that is fine-tuned for `probe_steps` steps.
-        without_probe: without masks, of the classifier with nothing but its batch norms measured without masks.
-        maskon: under masks; as `maskfree` where training has none.
-    """
-
-    maskfree: np.ndarray
-    without_probe: np.ndarray
-    maskon: np.ndarray
 
 
 class Judge:

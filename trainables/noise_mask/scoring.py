@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from trainables.noise_mask.judging import Predictions
-
 BINS = 15
+
+
+class Predictions(NamedTuple):
+    """Probabilities of the classes, float64 `[N, K]`, of all images of a split.
+
+    Attributes:
+        maskfree: without masks; after an epoch under masks, those of a copy that is fine-tuned for `probe_steps` steps.
+        without_probe: without masks, of the classifier with nothing but its batch norms measured without masks.
+        maskon: under masks; as `maskfree` where training has none.
+    """
+
+    maskfree: np.ndarray
+    without_probe: np.ndarray
+    maskon: np.ndarray
 
 
 def score(predictions: Predictions, labels: np.ndarray) -> dict[str, float]:
     """Score the predictions of a split, without masks and under them.
 
     Args:
-        predictions: probabilities `[N, K]`.
+        predictions: of all images of the split.
         labels: int64 `[N]`.
     """
     maskfree, without_probe, maskon = (classification_metrics(probabilities, labels) for probabilities in predictions)

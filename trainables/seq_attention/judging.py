@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from trainables.processes import Processes
 from trainables.seq_attention.config import Data
-from trainables.seq_attention.pairs import Locator, Pairs, Predictions, enumerate_pairs, predict_pairs
+from trainables.seq_attention.pairs import Locator, PairPredictions, Pairs, enumerate_pairs, predict_pairs
 from trainables.seq_attention.rollout import Rollout, roll_out
+from trainables.seq_attention.scoring import Predictions
 from trainables.seq_attention.split import Scenes, select_evenly
 
 BATCH_SIZE = 64
@@ -20,24 +20,6 @@ MIN_VISITS = 8
 
 LocatorFactory = Callable[[Scenes], Locator]
 """From a split to a locator of objects in its images."""
-
-
-class SplitPredictions(NamedTuple):
-    """The predictions of a split, with the truth.
-
-    Attributes:
-        pairs: all enumerated pairs.
-        predictions: of the pairs.
-        sizes: `[images, 2]`, width and height of the images that `pairs.image` names.
-        rollouts: of some of the images.
-        objects: of each roll-out the objects `[n, 2]` in its image.
-    """
-
-    pairs: Pairs
-    predictions: Predictions
-    sizes: np.ndarray
-    rollouts: Sequence[Rollout]
-    objects: Sequence[np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -56,7 +38,7 @@ class Judge:
     limit: int
     processes: Processes = field(default_factory=Processes)
 
-    def predict(self, locators: LocatorFactory, scenes: Scenes, threshold: float = np.inf) -> SplitPredictions:
+    def predict(self, locators: LocatorFactory, scenes: Scenes, threshold: float = np.inf) -> Predictions:
         """Predict all pairs of a split, and roll out `data.rollout_images` of its images.
 
         Args:
@@ -65,11 +47,10 @@ class Judge:
             threshold: done signal that ends a roll-out; infinite to run all of them to the limit.
         """
         pairs = enumerate_pairs(scenes, self.order, self.data.row_height)
-        predictions = self._predict_pairs(locators(scenes), pairs)
+        pair_predictions = self._predict_pairs(locators(scenes), pairs)
         sample = select_evenly(scenes, self.data.rollout_images)
-        return SplitPredictions(
-            pairs, predictions, scenes.sizes, self.roll_out(locators, sample, threshold), sample.points
-        )
+        rollouts = self.roll_out(locators, sample, threshold)
+        return Predictions(pairs, pair_predictions, scenes.sizes, rollouts, sample.points)
 
     def roll_out(self, locators: LocatorFactory, scenes: Scenes, threshold: float) -> list[Rollout]:
         """Roll out all images of a split."""
@@ -77,10 +58,10 @@ class Judge:
         rollouts = roll_out(locators(scenes), indices, self.limit, BATCH_SIZE, threshold)
         return self.processes.gather(rollouts, len(scenes))
 
-    def _predict_pairs(self, locate: Locator, pairs: Pairs) -> Predictions:
+    def _predict_pairs(self, locate: Locator, pairs: Pairs) -> PairPredictions:
         share = predict_pairs(locate, pairs, list(self.processes.indices(len(pairs))), BATCH_SIZE)
         rows = self.processes.gather(list(zip(*share, strict=True)), len(pairs))
-        return Predictions(*(np.array(column) for column in zip(*rows, strict=True)))
+        return PairPredictions(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def rollout_limit(counts: np.ndarray) -> int:

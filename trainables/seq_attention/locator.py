@@ -12,7 +12,7 @@ from trainables.seq_attention.config import Config
 from trainables.seq_attention.letterbox import content_extent, normalise, to_pixels
 from trainables.seq_attention.markers import network_input
 from trainables.seq_attention.model import Network
-from trainables.seq_attention.pairs import Predictions
+from trainables.seq_attention.pairs import PairPredictions
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class NetworkLocator:
     device: torch.device
 
     @torch.no_grad()
-    def __call__(self, indices: Sequence[int], marks: Sequence[np.ndarray]) -> Predictions:
+    def __call__(self, indices: Sequence[int], marks: Sequence[np.ndarray]) -> PairPredictions:
         """Predict the next object of some images, as every `pairs.Locator`."""
         self.net.eval()
         sizes = self.sizes[list(indices)].astype(np.float64)
@@ -43,4 +43,4 @@ class NetworkLocator:
         pixels, markers, count, extent = (torch.from_numpy(array).to(self.device) for array in arrays)
         output = self.net(network_input(pixels, markers, count, self.config), count, extent)
         done = torch.sigmoid(output.done.double())
-        return Predictions(to_pixels(output.location.double().cpu().numpy(), sizes), done.cpu().numpy())
+        return PairPredictions(to_pixels(output.location.double().cpu().numpy(), sizes), done.cpu().numpy())

@@ -15,7 +15,7 @@ from trainables.seq_attention.orders import sort_objects
 from trainables.seq_attention.split import Scenes
 
 
-class Predictions(NamedTuple):
+class PairPredictions(NamedTuple):
     """Predictions for b pairs.
 
     Attributes:
@@ -27,7 +27,7 @@ class Predictions(NamedTuple):
     done: np.ndarray
 
 
-Locator = Callable[[Sequence[int], Sequence[np.ndarray]], Predictions]
+Locator = Callable[[Sequence[int], Sequence[np.ndarray]], PairPredictions]
 """Predicts the next object of b images, from their indices and the marked points `[k, 2]` of each in their order."""
 
 
@@ -85,11 +85,11 @@ def enumerate_pairs(scenes: Scenes, order: str, row_height: float) -> Pairs:
     return Pairs(image, np.array([k for ks in choices for k in ks], dtype=np.int64), objects)
 
 
-def predict_pairs(locate: Locator, pairs: Pairs, rows: Sequence[int], batch_size: int) -> Predictions:
+def predict_pairs(locate: Locator, pairs: Pairs, rows: Sequence[int], batch_size: int) -> PairPredictions:
     """Predict some of the pairs, in batches."""
-    empty = Predictions(np.zeros((0, 2)), np.zeros(0))
+    empty = PairPredictions(np.zeros((0, 2)), np.zeros(0))
     batches = [
         locate([int(pairs.image[row]) for row in batch], [pairs.marked_objects(row) for row in batch])
         for batch in (rows[first : first + batch_size] for first in range(0, len(rows), batch_size))
     ]
-    return Predictions(*(np.concatenate(column) for column in zip(empty, *batches, strict=True)))
+    return PairPredictions(*(np.concatenate(column) for column in zip(empty, *batches, strict=True)))

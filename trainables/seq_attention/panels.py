@@ -17,8 +17,8 @@ from trainables.seq_attention.drawing import BLUE, GREEN, PALE, RED, WHITE, YELL
 from trainables.seq_attention.orders import sort_objects
 from trainables.seq_attention.pairs import Locator
 from trainables.seq_attention.rollout import Rollout
-from trainables.seq_attention.scoring import Thresholds
 from trainables.seq_attention.split import Scenes
+from trainables.seq_attention.thresholds import Thresholds
 
 COUNT = 4  # images
 SMALL, MIDDLE, LARGE = 2, 6, 10  # radii of rings

@@ -12,12 +12,12 @@ from typing import NamedTuple
 import numpy as np
 
 from trainables.measuring import multilabel
-from trainables.measuring.calibration import Platt, apply_platt, fit_platt_weighted
+from trainables.measuring.calibration import apply_platt
 from trainables.measuring.matching import match_in_order, pairs_within
-from trainables.seq_attention.judging import SplitPredictions
 from trainables.seq_attention.letterbox import normalise
-from trainables.seq_attention.pairs import Pairs, Predictions
+from trainables.seq_attention.pairs import PairPredictions, Pairs
 from trainables.seq_attention.rollout import Rollout
+from trainables.seq_attention.thresholds import Thresholds, done_scaling, done_threshold, rollout_threshold
 
 HALF = 0.5
 """Done signal from which done is more likely than not, as training balances it."""
@@ -26,18 +26,22 @@ SAME_POINT = 1e-6
 """Normalised distance below which points are equal, up to rounding."""
 
 
-class Thresholds(NamedTuple):
-    """Thresholds and scaling of the done signal, chosen on calibration images.
+class Predictions(NamedTuple):
+    """The predictions of a split, with the truth.
 
     Attributes:
-        done: the done signal from which a single pair counts as done (`done_threshold`).
-        rollout: the done signal that ends a roll-out (`rollout_threshold`).
-        platt: turns the signal into a probability (`done_scaling`).
+        pairs: all enumerated pairs.
+        pair_predictions: of the pairs.
+        sizes: `[images, 2]`, width and height of the images that `pairs.image` names.
+        rollouts: of some of the images.
+        objects: of each roll-out the objects `[n, 2]` in its image.
     """
 
-    done: float
-    rollout: float
-    platt: Platt
+    pairs: Pairs
+    pair_predictions: PairPredictions
+    sizes: np.ndarray
+    rollouts: Sequence[Rollout]
+    objects: Sequence[np.ndarray]
 
 
 class Scale(NamedTuple):
@@ -56,14 +60,14 @@ class Scale(NamedTuple):
     limit: int
 
 
-def choose_thresholds(calibration: SplitPredictions, radius: float) -> Thresholds:
+def choose_thresholds(calibration: Predictions, radius: float) -> Thresholds:
     """Choose thresholds and scaling of the done signal on the predictions of calibration images.
 
     Args:
         calibration: roll-outs are run to the limit; other images are scored.
         radius: within which a visit takes an object.
     """
-    pairs, predictions = calibration.pairs, calibration.predictions
+    pairs, predictions = calibration.pairs, calibration.pair_predictions
     return Thresholds(
         done_threshold(pairs, predictions),
         rollout_threshold(calibration.rollouts, calibration.objects, radius),
@@ -71,77 +75,29 @@ def choose_thresholds(calibration: SplitPredictions, radius: float) -> Threshold
     )
 
 
-def score(split: SplitPredictions, scale: Scale) -> dict[str, float]:
+def score(predictions: Predictions, scale: Scale) -> dict[str, float]:
     """Score the predictions of a split; all keys, whatever the predictions (`docs/variants/seq_attention.md`).
 
     Args:
-        split: predictions, with roll-outs that ran at least until `scale.thresholds.rollout`.
+        predictions: their roll-outs ran at least until `scale.thresholds.rollout`.
         scale: radius, spacing, limit, and thresholds that were chosen on other images.
     """
-    counts = np.array([rollout.count(scale.thresholds.rollout) for rollout in split.rollouts], dtype=np.int64)
-    visits = [rollout.points[:count] for rollout, count in zip(split.rollouts, counts, strict=True)]
+    rollouts, truths = predictions.rollouts, predictions.objects
+    counts = np.array([rollout.count(scale.thresholds.rollout) for rollout in rollouts], dtype=np.int64)
+    visits = [rollout.points[:count] for rollout, count in zip(rollouts, counts, strict=True)]
     return {
-        **_score_location(split, scale),
-        **_score_done(split.pairs, split.predictions, scale.thresholds),
-        **_score_counts(counts, np.array([len(objects) for objects in split.objects], dtype=np.int64), scale),
-        **_score_visits(visits, split.objects, scale.radius),
+        **_score_location(predictions, scale),
+        **_score_done(predictions.pairs, predictions.pair_predictions, scale.thresholds),
+        **_score_counts(counts, np.array([len(objects) for objects in truths], dtype=np.int64), scale),
+        **_score_visits(visits, truths, scale.radius),
     }
 
 
-def done_threshold(pairs: Pairs, predictions: Predictions) -> float:
-    """Return the done signal from which pairs count as done for the largest F1; not for the pairs that are scored.
-
-    It lies half-way to the next lower signal, because another image's weakest done signal may be a little weaker.
-    """
-    signal = predictions.done
-    threshold = float(multilabel.choose_thresholds(pairs.done[:, None], signal[:, None])[0])
-    lower_signals = signal[signal < threshold]
-    return (threshold + float(lower_signals.max())) / 2 if pairs.done.any() and len(lower_signals) else threshold
-
-
-def done_scaling(pairs: Pairs, predictions: Predictions) -> Platt:
-    """Fit what turns the done signal, as training has balanced and weighed it, into a probability in roll-outs.
-
-    Not a shift of log-odds by the share of done, which is right only if training drew all other k as a roll-out does.
-    """
-    return fit_platt_weighted(predictions.done, pairs.done, pairs.weight)
-
-
-def rollout_threshold(rollouts: Sequence[Rollout], truths: Sequence[np.ndarray], radius: float) -> float:
-    """Return the done signal at which to stop for the highest F1 of the visits and, on a tie, the best counts.
-
-    A count changes only where the threshold passes a running maximum of its signal, so thresholds half-way between
-    neighbouring ones are all that there are, besides one that ends every roll-out at once and one that ends none. On a
-    tie in both, the one in the widest gap is taken, as other images' signals differ a little; then the lowest.
-
-    Args:
-        rollouts: at least one, run to the limit; not of images that are scored with the threshold.
-        truths: of each roll-out the objects `[n, 2]` in its image.
-        radius: within which a visit takes an object.
-
-    Returns:
-        A finite number.
-    """
-    running_max = [np.maximum.accumulate(rollout.done) for rollout in rollouts]
-    levels = np.unique(np.concatenate(running_max))
-    halfway = np.maximum(levels[:-1] + np.diff(levels) / 2, np.nextafter(levels[:-1], np.inf))  # never at the lower one
-    thresholds = np.concatenate([levels[:1], halfway, np.nextafter(levels[-1:], np.inf)])
-    gaps = np.concatenate([[0.0], np.diff(levels), [0.0]])
-    visits = error = hits = np.zeros(len(thresholds), dtype=np.int64)  # whole numbers, so that ties are exact
-    for signal, rollout, objects in zip(running_max, rollouts, truths, strict=True):
-        counts = np.minimum(np.searchsorted(signal, thresholds), len(rollout.points))
-        hits_by_visit = np.cumsum(np.append(0, match_in_order(rollout.points, objects, radius) >= 0))
-        visits, hits = visits + counts, hits + hits_by_visit[counts]
-        error = error + np.abs(counts - len(objects))
-    f1 = 2 * hits / np.maximum(visits + sum(map(len, truths)), 1)
-    return float(thresholds[np.lexsort((-gaps, error, -f1))[0]])
-
-
-def _score_location(split: SplitPredictions, scale: Scale) -> dict[str, float]:
+def _score_location(predictions: Predictions, scale: Scale) -> dict[str, float]:
     """Score the pairs that have a next object."""
-    pairs = split.pairs
+    pairs = predictions.pairs
     undone = np.flatnonzero(~pairs.done)
-    points = split.predictions.points[undone]
+    points = predictions.pair_predictions.points[undone]
     candidates = [pairs.unmarked_objects(pair) for pair in undone.tolist()]
     truth = np.array([objects[0] for objects in candidates], dtype=np.float64).reshape(-1, 2)
     error = np.hypot(*(points - truth).T)
@@ -160,7 +116,7 @@ def _score_location(split: SplitPredictions, scale: Scale) -> dict[str, float]:
         "hit_half_spacing": _mean(error < scale.spacing / 2),
         "hit_any_half_spacing": _mean(nearest < scale.spacing / 2),
         "order_gap": any_hit - hit,
-        "prediction_spread": _relative_spread(points, truth, split.sizes[pairs.image[undone]]),
+        "prediction_spread": _relative_spread(points, truth, predictions.sizes[pairs.image[undone]]),
     }
 
 
@@ -173,7 +129,7 @@ def _relative_spread(points: np.ndarray, truth: np.ndarray, sizes: np.ndarray) -
     return float(spreads[0] / spreads[1]) if spreads[1] > SAME_POINT else 1.0
 
 
-def _score_done(pairs: Pairs, predictions: Predictions, thresholds: Thresholds) -> dict[str, float]:
+def _score_done(pairs: Pairs, predictions: PairPredictions, thresholds: Thresholds) -> dict[str, float]:
     done, signal = pairs.done, predictions.done
     border = pairs.k >= pairs.count - 1
     positive = signal >= thresholds.done

@@ -19,9 +19,10 @@ from trainables.seq_attention.data import count_objects, load_split
 from trainables.seq_attention.judging import Judge, rollout_limit
 from trainables.seq_attention.locator import NetworkLocator
 from trainables.seq_attention.model import Network
-from trainables.seq_attention.scoring import Scale, Thresholds, choose_thresholds, score
+from trainables.seq_attention.scoring import Scale, choose_thresholds, score
 from trainables.seq_attention.split import Scenes, select_evenly
 from trainables.seq_attention.step import TrainingStep
+from trainables.seq_attention.thresholds import Thresholds
 from trainables.training.weights import parameter_groups
 
 

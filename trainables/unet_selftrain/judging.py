@@ -14,54 +14,33 @@ from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.histogram import ScoreHistogram
 from trainables.unet_selftrain.model import stride
 from trainables.unet_selftrain.picking import Picks, pick_particles
+from trainables.unet_selftrain.scoring import Prediction
 from trainables.unet_selftrain.split import Micrographs
 from trainables.unet_selftrain.targets import HALF, discs, render_particles
 from trainables.unet_selftrain.tiling import predict_image
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """A micrograph's picks beside its particles, before any threshold.
+class Judge:
+    """The network as it is now; nothing is augmented, nothing drawn at random.
 
     Attributes:
-        picks: in pixels of the stored micrograph.
-        truth: `[m, 2]`, likewise.
-        group: the folder of the micrograph.
-        histogram: of its pixels' probabilities, the particles' discs being true.
-        radius: of a particle; a pick counts within it.
+        processes: that share the micrographs; all of them must call `predict`.
     """
 
-    picks: Picks
-    truth: np.ndarray
-    group: str
-    histogram: ScoreHistogram
-    radius: float
+    net: nn.Module
+    config: Config
+    device: torch.device
+    processes: Processes
 
-    @classmethod
-    def from_map(cls, probabilities: np.ndarray, micrographs: Micrographs, index: int, config: Config) -> Prediction:
-        """Pick the particles of one micrograph's probability map `[H, W]`, and put them beside the truth."""
-        truth, radius = micrographs.particles(index), micrographs.pixel_radius
-        histogram = ScoreHistogram()
-        histogram.add(probabilities, discs(probabilities.shape, micrographs.downsample_points(truth), radius))
-        picks = pick_particles(probabilities, radius, config)
-        picks = Picks(micrographs.restore_points(picks.points), picks.scores)
-        return cls(picks, truth, micrographs.groups[index], histogram, micrographs.radius)
-
-
-class Judge:
-    """The network as it is now, asked about micrographs: nothing is augmented, nothing drawn."""
-
-    def __init__(self, net: nn.Module, config: Config, device: torch.device) -> None:
-        self.net, self.config, self.device = net, config, device
-
-    def predict(self, micrographs: Micrographs, processes: Processes) -> list[Prediction]:
-        """Predict all micrographs, shared out among the processes; every process gets all predictions."""
-        processes.average_buffers([self.net])
+    def predict(self, micrographs: Micrographs) -> list[Prediction]:
+        """Predict all micrographs, sharded over the processes, whose averages replace the network's buffers first."""
+        self.processes.average_buffers([self.net])
         part = [
-            Prediction.from_map(self.predict_map(micrographs, index), micrographs, index, self.config)
-            for index in processes.indices(len(micrographs))
+            pick_map(self.predict_map(micrographs, index), micrographs, index, self.config)
+            for index in self.processes.indices(len(micrographs))
         ]
-        return processes.gather(part, len(micrographs))
+        return self.processes.gather(part, len(micrographs))
 
     def predict_map(self, micrographs: Micrographs, index: int) -> np.ndarray:
         """Predict the probabilities of one micrograph, float32 `[H, W]`."""
@@ -75,3 +54,13 @@ class Judge:
         for index in range(len(micrographs)):
             target = render_particles(micrographs, index, micrographs.particles(index), self.config)
             yield self.predict_map(micrographs, index), target >= HALF
+
+
+def pick_map(probabilities: np.ndarray, micrographs: Micrographs, index: int, config: Config) -> Prediction:
+    """Pick the particles of one micrograph's probability map `[H, W]`, and put them beside the truth."""
+    truth, radius = micrographs.particles(index), micrographs.pixel_radius
+    histogram = ScoreHistogram()
+    histogram.add(probabilities, discs(probabilities.shape, micrographs.downsample_points(truth), radius))
+    picks = pick_particles(probabilities, radius, config)
+    picks = Picks(micrographs.restore_points(picks.points), picks.scores)
+    return Prediction(picks, truth, micrographs.groups[index], histogram, micrographs.radius)

@@ -9,9 +9,8 @@ from PIL import Image, ImageDraw
 
 from trainables.images.sheets import add_header, arrange_grid, to_rgb
 from trainables.images.split import calibration_part, scored_part
-from trainables.processes import Processes
 from trainables.unet_selftrain import matching, scoring
-from trainables.unet_selftrain.judging import Judge, Prediction
+from trainables.unet_selftrain.judging import Judge, pick_map
 from trainables.unet_selftrain.split import Micrographs
 
 COUNT = 4
@@ -50,14 +49,14 @@ def draw_pseudo_labels(micrographs: Micrographs, index: int, target: np.ndarray,
 
 
 def _pick_threshold(judge: Judge, val: Micrographs) -> float:
-    """Choose the score from which to pick, in this process alone: one process draws the panels."""
-    return scoring.pick_threshold(judge.predict(calibration_part(val), Processes()))
+    """Choose the score from which to pick."""
+    return scoring.choose_thresholds(judge.predict(calibration_part(val))).particle
 
 
 def _draw_micrograph(judge: Judge, micrographs: Micrographs, index: int, threshold: float) -> list[np.ndarray]:
     """Draw one micrograph three times, uint8 `[h, w, 3]`: its particles, the probabilities, the picks."""
     probabilities = judge.predict_map(micrographs, index)
-    prediction = Prediction.from_map(probabilities, micrographs, index, judge.config)
+    prediction = pick_map(probabilities, micrographs, index, judge.config)
     particles = prediction.truth
     points = prediction.picks.points[prediction.picks.scores >= threshold]
     matches = matching.match(points, particles, prediction.radius)

@@ -3,40 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from trainables.unet_selftrain import matching
 from trainables.unet_selftrain.histogram import ScoreHistogram, mean_dice
-from trainables.unet_selftrain.judging import Prediction
+from trainables.unet_selftrain.picking import Picks
 
 
-def score(predictions: Sequence[Prediction], calibration: Sequence[Prediction]) -> dict[str, float]:
-    """Score predictions; thresholds come from the calibration micrographs, which are others.
+@dataclass(frozen=True)
+class Prediction:
+    """A micrograph's picks beside its particles, before any threshold.
 
-    `docs/variants/unet_selftrain.md` explains the metrics.
+    Attributes:
+        picks: in pixels of the stored micrograph.
+        truth: `[m, 2]`, likewise.
+        group: the folder of the micrograph.
+        histogram: of its pixels' probabilities, the particles' discs being true.
+        radius: of a particle; a pick counts within it.
     """
-    threshold, radius = pick_threshold(calibration), predictions[0].radius
+
+    picks: Picks
+    truth: np.ndarray
+    group: str
+    histogram: ScoreHistogram
+    radius: float
+
+
+class Thresholds(NamedTuple):
+    """Thresholds that calibration micrographs choose.
+
+    Attributes:
+        particle: the score from which to pick, for the highest F1 of particles.
+        pixel: the probability from which a pixel is positive, for the highest F1 of pixels.
+    """
+
+    particle: float
+    pixel: float
+
+
+def choose_thresholds(calibration: Sequence[Prediction]) -> Thresholds:
+    """Choose thresholds on the predictions of calibration micrographs; others are scored."""
+    hits = [matching.hits(prediction.picks, prediction.truth, prediction.radius) for prediction in calibration]
+    scores = [prediction.picks.scores for prediction in calibration]
+    particle = matching.choose_threshold(hits, scores, _count_particles(calibration))
+    return Thresholds(particle, _total_histogram(calibration).choose_threshold())
+
+
+def score(predictions: Sequence[Prediction], thresholds: Thresholds) -> dict[str, float]:
+    """Score the predictions of a split; `docs/variants/unet_selftrain.md` explains the metrics.
+
+    Args:
+        predictions: of the micrographs.
+        thresholds: chosen on other micrographs.
+    """
+    radius = predictions[0].radius
     picks, truth = [prediction.picks for prediction in predictions], [prediction.truth for prediction in predictions]
-    at_threshold = matching.score_picks(picks, truth, radius, threshold)
+    at_threshold = matching.score_picks(picks, truth, radius, thresholds.particle)
     metrics = {
         "particle_ap": _average_precision(predictions, radius),
         "particle_ap_half_radius": _average_precision(predictions, radius / 2),
         "particle_precision": at_threshold.precision,
         "particle_recall": at_threshold.recall,
         "particle_f1": at_threshold.f1,
-        "particle_threshold": threshold,
+        "particle_threshold": thresholds.particle,
         "particles_picked": float(at_threshold.picks),
         "localisation_error_px": at_threshold.localisation_error,
     }
-    return {**metrics, **_group_metrics(predictions, radius), **_pixel_metrics(predictions, calibration)}
-
-
-def pick_threshold(calibration: Sequence[Prediction]) -> float:
-    """Choose the score from which to pick, by F1 of particles on the calibration micrographs."""
-    hits = [matching.hits(prediction.picks, prediction.truth, prediction.radius) for prediction in calibration]
-    scores = [prediction.picks.scores for prediction in calibration]
-    return matching.choose_threshold(hits, scores, _count_particles(calibration))
+    return {**metrics, **_group_metrics(predictions, radius), **_pixel_metrics(predictions, thresholds.pixel)}
 
 
 def _average_precision(predictions: Sequence[Prediction], radius: float) -> float:
@@ -57,8 +93,7 @@ def _group_metrics(predictions: Sequence[Prediction], radius: float) -> dict[str
     return {"particle_ap_by_folder": float(np.mean(list(by_group.values())))} if by_group else {}
 
 
-def _pixel_metrics(predictions: Sequence[Prediction], calibration: Sequence[Prediction]) -> dict[str, float]:
-    threshold = _total_histogram(calibration).choose_threshold()
+def _pixel_metrics(predictions: Sequence[Prediction], threshold: float) -> dict[str, float]:
     total = _total_histogram(predictions)
     at_threshold = total.score(threshold)
     return {

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor, nn
 
 from trainables.measuring.calibration import Platt, apply_platt
-from trainables.processes import Processes
 from trainables.unet_selftrain import pseudo
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.judging import Judge
@@ -73,9 +72,9 @@ class Teacher:
         return cls(iteration, weights, platt, average_precision)
 
     @torch.no_grad()
-    def teach(self, judge: Judge, micrographs: Micrographs, processes: Processes) -> Lesson:
+    def teach(self, judge: Judge, micrographs: Micrographs) -> Lesson:
         """Make the iteration's targets with the teacher's weights; the judge's network has its own again afterwards."""
-        net, config = judge.net, judge.config
+        net, config, processes = judge.net, judge.config, judge.processes
         weights = {key: value.clone() for key, value in net.state_dict().items()}
         net.load_state_dict(self.weights)
         indices = processes.indices(len(micrographs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import nn
 from trainables.contract import Context, Finding, Split, Step, Variant
 from trainables.images.split import calibration_part, scored_part
 from trainables.measuring.calibration import Platt, fit_platt
+from trainables.processes import Processes
 from trainables.stages import Stage
 from trainables.training.weights import parameter_groups
 from trainables.unet_selftrain import health, panels, scoring, stages
@@ -32,7 +34,7 @@ class UNetSelfTrain(Variant):
         self.device, self.processes, self._seed = context.device, context.processes, context.seed
         self.splits: dict[Split, Micrographs] = {split: load_split(config, data, split) for split in context.splits}
         self.net = build_network(config, self.device)
-        self.judge = Judge(self.net, config, self.device)
+        self.judge = Judge(self.net, config, self.device, self.processes)
         self.teacher: Teacher | None = None
         if "train" in self.splits:
             self._begin_lesson(supervised_lesson(self.splits["train"], config))
@@ -82,8 +84,8 @@ class UNetSelfTrain(Variant):
     def evaluate(self, split: Split) -> dict[str, float]:
         """Score a split by `scoring.score`; of validation, only the micrographs that choose no threshold."""
         self.require_splits(split, "val")
-        calibration = self.judge.predict(calibration_part(self.splits["val"]), self.processes)
-        return scoring.score(self.judge.predict(scored_part(self.splits[split]), self.processes), calibration)
+        thresholds = scoring.choose_thresholds(self.judge.predict(calibration_part(self.splits["val"])))
+        return scoring.score(self.judge.predict(scored_part(self.splits[split])), thresholds)
 
     def health(self, report: Mapping[str, float]) -> list[Finding]:
         """Return the findings of `health.findings`."""
@@ -91,7 +93,7 @@ class UNetSelfTrain(Variant):
 
     def panels(self) -> dict[str, np.ndarray]:
         """Draw a panel for each of a few validation micrographs that are scored."""
-        return panels.draw_panels(self.judge, self.splits["val"], self._stage) if "val" in self.splits else {}
+        return panels.draw_panels(self._lone_judge, self.splits["val"], self._stage) if "val" in self.splits else {}
 
     def stage_panel(self) -> np.ndarray | None:
         """Draw a validation micrograph with its picks and, in an iteration, a training micrograph's pseudo-labels."""
@@ -101,11 +103,16 @@ class UNetSelfTrain(Variant):
         if self.teacher is not None:
             train, iteration = self.splits["train"], self.teacher.iteration
             extra.append(panels.draw_pseudo_labels(train, 0, self.lesson.targets[0], iteration))
-        return panels.draw_stage_panel(self.judge, self.splits["val"], self._stage, extra)
+        return panels.draw_stage_panel(self._lone_judge, self.splits["val"], self._stage, extra)
 
     def describe(self) -> dict[str, Any]:
         """Describe splits and network, and the particles' radius."""
         return {"radius_px": next(iter(self.splits.values())).radius, **super().describe()}
+
+    @property
+    def _lone_judge(self) -> Judge:
+        """The judge of this process alone: one process draws the panels."""
+        return replace(self.judge, processes=Processes())
 
     @property
     def _stage(self) -> str:
@@ -122,7 +129,7 @@ class UNetSelfTrain(Variant):
 
     def _learn_from(self, teacher: Teacher) -> None:
         self.teacher = teacher
-        self._begin_lesson(teacher.teach(self.judge, self.splits["train"], self.processes))
+        self._begin_lesson(teacher.teach(self.judge, self.splits["train"]))
 
     def _begin_lesson(self, lesson: Lesson) -> None:
         self.lesson = lesson

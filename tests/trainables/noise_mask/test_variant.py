@@ -140,7 +140,9 @@ def test_what_cannot_be_is_refused_in_one_sentence(values, words):
 
 @pytest.mark.parametrize("field", ["backbone", "policy_backbone"])
 def test_a_network_that_timm_lacks_is_named_before_a_search(field):
-    with pytest.raises(UsageError, match=rf"^{field}=resnet540 is no model of timm: take resnet10t, or one of timm\.list_models\(\)"):
+    with pytest.raises(
+        UsageError, match=rf"^{field}=resnet540 is no model of timm: take resnet10t, or one of timm\.list_models\(\)"
+    ):
         load("noise_mask").check(config(**{field: "resnet540"}), Data())
 
 

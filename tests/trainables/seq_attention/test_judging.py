@@ -10,7 +10,7 @@ import pytest
 from tests.support.tiny_scenes import build_scenes
 from trainables.seq_attention.config import Data
 from trainables.seq_attention.judging import Judge, rollout_limit
-from trainables.seq_attention.pairs import Locator, Predictions, enumerate_pairs
+from trainables.seq_attention.pairs import Locator, PairPredictions, enumerate_pairs
 from trainables.seq_attention.scoring import Scale, choose_thresholds, score
 from trainables.seq_attention.split import Scenes, select_evenly
 
@@ -28,7 +28,7 @@ class TrueLocator:
         self.calls: list[int] = []
 
     def __call__(self, split: Scenes) -> Locator:
-        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> Predictions:
+        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> PairPredictions:
             self.calls += list(indices)
             remaining = [
                 [point for point in split.points[index] if not any(np.allclose(point, mark) for mark in points)]
@@ -36,7 +36,7 @@ class TrueLocator:
             ]
             points = [min(objects, key=np.hypot.reduce) if objects else np.zeros(2) for objects in remaining]
             is_done = [not objects for objects in remaining]
-            return Predictions(np.array(points, dtype=np.float64), np.where(is_done, 0.6, 0.3))
+            return PairPredictions(np.array(points, dtype=np.float64), np.where(is_done, 0.6, 0.3))
 
         return locate
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.tiny_scenes import build_scenes
 from trainables.seq_attention.orders import sort_objects
-from trainables.seq_attention.pairs import Predictions, enumerate_pairs, predict_pairs
+from trainables.seq_attention.pairs import PairPredictions, enumerate_pairs, predict_pairs
 from trainables.seq_attention.split import Scenes
 
 
@@ -86,7 +86,7 @@ def test_answers_come_in_the_order_of_the_rows_whatever_the_batch(batch):
         sizes.append(len(indices))
         last = [points[-1] if len(points) else (-1.0, -1.0) for points in marks]
         done = [index + len(points) / 100 for index, points in zip(indices, marks, strict=True)]
-        return Predictions(np.array(last, dtype=np.float64), np.array(done))
+        return PairPredictions(np.array(last, dtype=np.float64), np.array(done))
 
     rows = [7, 0, 3, len(pairs) - 1, 4]
     predictions = predict_pairs(locate, pairs, rows, batch)

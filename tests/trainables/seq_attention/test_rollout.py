@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainables.seq_attention.pairs import Predictions
+from trainables.seq_attention.pairs import PairPredictions
 from trainables.seq_attention.rollout import Rollout, roll_out
 
 
@@ -16,9 +16,9 @@ def predict_one(index: int, marks: np.ndarray) -> tuple[np.ndarray, float]:
     return rng.uniform(0, 100, 2), float(rng.random())
 
 
-def locate(indices, marks) -> Predictions:
+def locate(indices, marks) -> PairPredictions:
     predictions = [predict_one(*pair) for pair in zip(indices, marks, strict=True)]
-    return Predictions(np.array([point for point, _ in predictions]), np.array([done for _, done in predictions]))
+    return PairPredictions(np.array([point for point, _ in predictions]), np.array([done for _, done in predictions]))
 
 
 def roll_out_alone(index: int, limit: int, until_signal: float) -> tuple[list, list]:
@@ -62,7 +62,7 @@ def test_what_is_marked_is_what_was_predicted_and_not_an_object():
 
     def off_by_two(indices, marks):
         visible.append(marks[0].copy())
-        return Predictions(objects[[len(marks[0])]] + 2, np.array([0.0]))
+        return PairPredictions(objects[[len(marks[0])]] + 2, np.array([0.0]))
 
     (path,) = roll_out(off_by_two, [0], 3, 1)
     np.testing.assert_array_equal(path.points, objects + 2)
@@ -72,14 +72,14 @@ def test_what_is_marked_is_what_was_predicted_and_not_an_object():
 
 
 def test_without_a_signal_it_visits_as_many_as_the_limit_allows():
-    (path,) = roll_out(lambda indices, marks: Predictions(np.zeros((1, 2)), np.zeros(1)), [0], 6, 1, threshold=0.5)
+    (path,) = roll_out(lambda indices, marks: PairPredictions(np.zeros((1, 2)), np.zeros(1)), [0], 6, 1, threshold=0.5)
     assert path.points.shape == (6, 2)
     assert path.done.shape == (6,)
     assert path.count(0.5) == 6
 
 
 def test_with_a_signal_at_once_nothing_is_visited():
-    (path,) = roll_out(lambda indices, marks: Predictions(np.zeros((1, 2)), np.ones(1)), [0], 6, 1, threshold=1.0)
+    (path,) = roll_out(lambda indices, marks: PairPredictions(np.zeros((1, 2)), np.ones(1)), [0], 6, 1, threshold=1.0)
     assert path.points.shape == (0, 2)
     assert path.done.tolist() == [1.0]
     assert path.count(1.0) == 0
@@ -91,7 +91,7 @@ def test_images_that_ended_are_not_asked_about_again():
     def done_at_its_number(indices, marks):
         asked.extend(indices)
         done = [float(len(points) >= index) for index, points in zip(indices, marks, strict=True)]
-        return Predictions(np.zeros((len(indices), 2)), np.array(done))
+        return PairPredictions(np.zeros((len(indices), 2)), np.array(done))
 
     paths = roll_out(done_at_its_number, [2, 0, 4], 9, 3, threshold=0.5)
     assert [len(path.points) for path in paths] == [2, 0, 4]

@@ -12,18 +12,11 @@ from sklearn import metrics as oracle
 
 from tests.support.tiny_scenes import build_scenes
 from trainables.measuring.calibration import Platt
-from trainables.seq_attention.judging import SplitPredictions
-from trainables.seq_attention.pairs import Pairs, Predictions, enumerate_pairs, predict_pairs
+from trainables.seq_attention.pairs import PairPredictions, Pairs, enumerate_pairs, predict_pairs
 from trainables.seq_attention.rollout import Rollout, roll_out
-from trainables.seq_attention.scoring import (
-    Scale,
-    Thresholds,
-    done_scaling,
-    done_threshold,
-    rollout_threshold,
-    score,
-)
+from trainables.seq_attention.scoring import Predictions, Scale, score
 from trainables.seq_attention.split import Scenes
+from trainables.seq_attention.thresholds import Thresholds, done_scaling, done_threshold, rollout_threshold
 
 SIZE = np.array([300.0, 200.0])
 RADIUS, LIMIT = 5.0, 30
@@ -47,9 +40,9 @@ class TrueLocator:
     def __init__(self, images: Scenes) -> None:
         self.objects = enumerate_pairs(images, "reading", 30.0).objects
 
-    def __call__(self, places, marked) -> Predictions:
+    def __call__(self, places, marked) -> PairPredictions:
         results = [self.one(self.objects[place], list(points)) for place, points in zip(places, marked, strict=True)]
-        return Predictions(
+        return PairPredictions(
             np.array([point for point, _ in results], dtype=np.float64), np.array([done for _, done in results])
         )
 
@@ -81,7 +74,7 @@ def evaluate(kind: type[TrueLocator], images: Scenes = MANY, radius: float = RAD
     predictions = predict_pairs(locate, pairs, range(len(pairs)), 7)
     rollouts = roll_out(locate, range(len(images)), LIMIT, 3)
     return score(
-        SplitPredictions(pairs, predictions, images.sizes, rollouts, images.points),
+        Predictions(pairs, predictions, images.sizes, rollouts, images.points),
         scale(radius, images.spacing(), **thresholds),
     )
 
@@ -239,9 +232,9 @@ def test_how_training_balances_done_does_not_change_the_brier_score():
     logits = special.logit(np.clip(predictions.done, 0.02, 0.98))
     scores = []
     for slope, offset in ((1.0, 0.0), (0.5, 2.0), (1.5, -3.0)):
-        scaled = Predictions(predictions.points, special.expit(slope * logits + offset))
+        scaled = PairPredictions(predictions.points, special.expit(slope * logits + offset))
         platt = done_scaling(pairs, scaled)
-        result = score(SplitPredictions(pairs, scaled, MANY.sizes, [], []), scale(RADIUS, 30.0, platt=platt))
+        result = score(Predictions(pairs, scaled, MANY.sizes, [], []), scale(RADIUS, 30.0, platt=platt))
         scores.append(result["done_brier"])
     assert scores[1:] == pytest.approx(scores[:1] * 2, abs=1e-4)
     share = np.average(pairs.done, weights=pairs.weight)
@@ -252,9 +245,11 @@ def test_a_question_s_threshold_has_room_on_both_sides():
     pairs = enumerate_pairs(scenes(3, 3), "reading", 30.0)
     signal = np.where(pairs.done, np.linspace(0.9, 0.99, len(pairs)), 0.1)
     weakest = signal[pairs.done].min()
-    assert done_threshold(pairs, Predictions(np.zeros((len(pairs), 2)), signal)) == pytest.approx((weakest + 0.1) / 2)
+    assert done_threshold(pairs, PairPredictions(np.zeros((len(pairs), 2)), signal)) == pytest.approx(
+        (weakest + 0.1) / 2
+    )
     nobody = Pairs(pairs.image[:2], pairs.k[:2], pairs.objects)  # nothing done: just above all, so that all is no
-    assert done_threshold(nobody, Predictions(np.zeros((2, 2)), np.array([0.2, 0.7]))) > 0.7
+    assert done_threshold(nobody, PairPredictions(np.zeros((2, 2)), np.array([0.2, 0.7]))) > 0.7
 
 
 # -- locators whose metrics are known ---------------------------------------------------------------------------------
@@ -386,9 +381,9 @@ def test_spread_counts_a_large_image_as_a_small_one():
     larger = [points * (1 + 9 * (index % 2)) for index, points in enumerate(pairs.objects)]
     predictions, spread = predict_pairs(Noisy(MANY), pairs, range(len(pairs)), 9), []
     for factor, ordered in ((np.ones(8), pairs.objects), (1 + 9 * (np.arange(8) % 2), larger)):
-        scaled = Predictions(predictions.points * factor[pairs.image][:, None], predictions.done)
+        scaled = PairPredictions(predictions.points * factor[pairs.image][:, None], predictions.done)
         asked = Pairs(pairs.image, pairs.k, ordered)
-        result = score(SplitPredictions(asked, scaled, MANY.sizes * factor[:, None], [], []), scale(5.0, 30.0))
+        result = score(Predictions(asked, scaled, MANY.sizes * factor[:, None], [], []), scale(5.0, 30.0))
         spread.append(result["prediction_spread"])
     assert spread[0] == pytest.approx(spread[1])
 
@@ -401,9 +396,9 @@ def test_at_the_radius_there_is_no_hit():
     rollout = Rollout(np.array([[13.0, 14.0]]), np.array([0.0, 1.0]))
 
     def at(radius: float, spacing: float) -> dict[str, float]:
-        predictions = Predictions(rollout.points, np.zeros(1))
+        predictions = PairPredictions(rollout.points, np.zeros(1))
         return score(
-            SplitPredictions(pairs, predictions, SIZE[None], [rollout], pairs.objects), scale(radius, spacing, limit=3)
+            Predictions(pairs, predictions, SIZE[None], [rollout], pairs.objects), scale(radius, spacing, limit=3)
         )
 
     names = ("hit", "hit_any", "hit_half_spacing", "hit_any_half_spacing", "rollout_precision", "rollout_recall")
@@ -422,9 +417,7 @@ def test_roll_outs_that_ended_at_the_threshold_have_the_figures_of_whole_ones():
     predictions = predict_pairs(locate, pairs, range(len(pairs)), 7)
     ended = roll_out(locate, range(8), LIMIT, 8, threshold=0.9)
     same = scale(RADIUS, MANY.spacing(), rollout=0.9)
-    assert score(SplitPredictions(pairs, predictions, MANY.sizes, ended, MANY.points), same) == evaluate(
-        Noisy, rollout=0.9
-    )
+    assert score(Predictions(pairs, predictions, MANY.sizes, ended, MANY.points), same) == evaluate(Noisy, rollout=0.9)
 
 
 @pytest.mark.parametrize("counts", [(0,), (0, 0), (1,), (2,), (0, 1, 2), (1, 1)])
@@ -440,8 +433,8 @@ def test_whatever_there_is_the_figures_are_the_same_ones_and_finite(counts, kind
 def test_objects_that_are_all_in_one_place_ask_for_no_spread(place):
     ordered = [np.full((1, 2), place, np.float32)] * 7
     pairs = Pairs(np.arange(7), np.zeros(7, int), ordered)
-    predictions = Predictions(np.arange(14.0).reshape(7, 2), np.zeros(7))
-    result = score(SplitPredictions(pairs, predictions, np.tile(SIZE, (7, 1)), [], []), scale(5.0, 0.0))
+    predictions = PairPredictions(np.arange(14.0).reshape(7, 2), np.zeros(7))
+    result = score(Predictions(pairs, predictions, np.tile(SIZE, (7, 1)), [], []), scale(5.0, 0.0))
     assert result["prediction_spread"] == 1
 
 

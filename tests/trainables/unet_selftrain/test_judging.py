@@ -10,17 +10,16 @@ import torch
 
 from tests.support.tiny_micrographs import build
 from trainables.measuring import calibration
-from trainables.processes import Processes
-from trainables.unet_selftrain.judging import Prediction
+from trainables.unet_selftrain.judging import Judge, pick_map
 from trainables.unet_selftrain.targets import render_particles
 
 
 def test_predictions_are_those_of_the_maps_in_order():
     variant = build()
     val = variant.splits["val"]
-    predictions = variant.judge.predict(val, Processes())
+    predictions = variant.judge.predict(val)
     for index, prediction in enumerate(predictions):
-        expected = Prediction.from_map(variant.judge.predict_map(val, index), val, index, variant.config)
+        expected = pick_map(variant.judge.predict_map(val, index), val, index, variant.config)
         np.testing.assert_array_equal(prediction.picks.points, expected.picks.points)
         np.testing.assert_array_equal(prediction.histogram.counts, expected.histogram.counts)
         np.testing.assert_array_equal(prediction.truth, val.particles(index))
@@ -42,17 +41,17 @@ def test_pseudo_labels_turn_with_the_micrograph():
 
 
 @pytest.mark.parametrize("values", [{"target_scale": 0.5}, {"target": "gaussian"}, {}])
-def test_calibration_is_of_what_the_network_is_trained_for(values):
+def test_calibration_is_of_what_the_network_is_trained_for(values, monkeypatch):
     """A network that is as sure as its targets would have it needs none, whatever these look like."""
     variant = build(data={"size": 128, "radius": 10}, **values)
     val = variant.splits["val"]
 
-    def nearly_perfect(micrographs, index: int) -> np.ndarray:
+    def nearly_perfect(judge, micrographs, index: int) -> np.ndarray:
         wanted = render_particles(micrographs, index, micrographs.particles(index), variant.config)
         noise = np.random.default_rng(index).random(wanted.shape)
         return np.where((wanted >= 50) == (noise < 0.8), 0.8, 0.2)  # right in four of five pixels, and says so
 
-    variant.judge.predict_map = nearly_perfect
+    monkeypatch.setattr(Judge, "predict_map", nearly_perfect)
     platt = calibration.fit_platt(variant.judge.calibration_maps(val.select(val.calibration)))
     share = np.mean([found >= 0.5 for found, _ in variant.judge.calibration_maps(val)])
     assert platt.slope == pytest.approx(1, abs=0.1)

@@ -9,7 +9,8 @@ import pytest
 
 from tests.support.tiny_micrographs import config
 from trainables.unet_selftrain import scoring
-from trainables.unet_selftrain.judging import Prediction
+from trainables.unet_selftrain.judging import pick_map
+from trainables.unet_selftrain.scoring import Prediction
 from trainables.unet_selftrain.split import Micrographs
 from trainables.unet_selftrain.targets import discs
 
@@ -37,14 +38,18 @@ def predict_discs(split: Micrographs, index: int, centres: np.ndarray | None = N
     """Predict as if the network marked discs around centres, by default the true ones."""
     centres = split.particles(index) if centres is None else centres
     mask = discs((SIDE, SIDE), split.downsample_points(centres), split.pixel_radius)
-    return Prediction.from_map(np.where(mask, level, 0.02).astype(np.float32), split, index, config())
+    return pick_map(np.where(mask, level, 0.02).astype(np.float32), split, index, config())
+
+
+def evaluate(predictions: list[Prediction], calibration: list[Prediction]) -> dict[str, float]:
+    return scoring.score(predictions, scoring.choose_thresholds(calibration))
 
 
 @pytest.mark.parametrize("downsample", [1, 3])
 def test_a_perfect_map_has_perfect_figures_in_stored_pixels(downsample):
     split = micrographs(downsample=downsample)
     predictions = [predict_discs(split, index) for index in range(4)]
-    values = scoring.score(predictions[:2], predictions[2:])
+    values = evaluate(predictions[:2], predictions[2:])
     for key in ("particle_ap", "particle_ap_half_radius", "particle_f1", "pixel_auroc", "pixel_f1", "pixel_dice"):
         assert values[key] == pytest.approx(1, abs=1e-6), key
     assert values["localisation_error_px"] < 0.6 * downsample  # of a disc drawn in whole pixels
@@ -57,7 +62,7 @@ def test_particles_that_are_missed_and_invented_count():
     for index in (0, 1):
         centres = split.particles(index)[:6]  # three of nine are missed
         predictions.append(predict_discs(split, index, np.concatenate([centres, [[32, 32], [64, 32]]])))
-    values = scoring.score(predictions, [predict_discs(split, 2)])
+    values = evaluate(predictions, [predict_discs(split, 2)])
     assert values["particle_precision"] == pytest.approx(6 / 8)
     assert values["particle_recall"] == pytest.approx(6 / 9)
     assert values["particle_f1"] == pytest.approx(2 * 6 / (8 + 9))
@@ -66,7 +71,7 @@ def test_particles_that_are_missed_and_invented_count():
 def test_thresholds_come_from_the_calibration_micrographs_alone():
     split = micrographs()
     middle, weak, strong = (predict_discs(split, index, level=level) for index, level in enumerate((0.4, 0.3, 0.9)))
-    low, high = scoring.score([middle], [weak]), scoring.score([middle], [strong])
+    low, high = evaluate([middle], [weak]), evaluate([middle], [strong])
     assert low["particle_threshold"] < high["particle_threshold"]
     assert low["particle_recall"] == 1
     assert high["particle_recall"] == 0  # nothing reaches the threshold of the others
@@ -76,7 +81,7 @@ def test_thresholds_come_from_the_calibration_micrographs_alone():
 def test_a_shift_by_more_than_half_a_radius_shows_at_half_the_radius():
     split = micrographs()
     shifted = [predict_discs(split, index, split.particles(index) + np.array([0.7 * RADIUS, 0])) for index in (0, 1)]
-    values = scoring.score(shifted, [predict_discs(split, 2)])
+    values = evaluate(shifted, [predict_discs(split, 2)])
     assert values["particle_ap"] == pytest.approx(1)
     assert values["particle_ap_half_radius"] == 0
     assert values["localisation_error_px"] == pytest.approx(0.7 * RADIUS, abs=0.6)
@@ -86,8 +91,8 @@ def test_folders_count_alike_where_there_are_several():
     split = micrographs(groups=("a", "a", "a", "b"))
     predictions = [predict_discs(split, index) for index in range(3)]
     predictions.append(predict_discs(split, 3, np.array([[32.0, 32.0]])))
-    values = scoring.score(predictions, [predict_discs(split, 0)])
+    values = evaluate(predictions, [predict_discs(split, 0)])
     assert values["particle_ap_by_folder"] == pytest.approx(0.5)
     assert values["particle_ap"] > 0.6
     alone = dataclasses.replace(split, groups=["a"] * 4)
-    assert "particle_ap_by_folder" not in scoring.score([predict_discs(alone, 0)], [predict_discs(alone, 1)])
+    assert "particle_ap_by_folder" not in evaluate([predict_discs(alone, 0)], [predict_discs(alone, 1)])
