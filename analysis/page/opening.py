@@ -7,9 +7,9 @@ from analysis.page.blocks import Block, Commands, Note
 from analysis.page.drawing import format_number
 from analysis.page.proof import proof_blocks
 from analysis.page.tables import proof_commands
-from analysis.questions.answer import format_count
 from analysis.questions.headline import Headline
 from analysis.questions.leaders import Winner
+from analysis.wording import format_count
 
 Tile = tuple[str, str, str]
 

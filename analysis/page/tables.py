@@ -11,9 +11,10 @@ import pandas as pd
 from analysis.frames.experiment import Experiment
 from analysis.page.blocks import Commands, Facts, Table
 from analysis.page.drawing import format_number
-from analysis.questions.answer import proof_command, quote_path, quote_word, strip_numbers
+from analysis.questions.answer import proof_command, quote_path, quote_word
 from analysis.questions.effort import damaged_folders
 from analysis.questions.leaders import WINNER, name_leaders
+from analysis.wording import strip_numbers
 from trainables.files import trial_folder
 from trainables.settings import format_value
 

@@ -1,10 +1,8 @@
-"""Answers to questions about a run, and the formatting of values, words and commands in their sentences."""
+"""Answers to questions about a run, and the formatting of commands in their sentences."""
 
 from __future__ import annotations
 
-import re
 import shlex
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,36 +22,6 @@ class Answer:
     question: str
     verdict: Verdict
     sentence: str
-
-
-def format_digits(value: float) -> str:
-    """Format a measured value with four significant digits."""
-    return f"{value:.4g}"
-
-
-def format_share(share: float) -> str:
-    """Format a share in percent; a small one keeps a decimal, so that it does not read as zero."""
-    return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
-
-
-def join_trials(trials: Sequence[int]) -> str:
-    """List trials by number: `#3`, `#3 and #7`, `#1, #3 and #7`."""
-    return join_words([f"#{trial}" for trial in trials])
-
-
-def join_words(words: Sequence[str]) -> str:
-    """Join words with commas and a final `and`."""
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
-
-
-def format_count(number: int, word: str) -> str:
-    """Format a count with its noun: `1 trial`, `3 trials`."""
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
-
-
-def strip_numbers(reason: object) -> str:
-    """Replace the numbers in a reason, so that reasons that differ in numbers alone count as one kind."""
-    return re.sub(r"\d[\d.,e+-]*", "…", str(reason))
 
 
 # -- commands, as typed in the working directory -----------------------------------------------------------------------

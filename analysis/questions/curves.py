@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from analysis.questions.answer import Outcome, format_count, format_digits, join_trials, quote_path
+from analysis.questions.answer import Outcome, quote_path
 from analysis.questions.evidence import Evidence
+from analysis.wording import format_count, format_digits, join_trials
 
 MIN_EPOCHS = 4
 """Epochs below which a curve has no meaningful end."""

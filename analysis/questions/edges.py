@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import Outcome, format_count, format_digits, join_words, quote_path, quote_word
+from analysis.questions.answer import Outcome, quote_path, quote_word
 from analysis.questions.evidence import TOP, Evidence
 from analysis.questions.leaders import find_leader
+from analysis.wording import format_count, format_digits, join_words
 from trainables.settings import UsageError
 
 EDGE_SHARE = 0.05

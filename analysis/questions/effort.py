@@ -7,16 +7,9 @@ import math
 import numpy as np
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import (
-    Outcome,
-    format_count,
-    format_digits,
-    format_share,
-    join_words,
-    quote_path,
-    strip_numbers,
-)
+from analysis.questions.answer import Outcome, quote_path
 from analysis.questions.evidence import TOP, Evidence
+from analysis.wording import format_count, format_digits, format_share, join_words, strip_numbers
 from search.record import TRIAL
 from trainables.files import trial_folder
 

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.questions.answer import format_count, format_digits, format_share
 from analysis.questions.leaders import Winner, describe_choice, find_winner
+from analysis.wording import format_count, format_digits, format_share
 
 SUMMARY_KEYS = {"winner": "proved", "saved_epochs": "epochs_saved", "saved_hours": "hours_saved"}
 """Keys of `summary.json` that differ from the names of the fields."""

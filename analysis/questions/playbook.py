@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 from analysis.frames.experiment import Experiment
 from analysis.questions import curves, effort, strategy, winner
-from analysis.questions.answer import Answer, Outcome, format_count
+from analysis.questions.answer import Answer, Outcome
 from analysis.questions.edges import judge_edges
 from analysis.questions.evidence import Evidence, gather
 from analysis.questions.headline import Headline, headline
+from analysis.wording import format_count
 
 __all__ = ["Answer", "Headline", "answers", "headline"]
 

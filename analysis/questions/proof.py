@@ -11,7 +11,8 @@ import numpy as np
 
 from analysis.proof.judgement import describe_test
 from analysis.proof.statistics import gain
-from analysis.questions.answer import PROOF_VERDICTS, Outcome, format_digits, proof_command, quote_path
+from analysis.questions.answer import PROOF_VERDICTS, Outcome, proof_command, quote_path
+from analysis.wording import format_digits
 
 NEXT_STEPS = {
     "better": "Export it: {export}",

@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pandas as pd
 
-from analysis.questions.answer import Outcome, format_count, format_digits, format_share, quote_path
+from analysis.questions.answer import Outcome, quote_path
 from analysis.questions.evidence import Evidence
+from analysis.wording import format_count, format_digits, format_share
 
 MIN_TRIALS = 8
 """Number of trials below which a rank correlation or a median is chance."""

@@ -5,16 +5,9 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.questions import proof
-from analysis.questions.answer import (
-    Outcome,
-    format_count,
-    format_digits,
-    format_share,
-    join_trials,
-    join_words,
-    proof_command,
-)
+from analysis.questions.answer import Outcome, proof_command
 from analysis.questions.evidence import CLEAR_SCATTERS, Evidence
+from analysis.wording import format_count, format_digits, format_share, join_trials, join_words
 
 SCATTERS_WORTH_PROVING = 5.0
 """Scatters by which the best trial must beat the default to be worth a proof: the best of hundreds of equal trials lies
