@@ -164,15 +164,16 @@ def _answer(pair: Pair, equal_cost: float) -> Answer:
         seeds = len(set(first.values(equal_cost)) & set(second.values(equal_cost)))
         sentence = f"Over {seeds} search seeds {_describe_gain(pair, pair.search_gain)} ({_capitalise(outcome)}.)"
         return Answer(question, "careful" if pair.search_gain.verdict == "no better" else "good", sentence)
-    remedy = "search both with the same few seeds, or prove both with `python -m analysis.retrain`"
+    remedy = "search both with the same few seeds, or prove both with python -m analysis.retrain"
     sentence = f"{_capitalise(outcome)}; one seed each cannot tell whether that holds: {remedy}."
     return Answer(question, "unknown", sentence)
 
 
 def _describe_gain(pair: Pair, gain: Interval) -> str:
-    bounds = f"gain {gain.value:+.3g}, {gain.confidence:.0%} interval {gain.low:+.3g} to {gain.high:+.3g}"
-    winner = {"better": f"{pair.first.name} is better", "worse": f"{pair.second.name} is better"}
-    return f"{winner.get(gain.verdict, 'neither is clearly better')}: {pair.first.name} {bounds}."
+    first, second = pair.first.name, pair.second.name
+    outcome = {"better": f"{first} is better", "worse": f"{second} is better"}
+    bounds = f"{gain.value:+.3g}, {gain.confidence:.0%} interval {gain.low:+.3g} to {gain.high:+.3g}"
+    return f"{outcome.get(gain.verdict, 'neither is clearly better')}: gain of {first} over {second} {bounds}."
 
 
 def _capitalise(sentence: str) -> str:

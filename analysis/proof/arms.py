@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -23,7 +24,8 @@ class Arm:
     """One space, searched once or with several seeds.
 
     Attributes:
-        name: the space's, or the run's where two arms have the same space name.
+        name: the space's; where several arms have the same space name, the run's, with as many of its parent folders
+            as tell it from the others.
         cost: the unit in which cost is counted.
     """
 
@@ -92,11 +94,7 @@ def group_arms(runs: Sequence[Experiment], cost: Cost) -> list[Arm]:
             groups.append([run])
         else:
             group.append(run)
-    names = [group[0].space.name for group in groups]
-    return [
-        Arm(name if names.count(name) == 1 else group[0].name, tuple(group), cost)
-        for name, group in zip(names, groups, strict=True)
-    ]
+    return [Arm(name, tuple(group), cost) for name, group in zip(_name_groups(groups), groups, strict=True)]
 
 
 def compare_arms(arms: Sequence[Arm], cost: float) -> list[Pair]:
@@ -142,6 +140,19 @@ def value_at(values: pd.Series, cost: float) -> float | None:
 def student_interval(values: dict[int, float]) -> Interval | None:
     """Return Student's interval of the mean; None without values."""
     return mean_interval(list(values.values())) if values else None
+
+
+def _name_groups(groups: Sequence[Sequence[Experiment]]) -> list[str]:
+    paths = [group[0].path for group in groups]
+    names = [group[0].space.name for group in groups]
+    names = [path.name if names.count(name) > 1 else name for path, name in zip(paths, names, strict=True)]
+    for depth in range(2, max((len(path.parts) for path in paths), default=0)):
+        runs: dict[str, set[Path]] = {}
+        for path, name in zip(paths, names, strict=True):
+            runs.setdefault(name, set()).add(path)
+        tails = ["/".join(path.parts[-depth:]) for path in paths]
+        names = [tail if len(runs[name]) > 1 else name for tail, name in zip(tails, names, strict=True)]
+    return names
 
 
 def _paired_gain(goal: Goal, first: dict[int, float], second: dict[int, float]) -> Interval | None:

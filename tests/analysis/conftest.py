@@ -1,4 +1,4 @@
-"""Runs to read back: one that is really trained, on the curves, and two to draw."""
+"""Runs to read back: one that is really trained, on the curves, two to draw, and six to compare."""
 
 import shutil
 from pathlib import Path
@@ -7,8 +7,9 @@ import pytest
 
 from analysis.frames.experiment import Experiment
 from tests.support import proofs
+from tests.support.arms import search_arm
 from tests.support.drawn import GOALS, search_run
-from tests.support.simulated import board, by_training, search
+from tests.support.simulated import PARAMS, board, by_training, search
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +45,18 @@ def experiment(tmp_path_factory) -> Experiment:
 def several(tmp_path_factory) -> Experiment:
     """Forty trials with two goals."""
     return search_run(tmp_path_factory.mktemp("drawn") / "two", objective=GOALS, scheduler={"kind": "none"})
+
+
+@pytest.fixture(scope="session")
+def two_spaces(tmp_path_factory) -> list[Experiment]:
+    """Search two spaces with three seeds each, the second of them clearly worse."""
+    parent = tmp_path_factory.mktemp("arms")
+    narrow = {"x": {"uniform": [0.8, 1.0]}, "y": {"uniform": [0.0, 0.3]}}
+    return [
+        search_arm(parent / f"{name}-{seed}", seed=seed, name=name, params=params)
+        for name, params in (("wide", PARAMS), ("narrow", narrow))
+        for seed in range(3)
+    ]
 
 
 @pytest.fixture
