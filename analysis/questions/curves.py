@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from analysis.questions.answer import Outcome, quote_path
 from analysis.questions.evidence import Evidence
-from analysis.wording import format_count, format_digits, join_trials
+from analysis.wording import format_count, format_digits, inflect, join_trials
 
 MIN_EPOCHS = 4
 """Epochs below which a curve has no meaningful end."""
@@ -31,15 +32,21 @@ def judge_improvement(evidence: Evidence) -> Outcome:
     threshold = NOTICEABLE * _rise_error(budget) * (scatter or 0.0)
     is_last = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"] == budget
     rising = [trial for trial, rise in rises.items() if is_last[trial] and rise > threshold]
-    group = f"the best {format_count(len(rises), 'trial')} that trained all {budget} epochs"
+    group = f"trained all {budget} epochs"
     if not rising:
-        epochs = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"].median()
-        return "good", f"None of {group} was still rising; half of them were best by epoch {epochs:.0f}."
+        epoch = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"].median()
+        if len(rises) == 1:
+            subject = _name_members([*rises], rises, group)
+            return "good", f"{subject} was not rising any more; it was best at epoch {epoch:.0f}."
+        return "good", (
+            f"None of the best {len(rises)} trials that {group} was still rising; half of them were best by epoch "
+            f"{epoch:.0f}."
+        )
     steepest = max(rising, key=rises.__getitem__)
     sentence = (
-        f"Of {group}, {join_trials(rising)} {'was' if len(rising) == 1 else 'were'} best at the last epoch and still "
-        f"rising: #{steepest} by {format_digits(rises[steepest])} over the last third, where the scatter is "
-        f"{format_digits(scatter or 0.0)}."
+        f"{_name_members(rising, rises, group)} {inflect(len(rising), 'was', 'were')} best at the last epoch and still "
+        f"rising: {inflect(len(rising), '', f'#{steepest} ')}by {format_digits(rises[steepest])} over the last third, "
+        f"where the scatter is {format_digits(scatter or 0.0)}."
     )
     if len(rising) * 2 < len(rises):
         return "good", f"{sentence} The others were not."
@@ -61,15 +68,19 @@ def judge_overfitting(evidence: Evidence) -> Outcome:
         for trial, fall in falls.items()
         if fall > threshold and _has_early_best(evidence, trial) and _is_learning(evidence, trial)
     ]
-    group = f"the best {format_count(len(falls), 'trial')} that trained in full"
+    group = "trained in full"
     if not overfitting:
-        return "good", f"None of {group} lost more after its best epoch than its curve scatters."
+        if len(falls) == 1:
+            subject = _name_members([*falls], falls, group)
+            return "good", f"{subject} lost no more after its best epoch than its curve scatters."
+        subject = f"None of the best {len(falls)} trials that {group}"
+        return "good", f"{subject} lost more after its best epoch than its curve scatters."
     steepest = max(overfitting, key=falls.__getitem__)
     best_epoch = int(evidence.lookup(steepest, "best_epoch"))
     sentence = (
-        f"Of {group}, {join_trials(overfitting)} got worse after an early best epoch while the training loss fell: "
-        f"#{steepest} is best at epoch {best_epoch} and then loses {format_digits(falls[steepest])}, "
-        f"where the scatter is {format_digits(evidence.scatter or 0.0)}."
+        f"{_name_members(overfitting, falls, group)} got worse after an early best epoch while the training loss fell: "
+        f"{inflect(len(overfitting), 'it', f'#{steepest}')} is best at epoch {best_epoch} and then loses "
+        f"{format_digits(falls[steepest])}, where the scatter is {format_digits(evidence.scatter or 0.0)}."
     )
     if len(overfitting) * 2 < len(falls):
         return "good", f"{sentence} The others did not."
@@ -87,6 +98,13 @@ def _missing_data(evidence: Evidence) -> str:
     if budget < MIN_EPOCHS:
         return f"Trials of {format_count(budget, 'epoch')} are too short to tell."
     return "" if evidence.complete_trials else f"No trial has trained all {budget} epochs yet."
+
+
+def _name_members(members: Sequence[int], trials: Collection[int], group: str) -> str:
+    """Name some of the best trials that a group consists of, as the subject of a sentence."""
+    if len(trials) == 1:
+        return f"#{members[0]}, the only trial that {group},"
+    return f"Of the best {len(trials)} trials that {group}, {join_trials(members)}"
 
 
 def _rise(curve: np.ndarray) -> float:

@@ -13,7 +13,7 @@ from analysis.frames.experiment import Experiment
 from analysis.questions.answer import Outcome, quote_path, quote_word
 from analysis.questions.evidence import TOP, Evidence
 from analysis.questions.leaders import find_leader
-from analysis.wording import format_count, format_digits, join_words
+from analysis.wording import format_count, format_digits, inflect, join_words
 from trainables.settings import UsageError
 
 EDGE_SHARE = 0.05
@@ -51,20 +51,23 @@ class Edge:
 def judge_edges(evidence: Evidence) -> Outcome:
     """Judge whether the best settings lie at the edge of the searched ranges."""
     if len(evidence.top) < TOP:
-        return "unknown", f"Only {format_count(len(evidence.top), 'trial')} with a result; this takes {TOP}."
+        count = len(evidence.top)
+        have = inflect(count, "has", "have")
+        return "unknown", f"Only {format_count(count, 'trial')} {have} a result; this question takes {TOP}."
     edges = find_edges(evidence.experiment)
     common = [edge for edge in edges if edge.press != "alone"]
     if not common:
-        sentence = f"No setting of the best {TOP} trials lies at an end of its range"
+        sentence = f"The best {TOP} trials do not lie together at an end of any range"
         if edges:
             settings = join_words([edge.description for edge in edges])
-            sentence += f"; only #{find_leader(evidence.experiment)} has {settings}"
+            sentence += f"; #{find_leader(evidence.experiment)} itself does: {settings}"
         return "good", f"{sentence}."
     overrides = [edge.override for edge in common if edge.override]
     sentence = f"At an end of the searched range: {join_words([edge.description for edge in common])}."
     fixed = [edge.name for edge in common if not edge.override]
     if fixed:
-        sentence += f" {join_words(fixed)} cannot go further: that is the bound of the setting itself."
+        bounds = inflect(len(fixed), "that is the bound of the setting itself", "those are the settings' own bounds")
+        sentence += f" {join_words(fixed)} cannot go further: {bounds}."
     if overrides:
         space = quote_path(evidence.experiment.path / "space.yaml")
         sentence += f" Search further: python -m search.run space={space} {' '.join(overrides)}"

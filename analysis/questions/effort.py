@@ -9,7 +9,7 @@ import numpy as np
 from analysis.frames.experiment import Experiment
 from analysis.questions.answer import Outcome, quote_path
 from analysis.questions.evidence import TOP, Evidence
-from analysis.wording import format_count, format_digits, format_share, join_words, strip_numbers
+from analysis.wording import format_count, format_digits, format_share, inflect, join_words, strip_numbers
 from search.record import TRIAL
 from trainables.files import trial_folder
 
@@ -31,16 +31,20 @@ def judge_trial_count(evidence: Evidence) -> Outcome:
     experiment, best = evidence.experiment, evidence.top[0]
     trials, settings = len(experiment.trials), len(experiment.space.dimensions)
     if len(experiment.ranking) < TOP:
-        results = format_count(len(experiment.ranking), "trial")
-        return "unknown", f"Only {results} with a result: too few to estimate what more would bring."
+        count = len(experiment.ranking)
+        have = inflect(count, "has", "have")
+        return (
+            "unknown",
+            f"Only {format_count(count, 'trial')} {have} a result, too few to estimate what more would bring.",
+        )
     later = int((experiment.trials.index > best).sum())
     estimate = _expected_gain(evidence)
     is_rising = estimate > (evidence.scatter or 0.0)
     is_sparse = trials < MIN_TRIALS_PER_SETTING * settings
     sentence = (
-        f"{format_count(trials, 'trial')} for {format_count(settings, 'setting')}, {later:,} of them after the best, "
-        f"#{best}. Going by the average gain of a third of the trials, half as many more would gain about "
-        f"{format_digits(estimate)} in {evidence.metric}"
+        f"{format_count(trials, 'trial')} for {format_count(settings, 'setting')}; {format_count(later, 'trial')} came "
+        f"after the best, #{best}. Going by what a third of the trials gains on average, half as many more would gain "
+        f"about {format_digits(estimate)} in {evidence.metric}"
     )
     if evidence.scatter is not None:
         relation = "more" if is_rising else "less"
@@ -56,17 +60,20 @@ def judge_failures(evidence: Evidence) -> Outcome:
     if trials.empty:
         return "unknown", "No trial has started yet."
     unknown = int((trials["status"] == "unknown").sum())
-    remark = f" The records of {format_count(unknown, 'trial')} are lost." if unknown else ""
+    records = inflect(unknown, "record of 1 trial is", f"records of {unknown:,} trials are")
+    remark = f" The {records} lost." if unknown else ""
     if failed.empty:
-        return "good", f"None of {format_count(len(trials), 'trial')} failed.{remark}"
+        subject = inflect(len(trials), "The only trial has not", f"None of {format_count(len(trials), 'trial')} has")
+        return "good", f"{subject} failed.{remark}"
     share = len(failed) / len(trials)
     reasons = failed["reason"].fillna("without a reason")
     kinds = reasons.map(strip_numbers)
     counts = kinds.value_counts()
     example = int(kinds.index[kinds == counts.index[0]][0])
+    cases = inflect(len(failed), f"#{example}", f"{counts.iloc[0]:,} of them like #{example}")
     sentence = (
-        f"{len(failed):,} of {format_count(len(trials), 'trial')} failed ({format_share(share)}), {counts.iloc[0]:,} "
-        f"of them like #{example}: {str(reasons.at[example]).rstrip('.')}.{remark}"
+        f"{len(failed):,} of {format_count(len(trials), 'trial')} failed ({format_share(share)}), {cases}: "
+        f"{str(reasons.at[example]).rstrip('.')}.{remark}"
     )
     if share < RARE_SHARE:
         return "good", sentence
@@ -100,7 +107,8 @@ def _next_step(evidence: Evidence, needs_trials: bool) -> str:
     resume = f"python -m search.run resume={quote_path(experiment.path)}"
     if trials < budget:
         is_running = (experiment.trials["status"] == "running").any()
-        rest = f" {budget - trials:,} of the run's {budget:,} trials have not started yet"
+        have = inflect(budget - trials, "has", "have")
+        rest = f" {budget - trials:,} of the run's {budget:,} trials {have} not started yet"
         return f"{rest}." if is_running else f"{rest}: {_repair_step(evidence)}{resume}"
     if not needs_trials:
         return ""

@@ -10,7 +10,7 @@ from analysis.questions.answer import Answer, Outcome
 from analysis.questions.edges import judge_edges
 from analysis.questions.evidence import Evidence, gather
 from analysis.questions.headline import Headline, headline
-from analysis.wording import format_count
+from analysis.wording import format_count, inflect
 
 __all__ = ["Answer", "Headline", "answers", "headline"]
 
@@ -31,10 +31,8 @@ def _apply(rule: Callable[[Evidence], Outcome], evidence: Evidence) -> Outcome:
         return "unknown", "No trial has started yet."
     if (trials["status"] == "failed").all():
         return "unknown", f"No trial has a result: {format_count(len(trials), 'trial')} failed; see why below."
-    return (
-        "unknown",
-        f"None of {format_count(len(trials), 'trial')} has reported a result yet; look again after an epoch.",
-    )
+    subject = inflect(len(trials), "The only trial has not", f"None of {format_count(len(trials), 'trial')} has")
+    return "unknown", f"{subject} reported a result yet; look again after an epoch."
 
 
 BETTER = ("Is the best better than the default?", winner.judge_gain)

@@ -17,7 +17,7 @@ from analysis.wording import format_digits
 NEXT_STEPS = {
     "better": "Export it: {export}",
     "no better": "Keep the default settings, or give the proof more seeds than it had: {more}",
-    "worse": "Keep the default settings: the search was misled by chance; widen it, or give it more trials.",
+    "worse": "Keep the default settings: the search's choice did not hold; widen it, or give it more trials.",
     "not known": "Give the proof several seeds: {more}",
 }
 
@@ -42,7 +42,7 @@ def judge_lead(proof: Mapping[str, Any]) -> Outcome:
     spread = _scatter([*rows.values(), winner, proof["default"]])
     sentence = f"Seeds scatter by {format_digits(spread)}. " if math.isfinite(spread) else ""
     differs = proof["verdict"] in ("better", "worse")
-    sentence += f"#{winner['trial']} {'can' if differs else 'cannot'} be told from the default"
+    sentence += f"#{winner['trial']} {'differs' if differs else 'does not differ'} from the default by more than chance"
     if not rows:
         return PROOF_VERDICTS.get(proof["verdict"], "unknown"), f"{sentence}."
     rival = max(rows.values(), key=lambda row: sign * row["mean"])

@@ -19,7 +19,7 @@ MIN_CORRELATION = 0.3
 """Sufficient rank correlation; low on purpose, because trials that were bad early are missing among the survivors."""
 
 Z_SCORE = 1.645
-"""Standard errors to either side of a 90 % interval."""
+"""Standard errors to either side of a 90% interval."""
 
 
 def judge_rungs(evidence: Evidence) -> Outcome:
@@ -41,7 +41,7 @@ def judge_rungs(evidence: Evidence) -> Outcome:
     bias = " Trials that were stopped are missing from it, which makes it too low." if has_stopping else ""
     steps = _describe_pairs(pairs) if len(pairs) > 1 else ""
     sentence = (
-        f"Between epoch {epochs[0]} and epoch {epochs[-1]} the rank correlation is {rho:.2f} (90 % interval {low:.2f} "
+        f"Between epoch {epochs[0]} and epoch {epochs[-1]} the rank correlation is {rho:.2f} (90% interval {low:.2f} "
         f"to {high:.2f}) over {format_count(len(ends), 'trial')}.{bias}{steps}"
     )
     if rho >= MIN_CORRELATION:
@@ -113,7 +113,7 @@ def _spearman(pairs: pd.DataFrame) -> float:
 
 
 def _spearman_interval(rho: float, trials: int) -> tuple[float, float]:
-    """Return the 90 % interval by Fisher's transform, its standard error enlarged for ranks.
+    """Return the 90% interval by Fisher's transform, its standard error enlarged for ranks.
 
     Source: Fieller, Hartley and Pearson 1957.
     """

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.questions import proof
 from analysis.questions.answer import Outcome, proof_command
 from analysis.questions.evidence import CLEAR_SCATTERS, Evidence
-from analysis.wording import format_count, format_digits, format_share, join_trials, join_words
+from analysis.wording import format_count, format_digits, format_share, inflect, join_trials, join_words
 
 SCATTERS_WORTH_PROVING = 5.0
 """Scatters by which the best trial must beat the default to be worth a proof: the best of hundreds of equal trials lies
@@ -43,7 +43,8 @@ def _judge_against_default(evidence: Evidence) -> Outcome:
     if evidence.scatter is None:
         return (
             "careful",
-            f"{values}; the curves are too short to measure noise.{caveat} To test it: {_command(evidence)}",
+            f"{values}; the curves are too short to measure noise.{caveat} To test whether the gain holds: "
+            f"{_command(evidence)}",
         )
     size = _describe_size(gain, evidence.scatter)
     if gain > SCATTERS_WORTH_PROVING * evidence.scatter:
@@ -53,7 +54,8 @@ def _judge_against_default(evidence: Evidence) -> Outcome:
         )
     return "careful", (
         f"{values}: better by only {format_digits(gain)}, {size}, after choosing the best of "
-        f"{format_count(len(experiment.ranking), 'trial')}.{caveat} To test it: {_command(evidence)}"
+        f"{format_count(len(experiment.ranking), 'trial')}.{caveat} To test whether the gain holds: "
+        f"{_command(evidence)}"
     )
 
 
@@ -88,8 +90,9 @@ def judge_front(evidence: Evidence) -> Outcome:
     columns = [goal.sign * members[goal.metric] for goal in goals]
     ends = [(int(values.index[int(values.argmax())]), goal.metric) for values, goal in zip(columns, goals, strict=True)]
     best = join_words([f"{metric} {format_digits(members[metric][trial])} (#{trial})" for trial, metric in ends])
-    total = f"of {experiment.is_final.sum():,} that trained to their end"
-    size = f"{format_count(len(members), 'trial')} make the front, {total}; the best there: {best}"
+    count = int(experiment.is_final.sum())
+    total = f"of {count:,} that trained to {inflect(count, 'its', 'their')} end"
+    size = f"The front has {format_count(len(members), 'trial')}, {total}; the best there: {best}"
     if experiment.choice is None:
         return "bad", f"{size}. None keeps the constraints."
     if len(members) == 1:
@@ -120,7 +123,9 @@ def judge_health(evidence: Evidence) -> Outcome:
     share = findings["trial"].nunique() / len(experiment.trials)
     violations = experiment.trials.loc[experiment.ranking, "violation"]
     has_trouble = share > MAX_TROUBLE or (violations > 0).mean() > MAX_TROUBLE
-    sentence = f"The best {format_count(len(evidence.top), 'trial')} had no finding at their best epochs. {totals}"
+    count = len(evidence.top)
+    subject, epochs = inflect(count, "trial", f"{count} trials"), inflect(count, "its best epoch", "their best epochs")
+    sentence = f"The best {subject} had no finding at {epochs}. {totals}"
     return ("careful", f"{sentence} The ranges may reach too far.") if has_trouble else ("good", sentence)
 
 
@@ -155,8 +160,8 @@ def _judge_without_default(evidence: Evidence) -> Outcome:
     if 0 not in evidence.experiment.trials.index:
         return "unknown", f"{result}; there is no default trial to compare it with."
     if evidence.lookup(0, "status") == "failed":
-        reason = evidence.lookup(0, "reason")
-        return "careful", f"{result}; the default failed, so there is nothing to compare it with: {reason}"
+        reason = str(evidence.lookup(0, "reason") or "without a reason").rstrip(".")
+        return "careful", f"{result}; the default failed ({reason}), so there is nothing to compare it with."
     return "unknown", f"{result}; the default has no result yet."
 
 
@@ -173,9 +178,10 @@ def _judge_best_default(evidence: Evidence) -> Outcome:
     result = f"The default has {evidence.metric} {format_digits(evidence.value(0))}"
     if not count:
         return "unknown", f"{result}, and no other trial has a result yet."
+    rivals = inflect(count, "the only other trial is not", f"none of {format_count(count, 'other trial')} is")
     return "bad", (
-        f"{result}, and none of {format_count(count, 'other trial')} is better: keep the default settings, give the "
-        f"search more trials, or narrow its ranges around them."
+        f"{result}, and {rivals} better: keep the default settings, give the search more trials, or narrow its ranges "
+        f"around them."
     )
 
 
@@ -212,7 +218,7 @@ def _describe_dominance(evidence: Evidence, members: pd.DataFrame) -> str:
     trials = [int(trial) for trial in members.index[is_ahead]]
     if not trials:
         return ""
-    return f"{join_trials(trials[:3])} {'beats' if len(trials) == 1 else 'beat'} the default in every goal."
+    return f"{join_trials(trials[:3])} {inflect(len(trials), 'beats', 'beat')} the default in every goal."
 
 
 def _describe_totals(evidence: Evidence) -> str:
@@ -224,7 +230,8 @@ def _describe_totals(evidence: Evidence) -> str:
     if len(findings):
         check = findings["check"].value_counts()
         count = findings["trial"].nunique()
-        sentence = f"Of all {format_count(trials, 'trial')} {format_share(count / trials)} had one at some epoch"
+        subject = f"{format_share(count / trials)} of {format_count(trials, 'trial')}"
+        sentence = f"{inflect(trials, 'The only trial', subject)} had one at some epoch"
         sentence += f", most often '{check.index[0]}' ({check.iloc[0]})."
     if experiment.objective.constraints:
         share = (experiment.trials.loc[experiment.ranking, "violation"] == 0).mean()

@@ -44,14 +44,14 @@ def answer_at_edge(
         ),
     ],
 )
-def test_a_setting_at_the_edge_comes_with_the_words_that_widen_it(tmp_path, name, spec, values, override, reaches):
+def test_a_setting_at_the_edge_comes_with_the_override_that_widens_it(tmp_path, name, spec, values, override, reaches):
     experiment, reply = answer_at_edge(tmp_path, spec, values, name)
     assert reply.verdict == "bad"
     words = shlex.split(reply.sentence.partition("Search further: ")[2])
     assert words[-len(override.split()) :] == override.split()
     assert f"'{override.split()[0]}'" in reply.sentence  # a shell would take the brackets for a pattern
-    given = parse_arguments(override.split())
-    wider = Space.from_source("wider", merge_overrides(experiment.space.source, given)).dimensions[0]
+    overrides = parse_arguments(override.split())
+    wider = Space.from_source("wider", merge_overrides(experiment.space.source, overrides)).dimensions[0]
     assert wider.contains(reaches)
     assert not experiment.space.dimensions[0].contains(reaches)
     assert getattr(wider.distribution, "log", False) == getattr(
@@ -73,19 +73,31 @@ def test_one_trial_at_the_edge_is_chance(tmp_path, spec, values, verdict):
     assert answer_at_edge(tmp_path, spec, values)[1].verdict == verdict
 
 
+def test_a_best_trial_alone_at_the_edge_is_named_beside_the_answer(tmp_path):
+    sentence = "The best 5 trials do not lie together at an end of any range"
+    spec = {"loguniform": [1e-4, 1e-2]}
+    _, reply = answer_at_edge(tmp_path / "alone", spec, [9.9e-3, 1e-3, 1e-3, 1e-3, 1e-3])
+    assert reply.sentence == f"{sentence}; #1 itself does: lr 0.0099 (searched 0.0001 to 0.01)."
+    assert answer_at_edge(tmp_path / "none", spec, [1e-3] * 5)[1].sentence == f"{sentence}."
+
+
 def test_a_bound_of_the_setting_itself_cannot_be_widened(tmp_path):
     _, reply = answer_at_edge(tmp_path, {"uniform": [0.0, 1.0]}, [0.99] * 5, "x")
     assert reply.verdict == "careful"
     assert "x cannot go further: that is the bound of the setting itself" in reply.sentence
     assert "params.x" not in reply.sentence
+    ranges = {"x": {"uniform": [0.0, 1.0]}, "y": {"uniform": [0.0, 1.0]}}
+    trials = [trial(curve(0.5 + 0.01 * number), params={"x": 0.99, "y": 0.99}) for number in range(6)]
+    both = answer(write_run(tmp_path / "both", trials, params=ranges), "Is the best at an edge")
+    assert "x and y cannot go further: those are the settings' own bounds." in both.sentence
     _, reply = answer_at_edge(tmp_path / "within", {"uniform": [0.5, 0.9]}, [0.9] * 5, "x")
     assert reply.sentence.endswith("'params.x.uniform=[0.5,1]'")
 
 
-def test_a_proved_winner_is_looked_at_before_the_searchs_best(tmp_path):
+def test_the_winner_of_a_proof_comes_before_the_searchs_best(tmp_path):
     values = [1e-3, 1e-3, 1e-3, 1e-3, 9.9e-3]  # the fifth best alone lies at the edge
     experiment, reply = answer_at_edge(tmp_path, {"loguniform": [1e-4, 1e-2]}, values)
-    assert "alone among them" not in reply.sentence
+    assert "itself does" not in reply.sentence
     winner = experiment.ranking[4]
     row = {"trial": winner, "values": {"1000": 0.5}, "mean": 0.5}
     proof = {"sentence": "Proved.", "verdict": "better", "metric": "val/score", "mode": "max", "winner": winner}

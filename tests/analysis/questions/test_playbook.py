@@ -1,4 +1,4 @@
-"""The answers about runs whose course is written down by hand."""
+"""The answers about runs whose curves are written by hand."""
 
 import numpy as np
 import pandas as pd
@@ -35,7 +35,7 @@ def test_a_healthy_run_raises_no_alarm(tmp_path, mode):
     ("trials", "sentence"),
     [
         ([], "No trial has started yet."),
-        ([trial([], ended="running")], "None of 1 trial has reported a result yet; look again after an epoch."),
+        ([trial([], ended="running")], "The only trial has not reported a result yet; look again after an epoch."),
         ([trial([], ended="failed", reason="no memory")], "No trial has a result: 1 trial failed; see why below."),
     ],
 )
@@ -67,14 +67,29 @@ def test_a_run_that_still_improves_asks_for_half_as_many_more(tmp_path):
     assert f"gain about {step / 2:.4g} " in reply.sentence  # the sum over r of r · step · 2/3 · (1/3)^r
 
 
-def test_unbegun_trials_come_before_more_of_them(tmp_path):
+def test_trials_that_have_not_started_come_before_more_of_them(tmp_path):
     experiment = write_run(tmp_path, [trial(curve(value)) for value in np.linspace(0.1, 0.9, 10)])
     reply = answer(experiment, "Were there enough")
-    assert " 14 of the run's 24 trials have not started yet: python -m search.run" in reply.sentence
+    assert " 14 of the run's 24 trials have not started yet: python -m search.run resume=" in reply.sentence
     assert "budget.trials" not in reply.sentence
     going = [trial(curve(value)) for value in np.linspace(0.1, 0.9, 9)] + [trial([0.1], ended="running")]
     reply = answer(write_run(tmp_path / "going", going), "Were there enough")
     assert reply.sentence.endswith("14 of the run's 24 trials have not started yet.")
+    last = [trial(curve(value)) for value in np.linspace(0.1, 0.9, 23)]
+    reply = answer(write_run(tmp_path / "last", last), "Were there enough")
+    assert "23 trials for 2 settings; 0 trials came after the best, #22. Going by what a third" in reply.sentence
+    assert " 1 of the run's 24 trials has not started yet: python -m search.run resume=" in reply.sentence
+    reply = answer(write_run(tmp_path / "falling", last[::-1]), "Were there enough")
+    assert "; 22 trials came after the best, #0." in reply.sentence
+
+
+@pytest.mark.parametrize(("count", "subject"), [(1, "Only 1 trial has a result"), (3, "Only 3 trials have a result")])
+def test_few_results_are_counted_in_the_answers_that_need_more(tmp_path, count, subject):
+    experiment = write_run(tmp_path, [trial(curve(0.5 + 0.1 * number)) for number in range(count)])
+    edges, effort = answer(experiment, "Is the best at an edge"), answer(experiment, "Were there enough")
+    assert edges.verdict == effort.verdict == "unknown"
+    assert edges.sentence == f"{subject}; this question takes 5."
+    assert effort.sentence == f"{subject}, too few to estimate what more would bring."
 
 
 def test_a_damaged_trial_is_moved_away_before_a_run_is_resumed(tmp_path):
@@ -96,6 +111,17 @@ def test_failures_are_grouped_by_their_reason(tmp_path):
     reply = answer(write_run(tmp_path / "many", [trial([], ended="failed", reason="x"), *failed]), "Did trials fail")
     assert (reply.verdict, "The default fails as well: read trial_0000/error.txt." in reply.sentence) == ("bad", True)
     assert "Narrow the ranges" not in reply.sentence
+    reply = answer(write_run(tmp_path / "single", [*healthy_trials(19), failed[2]]), "Did trials fail")
+    assert reply.sentence.startswith("1 of 20 trials failed (5%), #19: out of memory.")
+    reply = answer(write_run(tmp_path / "none", [trial(curve(0.5))]), "Did trials fail")
+    assert reply.sentence == "The only trial has not failed."
+
+
+def test_trials_whose_record_is_lost_are_counted(tmp_path):
+    experiment = write_run(tmp_path, [trial(curve(0.5)), trial(curve(0.6)), trial(curve(0.7))])
+    for number, sentence in ((1, "The record of 1 trial is lost."), (2, "The records of 2 trials are lost.")):
+        (trial_folder(experiment.path, number) / "trial.json").write_text("{")
+        assert answer(load(experiment.path), "Did trials fail").sentence.endswith(sentence)
 
 
 def test_curves_that_rise_to_the_end_ask_for_epochs(tmp_path):
@@ -121,11 +147,47 @@ def test_overfitting_is_a_fall_while_the_training_loss_falls(tmp_path):
     assert answer(write_run(tmp_path / "diverging", diverging), "Did it overfit").verdict == "good"
 
 
+@pytest.mark.parametrize(
+    ("values", "start", "verdict", "sentence"),
+    [
+        (
+            [0.5, 0.8, 0.81, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8],
+            "Was it",
+            "good",
+            "was not rising any more; it was best at epoch 3.",
+        ),
+        (
+            [0.1 * epoch for epoch in range(9)],
+            "Was it",
+            "careful",
+            "was best at the last epoch and still rising: by 0.2 over",
+        ),
+        (
+            [0.1 * epoch for epoch in range(9)],
+            "Did it",
+            "good",
+            "lost no more after its best epoch than its curve",
+        ),
+        (
+            [0.5, 0.8, 0.81, 0.8, 0.78, 0.74, 0.7, 0.66, 0.6],
+            "Did it",
+            "careful",
+            "fell: it is best at epoch 3 and then loses",
+        ),
+    ],
+)
+def test_a_single_curve_is_described_as_one(tmp_path, values, start, verdict, sentence):
+    reply = answer(write_run(tmp_path, [trial(curve(0.1, 3)), trial(values)]), start)
+    assert reply.verdict == verdict
+    group = "trained all 9 epochs" if start == "Was it" else "trained in full"
+    assert reply.sentence.startswith(f"#1, the only trial that {group},") and sentence in reply.sentence
+
+
 # -- the search --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("sign", "verdict"), [(1, "good"), (-1, "bad"), (0, "careful")])
-def test_rungs_are_judged_by_how_they_foretell_the_end(tmp_path, sign, verdict):
+def test_rungs_are_judged_by_how_they_predict_the_end(tmp_path, sign, verdict):
     rng = np.random.default_rng(1)
     ends = rng.permutation(12) / 100 + 0.5
     early = [

@@ -1,4 +1,4 @@
-"""What is said of a run's best trials: against the default, against each other, on the front, in health."""
+"""The answers on a run's best trials: against the default, against each other, on the front, in health."""
 
 from dataclasses import replace
 
@@ -24,16 +24,19 @@ def test_a_gain_within_the_noise_is_no_gain(tmp_path):
 def test_a_default_that_nothing_beats_is_bad(tmp_path):
     reply = answer(write_run(tmp_path, [trial(curve(0.9)), trial(curve(0.5))]), "Is the best better")
     assert reply.verdict == "bad"
-    assert "none of 1 other trial is better" in reply.sentence
+    assert "the only other trial is not better" in reply.sentence
+    three = write_run(tmp_path / "three", [trial(curve(level)) for level in (0.9, 0.5, 0.4)])
+    assert "none of 2 other trials is better" in answer(three, "Is the best better").sentence
 
 
-def test_the_default_s_own_trouble_is_said(tmp_path):
+def test_trouble_of_the_default_is_described(tmp_path):
     falling = [0.5, 0.4, 0.4, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3]
     weak = answer(write_run(tmp_path / "weak", [trial(falling), trial(curve(0.9))]), "Is the best better")
     assert "The default is best at epoch 1 of 9" in weak.sentence
     failed = [trial([0.5], ended="failed", reason="loss became nan"), trial(curve(0.9))]
     reply = answer(write_run(tmp_path / "failed", failed), "Is the best better")
-    assert (reply.verdict, "loss became nan" in reply.sentence) == ("careful", True)
+    assert reply.verdict == "careful"
+    assert "the default failed (loss became nan), so there is nothing to compare it with." in reply.sentence
     bound = {"constraints": {"val/cost": 0.5}}
     infeasible = write_run(tmp_path / "broken", [trial(curve(0.95), cost=0.8), trial(curve(0.9))], **bound)
     reply = answer(infeasible, "Is the best better")
@@ -63,7 +66,7 @@ def proof_of(word, winner=(0.8, 0.82, 0.81), rival=(0.7, 0.72, 0.71), default=(0
     [
         ("better", "good", "analysis.export run="),
         ("no better", "careful", "Keep the default settings, or give the proof more seeds"),
-        ("worse", "bad", "Keep the default settings"),
+        ("worse", "bad", "Keep the default settings: the search's choice did not hold; widen it"),
         ("not known", "unknown", "seeds=6 test=false"),
     ],
 )
@@ -81,24 +84,26 @@ def test_seeds_tell_the_winner_from_its_rivals_or_not(tmp_path):
     run = write_run(tmp_path, healthy_trials())
     reply = answer(replace(run, proof=proof_of("better")), "Is the difference larger")
     assert reply.verdict == "good"
-    assert "Seeds scatter by 0.01. #3 can be told from the default; it leads #4 by 0.1" in reply.sentence
+    assert (
+        "Seeds scatter by 0.01. #3 differs from the default by more than chance; it leads #4 by 0.1" in reply.sentence
+    )
     level = proof_of("better", rival=(0.83, 0.78, 0.81))
     reply = answer(replace(run, proof=level), "Is the difference larger")
     assert reply.verdict == "careful"
     assert "may be chance: either of the two may be taken" in reply.sentence
     reply = answer(replace(run, proof=proof_of("no better")), "Is the difference larger")
     assert reply.verdict == "careful"
-    assert "cannot be told from the default" in reply.sentence
+    assert "#3 does not differ from the default by more than chance" in reply.sentence
 
 
-def test_a_default_on_its_way_is_not_compared(tmp_path):
+def test_a_running_default_is_not_compared(tmp_path):
     trials = [trial(curve(0.5)[:4], ended="running"), trial(curve(0.9))]
     reply = answer(write_run(tmp_path, trials), "Is the best better")
     assert reply.verdict == "unknown"
     assert "the default is at epoch 4 of 9, so it is too early" in reply.sentence
 
 
-def test_the_best_is_told_from_those_that_are_clearly_behind(tmp_path):
+def test_the_best_differs_from_those_that_are_clearly_behind(tmp_path):
     level = [trial(curve(0.8, seed=number)) for number in range(3)]
     behind = [trial(curve(0.6, seed=number)) for number in range(3)]
     one = answer(write_run(tmp_path / "one", [*behind, level[0]]), "Is the difference")
@@ -120,7 +125,12 @@ def test_a_finding_at_the_best_epoch_gives_its_remedy(tmp_path):
     reply = answer(write_run(tmp_path / "best", trials), "Are the best")
     assert (reply.verdict, "#1 had a finding: it is stuck: raise lr." in reply.sentence) == ("bad", True)
     remote = answer(write_run(tmp_path / "other", [*trials[::2], *[trial(curve(0.4))] * 3]), "Are the best")
-    assert (remote.verdict, "most often 'stuck' (1)" in remote.sentence) == ("good", True)
+    assert (remote.verdict, "20% of 5 trials had one at some epoch, most often 'stuck' (1)" in remote.sentence) == (
+        "good",
+        True,
+    )
+    single = answer(write_run(tmp_path / "single", [trial([0.1, 0.8, 0.3], finding_epochs=(1,))]), "Are the best")
+    assert single.sentence.startswith("The best trial had no finding at its best epoch. The only trial had one at some")
 
 
 def test_the_front_is_the_objective_s_and_replaces_the_best(tmp_path):
@@ -133,14 +143,18 @@ def test_the_front_is_the_objective_s_and_replaces_the_best(tmp_path):
     reply = answers(experiment)[0]
     assert reply.question == "How large is the front?"
     assert reply.verdict == "good"
-    assert reply.sentence.startswith(f"{len(members)} trials make the front, of 41 that trained to their end")
+    assert reply.sentence.startswith(
+        f"The front has {len(members)} trials, of 41 that trained to their end; the best there:"
+    )
     assert f"val/score {max(score for score, _ in points):.4g}" in reply.sentence
     assert any(f"#{number}" in reply.sentence for number in members)
     ahead = [member for member in members if points[member][0] >= 0.3 and points[member][1] <= 0.9]
     assert ("the default in every goal" in reply.sentence) == bool(ahead)
+    single = write_run(tmp_path / "single", trials[:1], objective=goals, scheduler={"kind": "none"})
+    assert answers(single)[0].sentence.startswith("The front has 1 trial, of 1 that trained to its end; the best")
 
 
-def test_a_look_that_gave_no_number_is_told_as_such(tmp_path):
+def test_a_look_that_gave_no_number_is_reported_as_such(tmp_path):
     nothing = {"value": None, "low": None, "high": None, "confidence": 0.95}
     test = {"metric": "test/score", "winner": {"1000": float("nan")}, "default": {"1000": 0.5}, "gain": nothing}
     experiment = replace(write_run(tmp_path, healthy_trials()), proof={**proof_of("better"), "test": test})

@@ -52,7 +52,7 @@ def test_the_same_search_again_takes_another_folder(tmp_path):
     assert shlex.split(repeat) == ["python", "-m", "search.run", "space=a b.yaml", "params.lr.uniform=[0,1]", "seed=3"]
 
 
-def test_going_on_says_which_damaged_trials_are_in_the_way(tmp_path):
+def test_the_command_to_resume_names_the_damaged_trials_in_the_way(tmp_path):
     experiment = write_run(tmp_path, [trial(curve(0.4)), trial(curve(0.5))])
     (experiment.path / "trial_0001" / "trial.json").write_text("{")
     purposes = [purpose for purpose, _ in follow_up_commands(load(experiment.path)).commands]
