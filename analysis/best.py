@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.frames.experiment import Experiment, load
+from analysis.wording import format_count
 from trainables.commands import command_help, parse_arguments, run_command
 from trainables.settings import Settings, UsageError, setting
 
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     frame.to_csv(path)
     top = frame.head(ranking.top).dropna(axis="columns", how="all")
     print(top.to_string(float_format=lambda value: f"{value:.4g}", na_rep="·"))
-    print(f"\n  {len(frame)} trials; all of them in {path}")
+    print(f"\n  {format_count(len(frame), 'trial')}; the whole ranking is in {path}")
     return 0
 
 

@@ -62,11 +62,11 @@ class ProofRequest(Settings):
     seeds: int = setting(5, "fresh seeds for each of them", low=1)
     epochs: int | None = setting(None, "full budget; none: that of the run", low=1)
     goal: str = setting(
-        "", "of several objectives the one to choose and judge by, at the best epoch by the first; empty: the first"
+        "", "with several goals, the one to choose and judge by, at the best epoch by the first; empty: the first"
     )
     test: bool = setting(True, "score winner and default on the test split at the end; entered in the run's ledger")
     again: bool = setting(False, "look at the test split although the ledger has an entry")
-    retry: bool = setting(False, "train those that failed again; else a failure is a result")
+    retry: bool = setting(False, "train failed trainings again; otherwise a failure counts as a result")
     processes: int | Literal["auto"] = setting(
         "auto", "processes of one training, with ray.train; auto: one per GPU", low=1
     )
@@ -167,7 +167,7 @@ def format_proof(proof: Proof, search: Experiment) -> list[str]:
 def _find_goal(search: Experiment, metric: str) -> Goal:
     goals = {goal.metric: goal for goal in search.objective.goals}
     if metric and metric not in goals:
-        raise UsageError(f"goal={metric} is no objective of {search.name}; {suggest_name(metric, list(goals))}")
+        raise UsageError(f"goal={metric} is no goal of {search.name}; {suggest_name(metric, list(goals))}")
     return goals[metric] if metric else search.objective.first
 
 

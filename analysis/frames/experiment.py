@@ -18,6 +18,7 @@ import pandas as pd
 from analysis.frames import fronts
 from analysis.frames.lines import FEASIBLE, SECONDS, VALUE, VIOLATION, add_objective, best_reports, trial_starts
 from analysis.frames.reading import read_trials
+from analysis.wording import format_count, inflect
 from search.record import ENVIRONMENT, FAILURES, RunFolder
 from trainables.files import RESULT, trial_folder
 from trainables.objective import Objective
@@ -128,8 +129,7 @@ class Experiment:
         if self.reports.empty:
             return pd.Series(dtype=float)
         reports = self.reports[self.reports["trial"].isin(self.trials.index[self.trials["status"] != "failed"])]
-        reports = reports[reports["epoch"] <= epoch]
-        last = reports.groupby("trial").tail(1).set_index("trial")
+        last = reports[reports["epoch"] <= epoch].groupby("trial").tail(1).set_index("trial")
         is_final = self.trials["cause"].isin(SETTLING_CAUSES).reindex(last.index, fill_value=False)
         return last.loc[(last["epoch"] == epoch) | is_final, VALUE].dropna().rename(f"epoch {epoch}")
 
@@ -161,7 +161,8 @@ def load(run: str | Path) -> Experiment:
     problems += _list_incomparable(summary, reports, space.objective)
     failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
-        problems.append(f"{FAILURES} is missing; the {len(failures)} failed trials are known from their own records.")
+        known = inflect(len(failures), "is known from its own record", "are known from their own records")
+        problems.append(f"{FAILURES} is missing; the {format_count(len(failures), 'failed trial')} {known}.")
     return Experiment(
         folder=folder,
         space=space,
@@ -204,8 +205,7 @@ def _read_proof(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
         complete = False
     if complete:
         return proof, []
-    file = f"{PROOF_FOLDER}/{PROOF_FILE}"
-    return None, [f"{file} is damaged or incomplete: `python -m analysis.retrain` writes it again."]
+    return None, [f"{PROOF_FOLDER}/{PROOF_FILE} is damaged or incomplete: python -m analysis.retrain writes it again."]
 
 
 def _parse_settings(params: pd.Series, names: list[str]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from analysis.frames.lines import read_tables, sort_reports
+from analysis.wording import format_count, inflect
 from search.record import TRIAL
 from trainables.files import BEST_WEIGHTS, CHECKPOINT, RESULT, replace_file, trial_folder
 from trainables.settings import first_line
@@ -126,8 +127,8 @@ def _read_record(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
 
 def _list_torn_lines(folder: Path, count: int) -> list[str]:
-    lines = "line is" if count == 1 else "lines are"
-    return [f"{folder.name}/{RESULT}: {count} {lines} torn, as after a kill, and left out."] if count else []
+    lines = f"{format_count(count, 'line')} {inflect(count, 'is', 'are')}"
+    return [f"{folder.name}/{RESULT}: {lines} torn, as after a kill, and left out."] if count else []
 
 
 def _checkpoint_problems(folder: Path, stamp: str, status: str) -> list[str]:

@@ -20,6 +20,7 @@ from analysis.frames.experiment import Experiment
 from analysis.importance.design import Design, build_design
 from analysis.importance.forest import permutation_importances
 from analysis.importance.pedanova import divergences
+from analysis.wording import inflect
 
 MIN_TRIALS = 30
 """Trials at a common rung, or with a conditional setting for PED-ANOVA, below which an importance would be noise."""
@@ -83,13 +84,14 @@ def explain_missing_importances(experiment: Experiment, seed: int = 0) -> str:
     rung = experiment.common_rung(MIN_TRIALS) if experiment.ranking else None
     if rung is None:
         count = max(len(experiment.values_at(rung)) for rung in experiment.space.budget.rungs)
-        return f"Importances need {MIN_TRIALS} trials at a common rung; there are {count}."
+        return f"Importances need {MIN_TRIALS} trials at a common rung; there {inflect(count, 'is', 'are')} {count}."
     design = build_design(experiment, rung, MAX_TRIALS, seed)
     if not design.names:
         return "Nothing was searched, so no setting can have mattered."
     if len(design.y) < MIN_TRIALS:
+        are = inflect(len(design.y), "is", "are")
         return (
-            f"Importances need {MIN_TRIALS} trials with a value at epoch {rung} and known settings; there are "
+            f"Importances need {MIN_TRIALS} trials with a value at epoch {rung} and known settings; there {are} "
             f"{len(design.y)} of {len(experiment.values_at(rung))}."
         )
     return f"All {len(design.y)} trials have the same value at epoch {rung}, so no setting can have mattered."

@@ -12,6 +12,7 @@ from analysis.page.blocks import LegendKey, Plot, Table
 from analysis.page.drawing import axis, format_number, round_values
 from analysis.proof.arms import Arm, Cost, student_interval
 from analysis.proof.statistics import Interval
+from analysis.wording import format_count
 
 SERIES_COLORS = tuple(f"--series-{index}" for index in range(6))
 CURVE_POINTS = 240  # points of a curve over several seeds
@@ -108,5 +109,5 @@ def mean_value(values: dict[int, float]) -> float | None:
 def format_cost(cost: float, kind: Cost) -> str:
     """Format a cost for people."""
     if kind == "epochs":
-        return f"{cost:,.0f} epochs"
+        return format_count(round(cost), "epoch")
     return f"{cost / 3600:.2g} h" if cost >= 3600 else f"{cost / 60:.2g} min" if cost >= 60 else f"{cost:.0f} s"

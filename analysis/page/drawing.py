@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.frames.experiment import Experiment
 from analysis.page.blocks import LegendKey, Shape
 from analysis.questions.leaders import SEARCH_BEST, name_leaders
+from analysis.wording import format_count, inflect
 
 INK, SECONDARY, LINE, SURFACE = "--ink", "--muted", "--line", "--surface"
 BEST, DEFAULT, FAINT, LIMIT, BAND = "--best", "--default", "--faint", "--limit", "--band"
@@ -180,7 +181,7 @@ def axis_range(values: Iterable[float], mode: str) -> tuple[list[float] | None, 
 
 def outlier_note(count: int) -> str:
     """Build the caption's sentence on values beyond an axis."""
-    trials = "1 trial lies" if count == 1 else f"{count:,} trials lie"
+    trials = f"{format_count(count, 'trial')} {inflect(count, 'lies', 'lie')}"
     return f" {trials} beyond the worse end of the axis; a double click shows all." if count else ""
 
 

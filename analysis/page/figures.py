@@ -13,6 +13,7 @@ from analysis.page.blocks import LegendKey, Plot, Shape
 from analysis.page.drawing import BEST, DEFAULT, FAILED_MARK, FAINT, SECONDARY, axis, format_number, round_values
 from analysis.questions.leaders import BEST as BEST_WITHOUT_PROOF
 from analysis.questions.leaders import SEARCH_BEST, find_leader, name_leaders
+from analysis.wording import format_count
 
 MAX_TRIALS = 1000  # trials in the history of a large run
 MAX_CURVES = 60  # lines among the learning curves
@@ -113,7 +114,8 @@ def _history_title(experiment: Experiment, so_far: pd.Series) -> str:
     if len(so_far) == 1:
         return f"No trial has beaten trial {so_far.index[0]} so far"
     best = "best in the search" if SEARCH_BEST in name_leaders(experiment).values() else "best"
-    return f"The {best} was found at trial {so_far.index[-1]}, after {len(so_far) - 1} improvements on the first"
+    improvements = format_count(len(so_far) - 1, "improvement")
+    return f"The {best} was found at trial {so_far.index[-1]}, after {improvements} on the first"
 
 
 def _best_line(so_far: pd.Series, last: int) -> dict[str, Any]:

@@ -18,8 +18,8 @@ def describe_progress(headline: Headline) -> str:
     """Describe how many trials have ended; one whose record is lost counts as ended."""
     done = headline.trials - headline.running
     if done >= headline.budget:
-        return f"finished, {headline.trials:,} trials"
-    return f"{done:,} of {headline.budget:,} trials so far: still running, or interrupted"
+        return f"finished, {format_count(headline.trials, 'trial')}"
+    return f"{done:,} of {format_count(headline.budget, 'trial')} so far: still running, or interrupted"
 
 
 def is_success(headline: Headline) -> bool:
@@ -35,11 +35,7 @@ def opening_blocks(experiment: Experiment) -> tuple[Block, ...]:
         return (_no_result(experiment),)
     if experiment.best == 0 and not experiment.choice:
         return (Note(_describe_unbeaten(experiment)),)
-    sentence = (
-        f"Trial {experiment.best} is the best of {len(experiment.ranking):,}{_ranking_goal(experiment)} on one seed. "
-        f"The best of many values is optimistic and may be luck; trainings with fresh seeds show whether it holds."
-    )
-    return Note(sentence), Commands(tuple(proof_commands(experiment, "prove it")))
+    return Note(_describe_best(experiment)), Commands(tuple(proof_commands(experiment, "prove it")))
 
 
 def tiles(experiment: Experiment, headline: Headline) -> tuple[Tile, ...]:
@@ -65,6 +61,18 @@ def _no_result(experiment: Experiment) -> Note:
         words = "The only trial has failed" if len(trials) == 1 else f"All {len(trials):,} trials have failed"
         return Note(f"{words}, so there is nothing to compare: see why under Failures.", "bad")
     return Note("No trial has a result yet, so there is nothing to compare: look again after an epoch.")
+
+
+def _describe_best(experiment: Experiment) -> str:
+    if len(experiment.ranking) == 1:
+        return (
+            f"Trial {experiment.best} is the only one with a result, on one seed. A single value may be luck; "
+            f"trainings with fresh seeds show whether it holds."
+        )
+    return (
+        f"Trial {experiment.best} is the best of {len(experiment.ranking):,}{_ranking_goal(experiment)} on one seed. "
+        f"The best of many values is optimistic and may be luck; trainings with fresh seeds show whether it holds."
+    )
 
 
 def _describe_unbeaten(experiment: Experiment) -> str:

@@ -9,6 +9,7 @@ from analysis.page.blocks import Block, LegendKey, Note, Plot, Table
 from analysis.page.drawing import BEST, DEFAULT, INK, SECONDARY, axis, format_number
 from analysis.proof.statistics import mean_interval
 from analysis.questions.answer import PROOF_VERDICTS
+from analysis.wording import format_count, format_times
 
 
 def proof_blocks(proof: dict[str, Any], *, has_constraints: bool) -> tuple[Block, ...]:
@@ -54,10 +55,11 @@ def _figure(proof: dict[str, Any]) -> Plot:
         LegendKey("interval", "line", BEST),
         LegendKey("in the search", "cross", SECONDARY),
     )
-    seeds_used = len(proof.get("seeds") or rows[0]["values"])
+    seeds = format_count(len(proof.get("seeds") or rows[0]["values"]), "fresh seed")
     caption = (
-        f"Trained over {seeds_used} fresh seeds, the default over {len(proof['default']['values'])}. Band: 95% "
-        "t-interval of the mean; cross: the value in the search, optimistic because the trial was chosen by it."
+        f"Each candidate is trained over {seeds}, the default over {len(proof['default']['values'])}. Band: 95% "
+        "t-interval of the mean; cross: the value in the search, which is optimistic for the candidates because they "
+        "were chosen by it."
     )
     return Plot("The candidates against the default", caption, figure, 90 + 46 * len(rows), legend=keys)
 
@@ -93,15 +95,18 @@ def _note(proof: dict[str, Any]) -> str:
         sentences.append(_describe_gain(f"On the test split ({test.get('metric', '')})", test.get("gain")))
         looks = test.get("looks")
         if looks:
-            sentences.append(f"The test split has been looked at {'once' if looks == 1 else f'{looks} times'}.")
+            sentences.append(f"The test split has been looked at {format_times(looks)}.")
     return " ".join(sentence for sentence in sentences if sentence)
 
 
 def _describe_gain(label: str, gain: Any) -> str:
     if not isinstance(gain, dict) or gain.get("value") is None:
         return ""
-    interval = f"{format_number(gain.get('low'))} to {format_number(gain.get('high'))}"
-    return f"{label}: {format_number(gain['value'])} ({gain.get('confidence', 0.95):.0%} interval {interval})."
+    interval = ""
+    if gain.get("low") is not None:  # one seed gives none
+        bounds = f"{format_number(gain['low'])} to {format_number(gain.get('high'))}"
+        interval = f" ({gain.get('confidence', 0.95):.0%} interval {bounds})"
+    return f"{label}: {format_number(gain['value'])}{interval}."
 
 
 def _name(row: dict[str, Any], proof: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from analysis.page.drawing import BAND, DEFAULT, INK, axis
 from analysis.page.tables import format_setting
 from analysis.questions.edges import EDGE_SHARE, Edge, find_edges
 from analysis.questions.leaders import find_leader, name_leaders
+from analysis.wording import format_count
 from trainables.settings import format_value
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ def draw_slices(experiment: Experiment, rung: int) -> Grid:
         if plot is not None:
             plots.append(replace(plot, caption=_describe_leader(experiment, dimension, edges.get(dimension.name))))
             legend.update({key.text: key for key in plot.legend})
+    trials = format_count(len(values), "trial")
     caption = (
-        f"{experiment.objective.first.metric} at epoch {rung}, where {len(values):,} trials can be compared, over each "
-        f"setting; a conditional setting shows only the trials in which it applied. Solid line: median. Dashed "
-        f"vertical: the default's value. Shaded: the outer {EDGE_SHARE:.0%} of the searched range."
+        f"{experiment.objective.first.metric} at epoch {rung}, where {trials} can be compared, over each setting; a "
+        f"conditional setting shows only the trials in which it applied. Solid line: median. Dashed vertical: the "
+        f"default's value. Shaded: the outer {EDGE_SHARE:.0%} of the searched range."
         f"{drawing.sample_note(len(sample), len(order))}{drawing.outlier_note(outliers)}"
     )
     return Grid(_title(list(edges.values())), caption, tuple(plots), tuple(legend.values()))

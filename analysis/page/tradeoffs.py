@@ -14,6 +14,7 @@ from analysis.page.blocks import LegendKey, Plot
 from analysis.page.drawing import BEST, CHOICE_MARK, DEFAULT, FAINT, INK, LIMIT, SECONDARY, SURFACE, axis, format_number
 from analysis.page.slices import choice_names, position
 from analysis.questions.leaders import SEARCH_BEST, name_leaders
+from analysis.wording import format_count, inflect
 
 MAX_LINES = 150  # trials among the parallel coordinates
 MAX_TRIALS = 1000  # trials of a large run against two goals
@@ -214,7 +215,8 @@ def _trade_title(experiment: Experiment, metric: str, total: int, members: list[
     if experiment.objective.is_multi:
         goals = experiment.objective.goals
         names = f"{goals[0].metric} and {metric}" if len(goals) == 2 else f"all {len(goals)} goals"
-        return f"{len(members)} of {total:,} trials are on the front of {names}"
+        are = inflect(len(members), "is", "are")
+        return f"{len(members)} of {format_count(total, 'trial')} {are} on the front of {names}"
     bound = experiment.objective.constraints[metric]
     feasible = int((experiment.trials[metric] <= bound).sum())
-    return f"{feasible:,} of {total:,} trials keep {metric} ≤ {bound:g}"
+    return f"{feasible:,} of {format_count(total, 'trial')} {inflect(feasible, 'keeps', 'keep')} {metric} ≤ {bound:g}"

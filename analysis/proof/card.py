@@ -11,6 +11,7 @@ from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
 from analysis.proof.judgement import describe_test, rows_by_trial
 from analysis.proof.statistics import mean_interval
+from analysis.wording import format_count, format_times
 
 CURVE_ROWS = 10
 
@@ -35,11 +36,11 @@ def _describe_proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
         for row in rows_by_trial(proof).values()
     ]
     head = [
-        "| trial | mean, 95 % interval | seeds | failed | in the search | too good by |",
+        "| trial | mean, 95% interval | seeds | failed | in the search | too good by |",
         "|---|---|---|---|---|---|",
     ]
     seeds = ", ".join(map(str, proof["seeds"]))
-    note = f"{proof['metric']} over {proof['epochs']} epochs, on the validation split; seeds {seeds}."
+    note = f"{proof['metric']} over {format_count(proof['epochs'], 'epoch')}, on the validation split; seeds {seeds}."
     return "\n".join([proof["sentence"], "", note, "", *head, *rows])
 
 
@@ -69,8 +70,7 @@ def _list_looks(search: Experiment) -> str:
     if not looks:
         return "None: the test split of this run has not been looked at."
     rows = [f"- {look['when']}: for {look['for']}; {_format_result(look['result'])}" for look in looks]
-    times = "once" if len(looks) == 1 else f"{len(looks)} times"
-    return "\n".join([f"The test split of this run has been looked at {times}.", "", *rows])
+    return "\n".join([f"The test split of this run has been looked at {format_times(len(looks))}.", "", *rows])
 
 
 def _format_result(result: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from analysis.frames.experiment import PROOF_FILE, PROOF_FOLDER, Experiment
 from analysis.proof.statistics import Interval, Verdict, best_gain, describe_gain
+from analysis.wording import format_count
 from trainables.files import replace_text
 from trainables.objective import Goal
 
@@ -129,7 +130,8 @@ class Proof:
             return f"The search has no result for trial {self.winner}."
         result = f"In the search trial {self.winner} reached {value:.4g}, on one seed"
         if excess is None:
-            return f"{result} and within {self.best.search_epochs} epochs, not {self.epochs}: they cannot be compared."
+            epochs = format_count(self.best.search_epochs or 0, "epoch")
+            return f"{result} and within {epochs}, not {self.epochs}: they cannot be compared."
         return f"{result}: {f'{excess:.3g} too good' if excess > 0 else f'not too good, but {abs(excess):.3g} worse'}."
 
     def as_dict(self) -> dict[str, Any]:
@@ -188,11 +190,7 @@ def judge(search: Experiment, trainings: Experiment, goal: Goal, plan: Collectio
         no seed; where there are none, of those that share most seeds with the default, which may have failed as well.
     """
     trials = trainings.trials
-    in_plan = pd.Series(
-        [(origin, seed) in plan for origin, seed in zip(trials["origin"], trials["seed"], strict=True)],
-        index=trials.index,
-        dtype=bool,
-    )
+    in_plan = np.array([key in plan for key in zip(trials["origin"], trials["seed"], strict=True)], dtype=bool)
     trials = trials[in_plan].drop_duplicates(["origin", "seed"], keep="last")  # a repeated training counts once
     epochs = trainings.space.budget.max_epochs
     configs = [
@@ -246,4 +244,4 @@ def parse_origin(origin: str) -> int:
 
 def _count_seeds(candidate: Candidate) -> str:
     failed = f", {len(candidate.failed)} more failed" if candidate.failed else ""
-    return f"{len(candidate.values)} seed{'s' if len(candidate.values) != 1 else ''}{failed}"
+    return f"{format_count(len(candidate.values), 'seed')}{failed}"

@@ -10,6 +10,7 @@ from analysis.export import main as export
 from analysis.frames.experiment import load
 from search.record import RunFolder
 from tests.support.simulated import add, board
+from tests.support.written import curve, trial, write_run
 from trainables.files import RESULT, read_lines
 from trainables.settings import UsageError
 
@@ -62,7 +63,7 @@ def test_the_direction_decides_and_equals_keep_their_order(tmp_path, mode):
         )
     frame = rank_trials(load(simulation.folder.path))
     assert list(frame.index) == ([1, 0, 2] if mode == "max" else [0, 2, 1])
-    assert set(frame["status"]) == {"running"}  # a run is looked at while it goes on
+    assert set(frame["status"]) == {"running"}  # a run is ranked while it is searched
 
 
 def test_the_command_prints_the_best_and_writes_all(run, tmp_path, capsys):
@@ -73,7 +74,7 @@ def test_the_command_prints_the_best_and_writes_all(run, tmp_path, capsys):
     assert table["val/score"].to_numpy() == pytest.approx(frame["val/score"].to_numpy())
     output = capsys.readouterr().out
     assert [int(line.split()[0]) for line in output.splitlines()[2:4]] == list(frame.index[:2])
-    assert f"{len(frame)} trials" in output
+    assert f"{len(frame)} trials; the whole ranking is in {run / 'best.csv'}" in output
 
     assert main([f"run={run}", f"csv={tmp_path / 'elsewhere.csv'}"]) == 0
     assert (tmp_path / "elsewhere.csv").read_text() == (run / "best.csv").read_text()
@@ -99,6 +100,12 @@ def test_nothing_is_unpickled(run, tmp_path):
     assert not sprung.exists()
     pickle.loads((run / "tuner.pkl").read_bytes())
     assert sprung.exists()  # the trap works
+
+
+def test_a_single_trial_is_counted_as_one(tmp_path, capsys):
+    experiment = write_run(tmp_path, [trial(curve(0.5))])
+    assert main([f"run={experiment.path}"]) == 0
+    assert "\n  1 trial; the whole ranking is in " in capsys.readouterr().out
 
 
 def test_a_run_without_results_says_so(tmp_path):

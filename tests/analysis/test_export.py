@@ -1,4 +1,4 @@
-"""An export: the right trial's weights and figures, and a test split that is looked at once."""
+"""An export: the right trial's weights and metrics, and a test split that is looked at once."""
 
 import json
 import os
@@ -120,9 +120,9 @@ def test_a_second_look_is_counted_on_the_card(run, tmp_path):
     for to, words in (("one", []), ("two", ["again=true", "trial=0"]), ("three", ["again=true"])):
         export(run, tmp_path / to, "test=true", *words)
     cards = [(tmp_path / to / CARD).read_text() for to in ("one", "two", "three")]
-    assert [re.search(r"looked at (once|\d times)\.", card).group(1) for card in cards] == [
+    assert [re.search(r"looked at (once|twice|\d times)\.", card).group(1) for card in cards] == [
         "once",
-        "2 times",
+        "twice",
         "3 times",
     ]
     assert [look["for"] for look in read_lines(run / LEDGER)][1] == "trial 0"
@@ -165,7 +165,7 @@ def test_a_run_without_results_says_where_to_look(tmp_path):
         export(simulation.folder.path, tmp_path / "out")
 
 
-def test_figures_are_those_of_the_exported_weights_after_a_kill_before_the_last_report(tmp_path):
+def test_metrics_are_those_of_the_exported_weights_after_a_kill_before_the_last_report(tmp_path):
     simulation = board(tmp_path / "run", budget={"trials": 1, "max_epochs": 3, "grace_epochs": 3})
     add(simulation, X)
     list(by_training(simulation, {"trial": 0, "params": X}))

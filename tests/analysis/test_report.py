@@ -52,7 +52,7 @@ def test_every_figure_has_its_place_and_its_trials(searched):
     parts = {name: re.search(rf'id="{name}">(.*?)</script>', page, re.S)[1] for name in ("figures", "trials")}
     figures, trials = json.loads(parts["figures"]), json.loads(parts["trials"])
     assert sorted(map(int, re.findall(r'data-figure="(\d+)"', page))) == list(range(len(figures)))
-    hovered = {trial for figure in figures for each in figure["data"] for trial in each.get("customdata", [])} - {-1}
+    hovered = {trial for figure in figures for item in figure["data"] for trial in item.get("customdata", [])} - {-1}
     assert {str(trial) for trial in hovered} == set(trials)
     assert trials["0"].startswith("#0 · finished · 0.") and "kind plain" in trials["0"]
 
@@ -116,13 +116,15 @@ def test_a_run_without_a_result_has_a_page_that_says_so(tmp_path, trials):
         add(on, {"x": 0.5, "y": 0.5, "kind": "plain"}, ended="failed" if trials == "failed" else "", cause="error")
     page, summary = write_page(on.folder.path)
     assert ("The only trial has failed" if trials == "failed" else "No trial has a result yet") in page
-    assert not any(f"python -m {each}" in page for each in ("analysis.retrain", "analysis.export", "trainables.train"))
+    assert not any(
+        f"python -m {command}" in page for command in ("analysis.retrain", "analysis.export", "trainables.train")
+    )
     assert summary["best"] is None and summary["top"] == []
     assert "data-figure" not in page
     assert len(page) < 200_000  # nothing to draw, so nothing to draw it with
 
 
-def test_a_run_that_goes_on_says_how_far_it_is(tmp_path):
+def test_a_running_search_has_a_page_that_says_how_far_it_is(tmp_path):
     on = board(tmp_path / "run", params=PARAMS, budget={"trials": 24, "max_epochs": 9, "grace_epochs": 3})
     search(on, seed=1, concurrent=3, reports=40)
     page, summary = write_page(on.folder.path)
@@ -190,7 +192,7 @@ def test_a_proof_comes_first(searched):
     assert summary["proof"] is None and any("proof.json" in problem for problem in summary["problems"])
 
 
-def test_pictures_of_the_best_and_the_default_travel_along(searched):
+def test_panels_of_the_best_and_the_default_are_embedded(searched):
     experiment = load(searched)
     for trial in {*experiment.ranking[:4], 0}:
         folder = trial_folder(searched, trial) / "panels"
@@ -204,6 +206,8 @@ def test_pictures_of_the_best_and_the_default_travel_along(searched):
     trials = {*experiment.ranking[:3], 0}
     images = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
     assert len(images) == 2 * len(trials) - 1
+    assert page.count('<figure class="panels">') == len(trials)
+    assert "The best trials and the default on fixed validation examples, at their best epochs." in page
     assert sum(map(len, images)) < 1.5e6
 
 

@@ -79,7 +79,7 @@ def test_repeated_settings_and_trials_whose_record_is_lost_are_no_candidates(run
 # -- resuming -----------------------------------------------------------------------------------------------------
 
 
-def test_an_interrupted_proof_goes_on_with_what_is_missing(run_to_prove, capsys):
+def test_an_interrupted_proof_resumes_with_what_is_missing(run_to_prove, capsys):
     RAY["reports"] = 10
     assert retrain(run_to_prove, "top=2", "seeds=2") == 130
     assert "resume:  python -m analysis.retrain" in capsys.readouterr().out
@@ -116,7 +116,7 @@ def test_what_failed_is_a_result_unless_it_is_to_be_tried_again(run_to_prove):
     assert load(run_to_prove).proof["candidates"][0]["trainings"] == {"1000": 4, "1001": 3}
 
 
-def test_a_folder_that_was_left_before_it_was_begun_is_no_dead_end(run_to_prove):
+def test_a_folder_that_was_left_before_the_first_training_is_used(run_to_prove):
     (run_to_prove / PROOF_FOLDER).mkdir()
     (run_to_prove / PROOF_FOLDER / "space.yaml").write_text("{}")
     assert retrain(run_to_prove, "top=1", "seeds=1", "test=false") == 0
@@ -154,5 +154,5 @@ def test_gpus_for_one_process_are_refused(run_to_prove):
 
 
 def test_a_goal_that_the_run_has_not_is_refused(run_to_prove):
-    with pytest.raises(UsageError, match="goal=val/iou is no objective"):
+    with pytest.raises(UsageError, match="goal=val/iou is no goal of"):
         retrain(run_to_prove, "goal=val/iou")

@@ -126,6 +126,21 @@ def test_of_a_damaged_folder_everything_readable_is_read_and_the_rest_is_named(f
     assert len(experiment.problems) == 7
 
 
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (1, "the 1 failed trial is known from its own record."),
+        (2, "the 2 failed trials are known from their own records."),
+    ],
+)
+def test_failed_trials_are_known_without_their_list(tmp_path, count, sentence):
+    simulation = board(tmp_path / "run")
+    for _ in range(count):
+        add(simulation, {"x": 0.1, "y": 0.1}, ended="failed", cause="error")
+    (simulation.folder.path / FAILURES).unlink()
+    assert f"{FAILURES} is missing; {sentence}" in load(simulation.folder.path).problems
+
+
 def test_a_run_without_any_report_or_trial_is_read(tmp_path):
     simulation = board(tmp_path / "run")
     empty = load(simulation.folder.path)

@@ -26,8 +26,8 @@ CHOSEN = 3  # 0.9 is within a tenth of 1.0, and 0.85 is not
 
 def ended_with(folder, goals=GIVING, scores=SCORES, costs=COSTS, **space) -> Experiment:
     """Write a run whose trials, the even ones above all, were better before their last epoch than at it."""
-    courses = [[3.0 - number % 2] * 8 + [score] for number, score in enumerate(scores)]
-    trials = [trial(values, cost=cost) for values, cost in zip(courses, costs, strict=True)]
+    curves = [[3.0 - number % 2] * 8 + [score] for number, score in enumerate(scores)]
+    trials = [trial(values, cost=cost) for values, cost in zip(curves, costs, strict=True)]
     return write_run(folder, trials, objective=goals, scheduler={"kind": "none"}, **space)
 
 
@@ -40,7 +40,7 @@ def board_of(experiment: Experiment) -> Board:
     return reopened(experiment.path)
 
 
-def test_the_figures_of_the_last_epoch_decide_and_not_those_of_the_best(finished):
+def test_the_metrics_of_the_last_epoch_decide_and_not_those_of_the_best(finished):
     assert finished.choice == CHOSEN
     assert finished.last_reports.loc[CHOSEN, "val/score"] == SCORES[CHOSEN] < finished.trials["val/score"][CHOSEN]
     assert finished.front == [1, 2, 3, 4]
@@ -62,7 +62,7 @@ def test_nothing_given_up_chooses_the_best_of_the_first_goal_and_of_equals_that_
     assert experiment.choice == board_of(experiment).choice() == 3  # the earlier of two that are the same
 
 
-def test_what_breaks_a_constraint_is_not_chosen(tmp_path):
+def test_what_violates_a_constraint_is_not_chosen(tmp_path):
     one = ended_with(tmp_path / "one", constraints={"val/cost": 0.2})
     assert one.choice == board_of(one).choice() == 4
     none = ended_with(tmp_path / "none", constraints={"val/cost": 0.05})
@@ -71,7 +71,7 @@ def test_what_breaks_a_constraint_is_not_chosen(tmp_path):
     assert choose(none, None, None).trial == none.best
 
 
-def test_what_failed_or_is_on_its_way_is_neither_chosen_nor_on_the_front(tmp_path):
+def test_what_failed_or_is_running_is_neither_chosen_nor_on_the_front(tmp_path):
     level, better = curve(0.5), curve(0.9)
     trials = [trial(level), trial(better, ended="failed", cause="health"), trial(better[:4], ended="running")]
     experiment = write_run(tmp_path / "some", trials, objective=GIVING, scheduler={"kind": "none"})
@@ -117,7 +117,7 @@ def test_the_figure_has_a_ring_about_the_chosen_trial_at_its_last_epoch(finished
     assert plot.caption.startswith("Each mark is a trial at its last epoch.")
 
 
-def test_the_table_of_the_front_has_the_chosen_trial_in_bold_and_the_figures_of_the_last_epoch(finished):
+def test_the_table_of_the_front_has_the_chosen_trial_in_bold_and_the_metrics_of_the_last_epoch(finished):
     table = ranking.front_table(finished)
     assert [row[0] for row in table.rows] == ["#1", "#2", "#3", "#4"]
     assert [float(row[1]) for row in table.rows] == [1.0, 0.95, 0.9, 0.85]
@@ -145,7 +145,7 @@ def test_the_summary_has_the_chosen_trial_and_the_front_at_its_last_epoch(finish
     ]
 
 
-def test_an_export_takes_the_chosen_trial_unless_another_is_asked_for_or_proved(finished):
+def test_an_export_takes_the_chosen_trial_unless_another_is_asked_for_or_won_the_proof(finished):
     assert choose(finished, None, None).trial == CHOSEN
     assert choose(finished, None, 2).trial == 2
     proof = {"winner": 4, "candidates": [], "default": {"trial": 0, "values": {}}}

@@ -71,7 +71,7 @@ def without(run, *names, trials=None):
 
 
 @pytest.mark.parametrize("trials", [None, [1, 2]])
-def test_what_older_runs_did_not_report_is_worked_out(finished_run, run, trials):
+def test_what_older_runs_did_not_report_is_computed(finished_run, run, trials):
     intact = load(finished_run)
     damaged_run = without(
         run, "objective/violation", "objective/feasible", "objective/value", "time/total_s", trials=trials

@@ -1,4 +1,4 @@
-"""Reading a run that is at work, and the cache of what was read."""
+"""Reading a run while it is searched, and the cache of its frames."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What mattered, on runs in which nothing did."""
+"""Which settings mattered, also on runs in which none did."""
 
 import json
 
@@ -48,6 +48,21 @@ def test_a_run_of_pure_noise_has_its_page(noise):
     assert isinstance(note, Note) and "the forest explains nothing of the variance" in note.sentence
 
 
+def test_importances_are_drawn_with_their_intervals_and_gaps_are_named():
+    plot = effects.draw_importances(example_importances(9))
+    forest, pedanova = plot.figure["data"]
+    assert forest["x"] == [0.2, 0.5]  # from below
+    assert forest["error_x"]["array"] == pytest.approx([0.05, 0.2])
+    assert forest["error_x"]["arrayminus"] == pytest.approx([0.1, 0.2])
+    assert pedanova["x"] == [0.4]
+    assert plot.figure["layout"]["yaxis"]["ticktext"] == ["y", "x"]
+    assert "Too few trials to tell for shift." in plot.caption
+    assert plot.title == "x mattered most"
+    close = example_importances(9)
+    close.table.loc["x", "forest_low"] = 0.2
+    assert effects.draw_importances(close).title == "x comes first, but not clearly"
+
+
 def test_an_axis_has_an_end_even_where_no_estimator_can_tell():
     example = example_importances(9)
     for share, end in ((np.nan, 1.04), (0.0, 1.04), (0.5, 0.52)):
@@ -74,6 +89,8 @@ def test_without_importances_the_page_says_the_true_reason(tmp_path):
     few = write_run(tmp_path / "few", [trial(curve(0.5, 2))] * 5, budget=BUDGET)
     assert estimate_importances(few) is None
     assert explain_missing_importances(few) == "Importances need 30 trials at a common rung; there are 5."
+    one = write_run(tmp_path / "one", [trial(curve(0.5, 2))], budget=BUDGET)
+    assert explain_missing_importances(one) == "Importances need 30 trials at a common rung; there is 1."
     level = write_run(tmp_path / "level", [trial([0.5, 0.5])] * 32, budget=BUDGET)
     assert estimate_importances(level) is None
     assert explain_missing_importances(level).startswith("All 32 trials have the same value at epoch 2")

@@ -11,6 +11,7 @@ from analysis.importance.interaction import Interaction
 from analysis.page import effects, figures, tradeoffs
 from analysis.page.render import PAGE_FOLDER
 from analysis.page.slices import draw_slices, shared_rung
+from tests.support import written
 from tests.support.drawn import css_colors, example_importances, marks, replace_colors, trace
 from tests.support.simulated import add, board, search
 
@@ -71,12 +72,20 @@ def test_the_history_is_each_trials_best_epoch_and_the_best_so_far(experiment):
     assert trace(plot, "default settings")["y"] == pytest.approx([trials["value"][0]] * 2, rel=1e-5)
 
 
-def test_trials_that_break_a_constraint_are_hollow(experiment):
+@pytest.mark.parametrize(("levels", "count"), [((0.5, 0.9), "1 improvement"), ((0.5, 0.7, 0.9), "2 improvements")])
+def test_the_title_of_the_history_counts_the_improvements(tmp_path, levels, count):
+    experiment = written.write_run(tmp_path, [written.trial(written.curve(level)) for level in levels])
+    title = f"The best was found at trial {len(levels) - 1}, after {count} on the first"
+    assert figures.draw_history(experiment).title == title
+
+
+def test_trials_that_violate_a_constraint_are_hollow(experiment):
     hollow = set()
     for item in figures.draw_history(experiment).figure["data"]:
         if item["mode"] == "markers" and item["marker"]["symbol"].endswith("-open"):
             hollow |= set(item["customdata"])
     assert hollow == set(experiment.trials.index[experiment.trials["feasible"] == 0])
+    assert "hollow: violates a constraint" in [key.text for key in figures.draw_history(experiment).legend]
     assert hollow
 
 

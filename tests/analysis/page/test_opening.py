@@ -76,7 +76,7 @@ def test_every_figure_marks_the_winner_and_the_searchs_best_as_such(searched):
     assert leaders == {3: "winner"} and find_leader(experiment) == 5
 
 
-def test_the_winner_stands_out_in_the_table_whatever_its_place(tmp_path, searched):
+def test_the_winner_stands_out_in_the_table_whatever_its_rank(tmp_path, searched):
     table = top_table(with_proof(searched, 5))
     (bold,) = table.bold_rows
     assert table.rows[bold][0] == "#5 (winner)" and "feasible" not in table.columns
@@ -107,6 +107,17 @@ def test_a_default_that_nothing_beats_is_not_to_be_proved(tmp_path):
     assert opening.opening_blocks(alone)[0].sentence.startswith("Only the default settings have a result yet")
 
 
+def test_a_single_result_is_described_as_one(tmp_path):
+    trials = [trial([], ended="failed"), trial(curve(0.5))]
+    experiment = write_run(tmp_path, trials, budget={"trials": 2, "max_epochs": 9, "grace_epochs": 3})
+    assert opening.opening_blocks(experiment)[0].sentence.startswith("Trial 1 is the only one with a result, on one")
+    one = write_run(tmp_path / "one", trials[1:], budget={"trials": 1, "max_epochs": 9, "grace_epochs": 3})
+    assert opening.describe_progress(headline(one)) == "finished, 1 trial"
+    assert opening.describe_progress(headline(experiment)) == "finished, 2 trials"
+    waiting = write_run(tmp_path / "none", [], budget={"trials": 1, "max_epochs": 9, "grace_epochs": 3})
+    assert opening.describe_progress(headline(waiting)) == "0 of 1 trial so far: still running, or interrupted"
+
+
 def test_the_front_has_a_table_of_all_goals_and_the_settings_that_differ(tmp_path):
     goals = [{"metric": "val/score"}, {"metric": "val/cost", "mode": "min"}]
     points = np.random.default_rng(0).random((20, 2)).round(2).tolist()
@@ -125,7 +136,7 @@ def test_the_front_has_a_table_of_all_goals_and_the_settings_that_differ(tmp_pat
     assert [command.split()[-1] for _, command in whole.opening[1].commands] == ["goal=val/score", "goal=val/cost"]
 
 
-def test_reasons_that_differ_in_figures_are_one_kind_everywhere(tmp_path):
+def test_reasons_that_differ_in_numbers_are_one_kind_everywhere(tmp_path):
     reasons = ["lost 1,024 MiB", "lost 2,048 MiB", "lost 3e+4 MiB"]
     failed = [trial([], ended="failed", reason=reason) for reason in reasons]
     experiment = write_run(tmp_path, [trial(curve(0.5)), trial(curve(0.6)), *failed])

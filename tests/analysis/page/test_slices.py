@@ -1,15 +1,10 @@
-"""The objective over single settings, and which of them mattered."""
+"""The objective over single settings."""
 
 import pytest
 
-from analysis.page import effects
 from analysis.page.slices import draw_slices, position, shared_rung
-from tests.support.drawn import example_importances, marks, search_run
-
-
-@pytest.fixture(scope="module")
-def experiment(tmp_path_factory):
-    return search_run(tmp_path_factory.mktemp("runs") / "one", constraints={"val/cost": 0.6})
+from tests.support import written
+from tests.support.drawn import marks
 
 
 def test_a_slice_shows_the_trials_at_the_rung_where_the_setting_applied(experiment):
@@ -35,23 +30,16 @@ def test_a_slice_shows_the_trials_at_the_rung_where_the_setting_applied(experime
     assert default == [experiment.space.entry.Config().x]
 
 
+def test_the_caption_counts_the_trials_that_can_be_compared(tmp_path):
+    for count, trials in ((1, "1 trial"), (2, "2 trials")):
+        experiment = written.write_run(
+            tmp_path / str(count), [written.trial(written.curve(0.5 + 0.1 * number)) for number in range(count)]
+        )
+        assert f"val/score at epoch 9, where {trials} can be compared, over" in draw_slices(experiment, 9).caption
+
+
 def test_positions_follow_the_scale(experiment):
     dimensions = {dimension.name: dimension for dimension in experiment.space.dimensions}
     assert position(dimensions["x"], 0.25) == 0.25
     assert position(dimensions["wrong_epoch"], 999**0.5) == pytest.approx(0.5)
     assert position(dimensions["kind"], "shifted") == 0.75
-
-
-def test_importances_are_drawn_with_their_intervals_and_gaps_are_named(experiment):
-    plot = effects.draw_importances(example_importances(9))
-    forest, pedanova = plot.figure["data"]
-    assert forest["x"] == [0.2, 0.5]  # from below
-    assert forest["error_x"]["array"] == pytest.approx([0.05, 0.2])
-    assert forest["error_x"]["arrayminus"] == pytest.approx([0.1, 0.2])
-    assert pedanova["x"] == [0.4]
-    assert plot.figure["layout"]["yaxis"]["ticktext"] == ["y", "x"]
-    assert "Too few trials to tell for shift." in plot.caption
-    assert plot.title == "x mattered most"
-    close = example_importances(9)
-    close.table.loc["x", "forest_low"] = 0.2
-    assert effects.draw_importances(close).title == "x comes first, but not clearly"

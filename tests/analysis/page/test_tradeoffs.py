@@ -10,7 +10,7 @@ from tests.support.drawn import GOALS, trace
 from tests.support.written import trial, write_run
 
 
-def test_parallel_lines_cross_every_setting_at_its_place(experiment):
+def test_parallel_lines_cross_every_setting_at_its_position(experiment):
     rung = shared_rung(experiment, 30)
     plot = tradeoffs.draw_parallel_coordinates(experiment, rung)
     line = next(trace for trace in plot.figure["data"] if trace["name"].startswith("best ("))
@@ -46,6 +46,16 @@ def test_of_three_goals_the_members_are_those_of_all_three(tmp_path):
         front = trace(plot, "Pareto front")
         assert sorted(front["customdata"]) == experiment.front and front["mode"] == "markers"
         assert plot.title == f"{len(experiment.front)} of 30 trials are on the front of all 3 goals"
+
+
+def test_a_single_trial_on_the_front_or_within_the_bound_is_counted_as_one(tmp_path):
+    trials = [trial([0.5] * 9, cost=0.5), trial([0.9] * 9, cost=0.1)]
+    several = write_run(tmp_path / "front", trials, objective=GOALS, scheduler={"kind": "none"})
+    assert tradeoffs.draw_trade_offs(several)[0].title == "1 of 2 trials is on the front of val/score and val/cost"
+    bounded = write_run(tmp_path / "bound", trials, constraints={"val/cost": 0.2})
+    assert tradeoffs.draw_trade_offs(bounded)[0].title == "1 of 2 trials keeps val/cost ≤ 0.2"
+    alone = write_run(tmp_path / "alone", trials[1:], constraints={"val/cost": 0.2})
+    assert tradeoffs.draw_trade_offs(alone)[0].title == "1 of 1 trial keeps val/cost ≤ 0.2"
 
 
 def test_a_constraint_is_drawn_with_its_bound(experiment):

@@ -31,14 +31,14 @@ def test_the_winner_has_the_best_mean_and_the_interval_that_statistics_give(run_
     assert best["optimism"] == pytest.approx(searched_value - best["mean"])
 
 
-def test_better_is_said_first(run_to_prove, capsys):
+def test_the_verdict_better_comes_first(run_to_prove, capsys):
     assert retrain(run_to_prove, "top=2", "seeds=3") == 0
     first, second = capsys.readouterr().out.splitlines()[:2]
     assert first.strip().startswith("Better than the default: trial")
     assert "on one seed" in second
 
 
-def test_no_better_is_a_result_and_said_first(tmp_path, monkeypatch, capsys):
+def test_the_verdict_no_better_is_a_result_and_comes_first(tmp_path, monkeypatch, capsys):
     run = proofs.search(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
     assert retrain(run, "top=2", "seeds=3") == 0
     assert capsys.readouterr().out.strip().startswith("No better than the default: trial")
@@ -82,7 +82,8 @@ def test_a_candidate_that_fails_on_a_seed_or_violates_a_constraint_does_not_win(
 
 def test_a_proof_that_one_seed_cannot_give_is_not_claimed(run_to_prove, capsys):
     retrain(run_to_prove, "top=1", "seeds=1", "test=false")
-    assert "Not proved" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "Not proved" in output and " over 1 seed, the default " in output
     assert load(run_to_prove).proof["gain"]["low"] is None
 
 
@@ -99,7 +100,7 @@ def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
     json.dumps(proof.as_dict(), allow_nan=False)
 
 
-def test_the_search_s_figure_is_called_optimistic_only_for_the_same_number_of_epochs(run_to_prove, capsys):
+def test_the_value_in_the_search_is_called_optimistic_only_for_the_same_number_of_epochs(run_to_prove, capsys):
     retrain(run_to_prove, "top=1", "seeds=2", "epochs=4", "test=false")
     assert "within 3 epochs, not 4: they cannot be compared" in capsys.readouterr().out
     assert load(run_to_prove).proof["candidates"][0]["optimism"] is None

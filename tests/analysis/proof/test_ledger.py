@@ -38,7 +38,7 @@ def test_a_second_look_must_be_asked_for_and_is_counted(run_to_prove, tmp_path):
     retrain(run_to_prove, "top=1", "seeds=2", "again=true")
     assert load(run_to_prove).proof["test"]["looks"] == 2
     export([f"run={run_to_prove}", f"to={tmp_path}/out"])
-    assert "has been looked at 2 times." in (tmp_path / "out" / CARD).read_text()
+    assert "has been looked at twice." in (tmp_path / "out" / CARD).read_text()
 
 
 def test_without_test_the_split_is_left_alone_and_an_earlier_look_is_kept(run_to_prove):
@@ -81,7 +81,7 @@ def test_a_kill_after_the_look_was_entered_does_not_lose_it(run_to_prove):
     assert load(run_to_prove).proof["test"] == test_result
 
 
-def test_a_health_figure_as_goal_is_found_on_the_test_split(tmp_path, monkeypatch):
+def test_a_health_metric_as_goal_is_found_on_the_test_split(tmp_path, monkeypatch):
     parts = {**SPACE, "objective": {"metric": "health/excess", "mode": "min"}}
     run = proofs.search(tmp_path / "runs" / "health", monkeypatch, **parts)
     retrain(run, "top=1", "seeds=2")
