@@ -60,7 +60,7 @@ def main(arguments: list[str]) -> int:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-m", "analysis.report", f"run={run}"], check=True, stdout=subprocess.DEVNULL)
         page = (run / "report.html").stat().st_size
-        print(f"report           {time.perf_counter() - start:6.2f} s, {page / 1e6:.2f} MB", flush=True)
+        print(f"page             {time.perf_counter() - start:6.2f} s, {page / 1e6:.2f} MB", flush=True)
     finally:
         if not measurement.folder:
             shutil.rmtree(parent)

@@ -8,11 +8,11 @@ of the best accuracy seen, relative to the best of 1,500 random full trainings, 
 times the median cost of one full training have passed. All methods run in one call on the same tasks and seeds:
 
   * random: random configs, ASHA;
-  * mixed: the same TPE, which is told of every trial its last value as if it were the final one (what plugging Optuna
-    into ASHA amounts to), ASHA;
+  * mixed: the same TPE, but the last value of a stopped trial counts as its final one, as where Optuna is plugged into
+    ASHA; ASHA;
   * rung: the project's searcher, ASHA.
 
-Tasks of even position are for tuning; the odd ones are reported (`tasks=odd`).
+Tasks at even positions are for tuning; those at odd ones are reported (`tasks=odd`).
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ class _Memory(RunFolder):
 
 
 class _Mixed(Board):
-    """A board that passes a stopped trial's last value off as its final one."""
+    """A board on which the last value of a stopped trial counts as its final one."""
 
     def end(self, number: int, status: Status, cause: str, reason: str) -> None:
         super().end(number, status, cause, reason)
