@@ -161,8 +161,8 @@ def load(run: str | Path) -> Experiment:
     problems += _list_incomparable(summary, reports, space.objective)
     failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
-        known = inflect(len(failures), "is known from its own record", "are known from their own records")
-        problems.append(f"{FAILURES} is missing; the {format_count(len(failures), 'failed trial')} {known}.")
+        source = inflect(len(failures), "is known from its own record", "are known from their own records")
+        problems.append(f"{FAILURES} is missing; the {format_count(len(failures), 'failed trial')} {source}.")
     return Experiment(
         folder=folder,
         space=space,

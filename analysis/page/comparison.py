@@ -64,7 +64,7 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
     """Build the table of what each arm spent and reached: at equal cost, at the end, by default, and in its proof."""
     columns = (
         "space",
-        "search seeds",
+        "seeds",
         "trials",
         "spent",
         "at equal cost",
@@ -92,12 +92,13 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
 
 
 def _format_interval(interval: Interval | None) -> str:
+    """Format a value with its bounds on a line of their own, so that all columns fit on a page."""
     if interval is None:
         return "–"
     return (
         format_number(interval.value)
         if np.isnan(interval.low)
-        else f"{format_number(interval.value)} ({format_number(interval.low)} to {format_number(interval.high)})"
+        else f"{format_number(interval.value)}\n({format_number(interval.low)} to {format_number(interval.high)})"
     )
 
 

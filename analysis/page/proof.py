@@ -55,13 +55,16 @@ def _figure(proof: dict[str, Any]) -> Plot:
         LegendKey("interval", "line", BEST),
         LegendKey("in the search", "cross", SECONDARY),
     )
-    seeds = format_count(len(proof.get("seeds") or rows[0]["values"]), "fresh seed")
-    caption = (
-        f"Each candidate is trained over {seeds}, the default over {len(proof['default']['values'])}. Band: 95% "
-        "t-interval of the mean; cross: the value in the search, which is optimistic for the candidates because they "
-        "were chosen by it."
+    return Plot("The candidates against the default", _caption(proof), figure, 90 + 46 * len(rows), legend=keys)
+
+
+def _caption(proof: dict[str, Any]) -> str:
+    first, *_ = [*proof["candidates"], proof["default"]]
+    seeds = format_count(len(proof.get("seeds") or first["values"]), "fresh seed")
+    return (
+        f"Each candidate is trained over {seeds}, the default over {len(proof['default']['values'])}. Band: 95% t-interval of the mean; cross: the value in the search, which is "
+        f"optimistic for the candidates because they were chosen by it."
     )
-    return Plot("The candidates against the default", caption, figure, 90 + 46 * len(rows), legend=keys)
 
 
 def _table(proof: dict[str, Any], has_constraints: bool) -> Table:

@@ -19,7 +19,7 @@ from analysis.page.blocks import Block, Grid, Page, Plot
 
 PAGE_FOLDER = Path(__file__).parent
 WORD_PATTERN = r"""(?:'[\w./~-]+=[^']*'|[\w./~-]+=(?:'[^']*'|"[^"]*"|[^\s;'"])+)"""  # name=value, quoted or not
-COMMAND_PATTERN = re.compile(rf"(python -m [\w.]+(?: {WORD_PATTERN})*)")
+COMMAND_PATTERN = re.compile(rf"(python -m \w+(?:\.\w+)*(?: {WORD_PATTERN})*)")
 VERDICT_LABELS = {"good": "Good", "careful": "Careful", "bad": "Bad", "unknown": "Not known"}
 
 

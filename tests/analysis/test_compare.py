@@ -8,9 +8,11 @@ import plotly.graph_objects as go
 import pytest
 
 from analysis.compare import answer_pairs, build_page, group_by_goal, main
+from analysis.page.blocks import Table
+from analysis.page.drawing import format_number
 from analysis.page.render import PAGE_FOLDER, list_plots
 from analysis.proof.arms import group_arms, total_cost, trajectory, value_at
-from analysis.proof.statistics import gain
+from analysis.proof.statistics import gain, mean_interval
 from tests.support.arms import search_arm, with_proof
 from tests.support.simulated import board
 from trainables.settings import UsageError
@@ -78,6 +80,10 @@ def test_the_page_draws_every_arm_and_plotly_accepts_it(two_spaces):
     assert lines["wide"]["y"][-1] == pytest.approx(np.mean(list(arm.values(arm.min_cost).values())), abs=1e-5)
     bands = [trace for trace in plot.figure["data"] if trace["line"]["width"] == 0]
     assert len(bands) == 4
+    (table,) = [block for block in build_page(groups).sections[0].blocks if isinstance(block, Table)]
+    interval = mean_interval(list(arm.values(groups[0].equal_cost).values()))
+    bounds = f"({format_number(interval.low)} to {format_number(interval.high)})"
+    assert table.rows[0][4].splitlines() == [format_number(interval.value), bounds]
 
 
 def test_the_command_writes_a_page_and_says_the_outcome(two_spaces, tmp_path, capsys):

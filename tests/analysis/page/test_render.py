@@ -22,6 +22,7 @@ def test_whatever_stands_on_a_page_is_text():
     assert json.loads(encode_json({"a": EVIL})) == {"a": EVIL}
     sentence = mark_commands("<b> Go on: python -m search.run resume=runs/a params.lr=[1,2]. Or not")
     assert sentence == "&lt;b&gt; Go on: <code>python -m search.run resume=runs/a params.lr=[1,2].</code> Or not"
+    assert mark_commands("With python -m analysis.retrain.") == "With <code>python -m analysis.retrain</code>."
 
 
 def test_only_wide_sheets_are_printed_small():
