@@ -59,11 +59,12 @@ def _figure(proof: dict[str, Any]) -> Plot:
 
 
 def _caption(proof: dict[str, Any]) -> str:
-    first, *_ = [*proof["candidates"], proof["default"]]
+    first = [*proof["candidates"], proof["default"]][0]
     seeds = format_count(len(proof.get("seeds") or first["values"]), "fresh seed")
     return (
-        f"Each candidate is trained over {seeds}, the default over {len(proof['default']['values'])}. Band: 95% t-interval of the mean; cross: the value in the search, which is "
-        f"optimistic for the candidates because they were chosen by it."
+        f"Each candidate is trained over {seeds}, the default over {len(proof['default']['values'])}. Band: 95% "
+        "t-interval of the mean; cross: the value in the search, which is optimistic for the candidates because they "
+        "were chosen by it."
     )
 
 
