@@ -109,7 +109,7 @@ def write_reports(run, values, findings=None):
         (trial_folder(run, trial) / RESULT).write_text(json.dumps(line) + "\n")
 
 
-@pytest.mark.parametrize("trials", ["none", "begun", "failed"])
+@pytest.mark.parametrize("trials", ["none", "running", "failed"])
 def test_a_run_without_a_result_has_a_page_that_says_so(tmp_path, trials):
     on = board(tmp_path / "run", params=PARAMS)
     if trials != "none":
