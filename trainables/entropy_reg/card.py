@@ -1,4 +1,4 @@
-"""What entropy_reg adds to a model card: how to use it, and its settings as the method's notes spell them."""
+"""The model card's sections of entropy_reg: how to use the model, and its settings as the notes spell them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.settings import format_value
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the sections: title → Markdown."""
+    """Write the variant's sections of a model card: title → Markdown."""
     markdown = {"Use it on an image": snippet(folder, config), "The notes' settings": notes_settings(config)}
     if config.regulariser != "none":
         markdown["Go or no-go"] = (

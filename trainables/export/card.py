@@ -31,7 +31,7 @@ def write_card(
         "Health": _health(report),
         "Settings that differ from the default": _differences(recipe.config),
         "Data and model": _facts(recipe, facts),
-        "Use it": _snippet(folder),
+        "Evaluate it on its data": _snippet(folder),
         "Train it in full": f"    {shlex.join(training)}",
         **variant_sections,
     }

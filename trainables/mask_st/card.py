@@ -1,4 +1,4 @@
-"""The model card's sections of mask_st: how to use the model, and its settings as the method's notes spell them."""
+"""The model card's sections of mask_st: how to use the model, and its settings as the notes spell them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from trainables.export.published import command_block, list_differences
 from trainables.mask_st.config import Config, Data
 
 SCRIPT = "train_roi_consistency.py"
-_FIXED_SETTINGS = (  # settings that the script of the notes has no flag for, and the value that it always has
+_SETTINGS_WITHOUT_FLAG = (  # those that the notes' script has no flag for, with the value that it always has
     ("backbone", "convnext_base"),
     ("mask_kind", "straight_through"),
     ("mask_arch", "literal"),
@@ -28,8 +28,8 @@ _FIXED_SETTINGS = (  # settings that the script of the notes has no flag for, an
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write the sections, title → Markdown."""
-    return {"Use it": snippet(folder, config), "The notes' spelling": notes_spelling(config, data)}
+    """Write the variant's sections of a model card: title → Markdown."""
+    return {"Use it on an image": snippet(folder, config), "The notes' spelling": notes_spelling(config, data)}
 
 
 def snippet(folder: str, config: Config) -> str:
@@ -54,7 +54,7 @@ def notes_spelling(config: Config, data: Data) -> str:
     """Write the command of the method's notes with these settings, and the settings that it has no flag for."""
     flags = [*_data_flags(data), *_training_flags(config), *_mask_flags(config)]
     lines = [*command_block(f"python {SCRIPT}", flags), ""]
-    differences = list_differences(config, _FIXED_SETTINGS)
+    differences = list_differences(config, _SETTINGS_WITHOUT_FLAG)
     if config.noise == "logistic":
         differences.append("`noise=logistic` (there: one Gumbel draw, which keeps 63 % at a logit of 0)")
     if differences:

@@ -1,4 +1,4 @@
-"""Sections of noise_mask in a model card: how to use the model, and its settings in the published commands."""
+"""The model card's sections of noise_mask: how to use the model, and its settings in the published commands."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from trainables.export.published import list_differences
 from trainables.noise_mask.config import Config, Data
 from trainables.settings import format_value
 
-# Settings that the published commands have no flag for, and the values that they always have.
-_NO_FLAG = (
+_SETTINGS_WITHOUT_FLAG = (  # those that the published commands have no flag for, with the value that they always have
     ("channels", 3),
     ("image_size", 224),
     ("augment", "crop_flip"),
@@ -22,14 +21,14 @@ _NO_FLAG = (
     ("clip_norm", 0.0),
     ("accumulate", 1),
 )
-_NO_FLAG_MASKS = (
+_MASK_SETTINGS_WITHOUT_FLAG = (
     ("warmup_epochs", 0.0),
     ("objective", "literal"),
     ("sign", "cooperative"),
     ("amplitude", 1.0),
     ("mean_preserving", False),
 )
-_NO_FLAG_POLICY = (
+_POLICY_SETTINGS_WITHOUT_FLAG = (
     ("policy_backbone", "resnet10t"),
     ("policy_width", 512),
     ("policy_lr_ratio", 0.1),
@@ -41,7 +40,7 @@ _NO_FLAG_POLICY = (
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write the sections: title → Markdown."""
+    """Write the variant's sections of a model card: title → Markdown."""
     return {
         "Use it on an image": snippet(folder),
         "The published commands": published_commands(config, data, len(facts["classes"])),
@@ -72,7 +71,7 @@ def published_commands(config: Config, data: Data, classes: int) -> str:
     if config.has_masks:
         commands.insert(0, _heat_command(config, root))
     lines = ["```", *"\n\n".join(commands).splitlines(), "```", ""]
-    differences = list_differences(config, _values_without_flag(config))
+    differences = list_differences(config, _settings_without_flag(config))
     lines.append(
         "They train with SGD, whose rate falls by tenths; this model had AdamW and a cosine, so rates do not compare."
     )
@@ -129,10 +128,11 @@ def _command(folder: str, config: Config, flags: list[str], processes: int) -> s
     return "\n".join([start, *(f"  {flag} \\" for flag in flags[:-1]), f"  {flags[-1]})"])
 
 
-def _values_without_flag(config: Config) -> tuple[tuple[str, Any], ...]:
+def _settings_without_flag(config: Config) -> tuple[tuple[str, Any], ...]:
     """Return the settings that the commands have no flag for, with the values that they have there."""
     if not config.has_masks:
-        return _NO_FLAG
-    policy = _NO_FLAG_POLICY if config.has_policy else (("random_beta", None),)  # there, the policy decides it
+        return _SETTINGS_WITHOUT_FLAG
+    random_beta = (("random_beta", None),)  # there, the policy decides it
+    policy = _POLICY_SETTINGS_WITHOUT_FLAG if config.has_policy else random_beta
     sigma = ("sigma", float(round(config.sigma)))  # their flag takes whole numbers
-    return (*_NO_FLAG, *_NO_FLAG_MASKS, *policy, sigma)
+    return (*_SETTINGS_WITHOUT_FLAG, *_MASK_SETTINGS_WITHOUT_FLAG, *policy, sigma)

@@ -1,4 +1,4 @@
-"""The sections of seq_attention in a model card: how to count with it, and its settings in the words of the notes."""
+"""The model card's sections of seq_attention: how to use the model, and its settings as the notes spell them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from trainables.export.published import list_differences
 from trainables.seq_attention.config import Config, Data
 from trainables.settings import format_value
 
-_PUBLISHED_VALUES = (  # settings that the notes' script has no flag for, with the value that it always has
+_SETTINGS_WITHOUT_FLAG = (  # those that the notes' script has no flag for, with the value that it always has
     ("order", "reading"),
     ("target", "ordered"),
     ("sampling", "separate"),
@@ -26,8 +26,8 @@ _PUBLISHED_VALUES = (  # settings that the notes' script has no flag for, with t
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variant's sections of a model card: title → Markdown."""
-    return {"Use it": snippet(folder), "The notes' settings": notes_settings(config)}
+    """Write the variant's sections of a model card: title → Markdown."""
+    return {"Use it on an image": snippet(folder), "The notes' settings": notes_settings(config)}
 
 
 def snippet(folder: str) -> str:
@@ -50,7 +50,7 @@ def snippet(folder: str) -> str:
 
 def notes_settings(config: Config) -> str:
     """Write how these settings differ from those of the notes."""
-    differences = list_differences(config, _PUBLISHED_VALUES)
+    differences = list_differences(config, _SETTINGS_WITHOUT_FLAG)
     script = "`train_sequential_attention.py`"
     common = (
         f"{script} trains heads on a language model of two billion weights; its `--batch_size`, `--lr` and `--epochs` "

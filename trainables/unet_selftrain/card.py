@@ -1,4 +1,4 @@
-"""Sections of a model card: how to pick with unet_selftrain, and its settings as the method's notes spell them."""
+"""The model card's sections of unet_selftrain: how to use the model, and its settings as the notes spell them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from trainables.unet_selftrain.config import Config, Data
 from trainables.unet_selftrain.stages import is_supervised_first, stage_ends
 
 SCRIPT = "train_unet_selftraining_improved.py"
-_FIXED = (  # settings that the notes' command has no flag for, and the value that its script always has
+_SETTINGS_WITHOUT_FLAG = (  # those that the notes' script has no flag for, with the value that it always has
     ("network", "plain"),
     ("base_features", 64),
     ("levels", 4),
@@ -42,8 +42,8 @@ _FIXED = (  # settings that the notes' command has no flag for, and the value th
 
 
 def sections(folder: str, config: Config, data: Data, facts: Mapping[str, Any]) -> dict[str, str]:
-    """Write the card's sections: title → Markdown."""
-    return {"Use it": snippet(folder), "The notes' spelling": notes_spelling(config, data)}
+    """Write the variant's sections of a model card: title → Markdown."""
+    return {"Use it on a micrograph": snippet(folder), "The notes' spelling": notes_spelling(config, data)}
 
 
 def snippet(folder: str) -> str:
@@ -66,7 +66,7 @@ def snippet(folder: str) -> str:
 def notes_spelling(config: Config, data: Data) -> str:
     """Write the command of the method's notes with these settings, and the settings that it has no flag for."""
     lines = [*command_block(f"python {SCRIPT}", _flags(config, data)), ""]
-    if differences := list_differences(config, _FIXED):
+    if differences := list_differences(config, _SETTINGS_WITHOUT_FLAG):
         lines.append(f"That script has no flag for {', '.join(differences)}; so it does not train the same model.")
     return "\n".join(lines)
 

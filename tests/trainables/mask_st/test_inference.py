@@ -76,7 +76,7 @@ def test_the_snippet_on_the_card_runs_from_anywhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     _, files = write_tiny_export(Path("""it's my "own" export"""))
     card = (files[0].parent / "out" / CARD).read_text()
-    code = re.search(r"```python\n(.*?)```", card, re.DOTALL).group(1)
+    code = re.search(r"## Use it on an image\n\n```python\n(.*?)```", card, re.DOTALL).group(1)
     (tmp_path / "elsewhere").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", code, *(str(file.resolve()) for file in files[:2])],

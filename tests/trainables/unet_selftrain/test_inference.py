@@ -103,7 +103,7 @@ def test_a_folder_without_micrographs_is_refused(export, tmp_path):
 
 def test_the_card_s_python_runs(export, micrograph):
     page = (export / CARD).read_text()
-    code = page.split("```python\n")[1].split("```")[0]
+    code = page.split("## Use it on a micrograph\n\n```python\n")[1].split("```")[0]
     done = subprocess.run([sys.executable, "-c", code, str(micrograph)], capture_output=True, text=True, check=True)
     printed = json.loads(done.stdout)
     assert list(printed) == ["new.png"]
