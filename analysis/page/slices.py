@@ -191,7 +191,11 @@ def _describe_leader(experiment: Experiment, dimension: Dimension, edge: Edge | 
 
 def _describe_edge(edge: Edge) -> str:
     end = "lower" if edge.end == "low" else "upper"
-    phrases = {"at": "as are most of the best", "near": "most of the best near it", "alone": "alone among the best"}
+    phrases = {
+        "at": "as are most of the best",
+        "near": "most of the best near it",
+        "alone": "where most of the best are not",
+    }
     return f"at the {end} end, {phrases[edge.press]}"
 
 

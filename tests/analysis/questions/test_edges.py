@@ -113,5 +113,8 @@ def test_the_slices_say_what_the_question_says(tmp_path):
         grid = draw_slices(experiment, 9)
         (plot,) = grid.plots
         assert (reply.verdict == "good") == (grid.title == "How does each setting move the objective?")
-        words = {"at": "at the upper end, as are most of the best", "alone": "at the upper end, alone among the best"}
+        words = {
+            "at": "at the upper end, as are most of the best",
+            "alone": "at the upper end, where most of the best are not",
+        }
         assert words[name] in plot.caption
