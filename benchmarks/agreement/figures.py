@@ -31,16 +31,17 @@ class Figure(NamedTuple):
     def agrees(self) -> bool:
         """Whether the text is the truth, rounded to the digits that are printed."""
         text = self.text.replace(",", "").replace("−", "-")
+        if math.isnan(self.truth):
+            return text in ("nan", "")
         try:
             value = Decimal(text)
         except InvalidOperation:
-            return math.isnan(self.truth) and text in ("nan", "")
-        if not math.isfinite(self.truth):
             return False
+        if not (value.is_finite() and math.isfinite(self.truth)):
+            return value == Decimal(self.truth)
         exponent = int(value.as_tuple().exponent)
-        # `%.4g` drops trailing zeros, so a short text stands for four digits.
-        digits = max(4, len(value.as_tuple().digits))
-        exponent = min(exponent, value.adjusted() - digits + 1) if value else min(exponent, -4)
+        if value:  # `%.4g` drops trailing zeros, so a short text stands for four digits
+            exponent = min(exponent, value.adjusted() - 3)
         return abs(value - Decimal(self.truth)) <= Decimal("0.5000001").scaleb(exponent)
 
 

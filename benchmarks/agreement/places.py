@@ -51,9 +51,9 @@ def read_best(run: Path, output: str, record: Record) -> Iterator[Figure]:
         for row in rows:
             if row["epoch"]:
                 yield from _read_row("best: best.csv", int(row["trial"]), row, record)
-    header, _, *rows = output.splitlines()
+    header, _, *lines = output.splitlines()
     columns = header.split()
-    for line in rows:
+    for line in lines:
         cells = line.split()
         if len(cells) > len(columns) and cells[0].isdigit():
             yield from _read_row("best: table", int(cells[0]), dict(zip(columns, cells[1:], strict=False)), record)
