@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from trainables.adequacy import Adequacy
 from trainables.base_config import DataConfig, TrainingConfig
 from trainables.contract import Context, Split
 from trainables.networks import pretrained
@@ -71,6 +72,19 @@ class Entry:
         """
         data.check()
         importlib.import_module(f"{self.package}.data").prepare(config, data, splits)
+
+    def assess(
+        self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")
+    ) -> Adequacy | None:
+        """Assess what some splits, training among them, can judge; None where the variant has no file for that.
+
+        Raises:
+            UsageError: as `prepare` does, after which nothing is decoded again.
+        """
+        if importlib.util.find_spec(f"{self.package}.adequacy") is None:
+            return None
+        adequacy: Adequacy = importlib.import_module(f"{self.package}.adequacy").assess(config, data, splits)
+        return adequacy
 
     def card_sections(
         self, folder: str, config: TrainingConfig, data: DataConfig, facts: Mapping[str, Any]

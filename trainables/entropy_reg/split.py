@@ -27,15 +27,22 @@ class Stimuli(DataSplit):
         key: what decides the pixels, as JSON can hold it: the same key, the same pixels.
         pixels: of each image uint8 `[H, W, 3]`, H and W multiples of 4.
         fixations: of each image those that are scored; no image is without.
+        viewers: int64 `[N]`, of how many viewers an image has scanpaths; None: not known.
         truth: of each synthetic image the log-density of its content alone, nats over cells, not normalised.
     """
 
-    PER_EXAMPLE_FIELDS = (*DataSplit.PER_EXAMPLE_FIELDS, "pixels", "fixations", "truth")
+    PER_EXAMPLE_FIELDS = (*DataSplit.PER_EXAMPLE_FIELDS, "pixels", "fixations", "viewers", "truth")
 
     key: tuple[Any, ...]
     pixels: list[np.ndarray]
     fixations: list[Fixations]
+    viewers: np.ndarray | None = None
     truth: list[np.ndarray] | None = None
+
+    @property
+    def fixation_counts(self) -> np.ndarray:
+        """Number of scored fixations of each image, int64 `[N]`."""
+        return np.array([len(fixations.points) for fixations in self.fixations], dtype=np.int64)
 
     @cached_property
     def shapes(self) -> list[Shape]:
@@ -84,7 +91,7 @@ class Stimuli(DataSplit):
             digest.update(fixations.points.tobytes())
         facts: dict[str, Any] = {
             "images": len(self),
-            "fixations": sum(len(fixations.points) for fixations in self.fixations),
+            "fixations": int(self.fixation_counts.sum()),
             "fingerprint": digest.hexdigest()[:16],
         }
         return {**facts, "left_out": len(self.bad)} if self.bad else facts

@@ -29,7 +29,10 @@ def load_split(config: Config, data: Data, split: Split) -> Examples:
     if split == "val":
         calibration = split_by_group(examples.patients, data.calibration_share, data.split_seed)
         examples = replace(examples, calibration=calibration)
-    return examples.standardise() if split == "train" else examples.standardise_with(load_split(config, data, "train"))
+    if split == "train":
+        return examples.standardise().score_as(examples, split)
+    train = load_split(config, data, "train")
+    return examples.standardise_with(train).score_as(train, split)
 
 
 def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +50,8 @@ def choose_thresholds(calibration: Predictions, labels: np.ndarray) -> np.ndarra
 def score(predictions: Predictions, examples: Examples, thresholds: np.ndarray, config: Config) -> dict[str, float]:
     """Compute all metrics of a split; those of the saliency maps as such only where a generator learnt them.
 
+    Classes that training cannot teach are left out of the classification metrics.
+
     Args:
         predictions: for the examples.
         examples: of the split.
@@ -56,12 +59,14 @@ def score(predictions: Predictions, examples: Examples, thresholds: np.ndarray, 
         config: of the training.
     """
     keep, drop, saliency, masks = predictions.keep, predictions.drop, predictions.saliency, predictions.masks
-    metrics = _score_classification(predictions.full, examples, thresholds)
+    select = partial(_select_classes, classes=examples.trainable_classes)
+    labels = select(examples.labels)
+    metrics = _score_classification(labels, select(predictions.full), ~examples.calibration, select(thresholds))
     metrics["health/coverage_error"] = 0.0
     if keep is None or drop is None or masks is None or saliency is None:
         return metrics
-    metrics["auroc_keep"] = multilabel.auroc(examples.labels, keep).macro
-    metrics["auroc_drop"] = multilabel.auroc(examples.labels, drop).macro
+    metrics["auroc_keep"] = multilabel.auroc(labels, select(keep)).macro
+    metrics["auroc_drop"] = multilabel.auroc(labels, select(drop)).macro
     metrics["sufficiency_gap"] = metrics["auroc_macro"] - metrics["auroc_keep"]
     metrics["necessity_gap"] = metrics["auroc_macro"] - metrics["auroc_drop"]
     metrics["coverage"] = float(masks.mean())
@@ -73,8 +78,15 @@ def score(predictions: Predictions, examples: Examples, thresholds: np.ndarray, 
     return metrics
 
 
-def _score_classification(scores: np.ndarray, examples: Examples, thresholds: np.ndarray) -> dict[str, float]:
-    labels, rest = examples.labels, ~examples.calibration
+def _select_classes(values: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    """Select some classes, bool `[K]`, of values `[…, K]`."""
+    return values if classes is None else values.compress(classes, axis=-1)  # keeps the layout, and so every last bit
+
+
+def _score_classification(
+    labels: np.ndarray, scores: np.ndarray, rest: np.ndarray, thresholds: np.ndarray
+) -> dict[str, float]:
+    """Score probabilities `[N, K]`; F1 on the examples `rest`, bool `[N]`, that did not choose the thresholds."""
     auroc = multilabel.auroc(labels, scores)
     return {
         "loss_full": _cross_entropy(labels, scores),

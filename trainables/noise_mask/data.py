@@ -22,8 +22,9 @@ def load_split(config: Config, data: Data, split: Split) -> ClassImages:
     """
     images = SOURCES[data.source].load(config, data, split)
     if split == "train":
-        return images.standardise()
-    return images.standardise_with(load_split(config, data, "train"))
+        return images.standardise().score_as(images, split)
+    train = load_split(config, data, "train")
+    return images.standardise_with(train).score_as(train, split)
 
 
 def prepare(config: Config, data: Data, splits: Sequence[Split]) -> None:

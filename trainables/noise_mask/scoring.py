@@ -22,6 +22,10 @@ class Predictions(NamedTuple):
     without_probe: np.ndarray
     maskon: np.ndarray
 
+    def select(self, mask: np.ndarray) -> Predictions:
+        """Return the predictions for some of the images, by bool `[N]`."""
+        return Predictions(*(probabilities[mask] for probabilities in self))
+
 
 def score(predictions: Predictions, labels: np.ndarray) -> dict[str, float]:
     """Score the predictions of a split, without masks and under them.

@@ -124,12 +124,16 @@ class NoiseMask(Variant):
         self._step.load_state(state)
 
     def evaluate(self, split: Split) -> dict[str, float]:
-        """Compute metrics without masks and under them; see `Predictions` for a heated classifier."""
+        """Compute metrics without masks and under them; see `Predictions` for a heated classifier.
+
+        Images of a class that training has none of are not scored.
+        """
         self.require_splits(split)
         images = self.splits[split]
         shift = 0.0 if self.policy is None else self.progress.policy_shift(self.policy, self._batches.train)
+        scored = images.scored_images
         return {
-            **scoring.score(self.judge.predict(images), images.labels),
+            **scoring.score(self.judge.predict(images).select(scored), images.labels[scored]),
             "classes": float(len(self.classes)),
             "health/policy_shift": shift,
         }

@@ -57,6 +57,7 @@ class Scenes(DataSplit):
             "objects": int(counts.sum()),
             "most_objects": int(counts.max(initial=0)),
             "spacing_px": round(self.spacing(), 2),
+            "calibration": int(self.calibration.sum()),
             "left_out": len(self.bad),
             "fingerprint": fingerprint(
                 self.images, self.rows, [self.names, self.sizes.tolist(), points, self.calibration.tolist()]

@@ -53,6 +53,11 @@ class Micrographs(DataSplit):
         """Radius of a particle in pixels of the downsampled micrographs."""
         return self.radius / self.downsample
 
+    @property
+    def particle_counts(self) -> np.ndarray:
+        """Number of particles of each micrograph, known and hidden ones, int64 `[N]`."""
+        return np.array([len(self.particles(index)) for index in range(len(self))], dtype=np.int64)
+
     def image(self, index: int) -> np.ndarray:
         """Return a micrograph's z-scores, float32 `[H, W]`."""
         return z_score(self.images[index])
@@ -88,6 +93,7 @@ class Micrographs(DataSplit):
             "hidden_particles": sum(map(len, self.hidden_particles)),
             "spacing_px": None if math.isnan(spacing) else round(spacing, 2),
             "radius_px": self.radius,
+            "calibration": int(self.calibration.sum()),
             "left_out": len(self.bad),
             "fingerprint": fingerprint(self._sample(), np.arange(len(self)), self._truth()),
         }

@@ -101,6 +101,7 @@ def _add_fixations(images: list[Recording], store: ImageStore, data: Data) -> St
         names=[images[row].name for row in rows],
         pixels=[store[row] for row in rows],
         fixations=[fixations[row] for row in rows],
+        viewers=np.array([len(images[row].scanpaths) for row in rows]),
         bad=store.bad,
     )
 

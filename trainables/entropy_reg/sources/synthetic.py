@@ -40,6 +40,7 @@ def load(config: Config, data: Data, split: Split) -> Stimuli:
         names=[f"{split}_{index:04d}" for index in range(number)],
         pixels=[pixels for pixels, _ in images],
         fixations=fixations,
+        viewers=np.full(number, data.viewers),
         truth=[truth for _, truth in images],
     )
 

@@ -1,0 +1,78 @@
+"""Adequacy of seq_attention's splits: images that are scored and counted, and counts that training never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from trainables import adequacy
+from trainables.adequacy import IMAGES, SPLIT_TITLES, Adequacy, DataFinding, Unit
+from trainables.contract import Split
+from trainables.images.split import calibration_part, scored_part
+from trainables.seq_attention.config import Config, Data
+from trainables.seq_attention.data import load_split
+from trainables.seq_attention.split import Scenes, select_evenly
+
+OBJECTS = Unit("object", "objects")
+
+
+def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
+    """Assess some splits, training among them.
+
+    Raises:
+        UsageError: as `load_split` does.
+    """
+    loaded: dict[Split, Scenes] = {split: load_split(config, data, split) for split in splits}
+    return Adequacy.of(loaded, partial(describe, data=data), partial(check, data=data))
+
+
+def describe(split: Split, scenes: Scenes, data: Data) -> str:
+    """Describe a split in a line."""
+    counts = scenes.counts
+    parts = [
+        IMAGES.count(len(scenes)),
+        f"{OBJECTS.count(int(counts.sum()))}, {adequacy.format_range(counts)} an image",
+    ]
+    if scenes.calibration.any():
+        parts.append(f"{scenes.calibration.sum()} for thresholds")
+    if split != "train":
+        scored = scored_part(scenes)
+        objects, rolled_out = OBJECTS.count(int(scored.counts.sum())), len(select_evenly(scored, data.rollout_images))
+        parts.append(f"{len(scored)} scored, with {objects}; {rolled_out} of them by roll-outs, too")
+    return " · ".join(parts)
+
+
+def check(split: Split, scenes: Scenes, train: Scenes, data: Data) -> Iterator[DataFinding]:
+    """Find where the metrics of a split, validation or test, rest on too little."""
+    scored, remedy = scored_part(scenes), _remedy(split, data)
+    yield from adequacy.check_units(f"{split}/hit, {split}/done_ap and the other metrics", IMAGES, len(scored), remedy)
+    rolled_out = select_evenly(scored, data.rollout_images)
+    if len(rolled_out) < len(scored):
+        counts = f"{split}/count_score and the other metrics of roll-outs"
+        setting = f"raise data.rollout_images={data.rollout_images}"
+        yield from adequacy.check_units(counts, IMAGES, len(rolled_out), setting)
+    if split == "val":
+        calibration = len(calibration_part(scenes))
+        setting = f"data.calibration_share={data.calibration_share:g}"
+        yield from adequacy.check_calibration(IMAGES, calibration, len(scored), setting)
+    yield from _check_counts(split, scored, train)
+
+
+def _check_counts(split: Split, scored: Scenes, train: Scenes) -> Iterator[DataFinding]:
+    """Check that training has images with as many objects as those that are scored, and with as few."""
+    low, high = int(train.counts.min()), int(train.counts.max())
+    outside = (scored.counts < low) | (scored.counts > high)
+    if outside.any():
+        yield DataFinding(
+            "counts outside training",
+            f"{SPLIT_TITLES[split]} scores {IMAGES.count(int(outside.sum()))} with "
+            f"{adequacy.format_range(scored.counts[outside])} objects, where training images have "
+            f"{adequacy.format_range(train.counts)}: counting so many was never learnt; bound both with "
+            "data.min_objects and data.max_objects, or add training images.",
+        )
+
+
+def _remedy(split: Split, data: Data) -> str:
+    if data.source == "synthetic":
+        return f"raise data.val_size={data.val_size}"
+    return f"add images to {SPLIT_TITLES[split]}"
