@@ -96,7 +96,8 @@ def main(arguments: list[str]) -> int:
             test_metrics = score_weights(variant, [weights])[0]
             enter(test_metrics)
     evidence = sections(search, proof, selection.trial)
-    write_export(Path(export.to), recipe, weights, test_metrics, variant.describe(), selection.origin, evidence)
+    facts = {**variant.describe(), **recipe.describe_adequacy(list(variant.splits))}
+    write_export(Path(export.to), recipe, weights, test_metrics, facts, selection.origin, evidence)
     print(_format_result(selection, recipe, weights, test_metrics, proof, Path(export.to)))
     return 0
 

@@ -14,6 +14,7 @@ from analysis.frames.experiment import Experiment
 from analysis.importance.estimates import Importances
 from analysis.importance.interaction import Interaction
 from analysis.page import ranking, tables
+from analysis.questions.data import read_splits
 from analysis.questions.playbook import Answer, Headline
 
 
@@ -25,6 +26,7 @@ def summary(
     interaction: Interaction | None,
 ) -> dict[str, Any]:
     """Collect everything on the page that programs can use, as JSON values; what is not finite is null."""
+    adequacy = read_splits(experiment.path)
     values: dict[str, Any] = {
         "run": experiment.name,
         "path": str(experiment.path),
@@ -43,6 +45,7 @@ def summary(
         "findings": tables.group_findings(experiment).reset_index(names="check").to_dict("records"),
         "failures": tables.group_failures(experiment).to_dict("records"),
         "problems": list(experiment.problems),
+        "splits": None if adequacy is None else adequacy.as_dict(),
         "proof": experiment.proof,
     }
     return dict(as_json(values))

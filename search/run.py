@@ -41,9 +41,15 @@ def search(request: Request) -> int:
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
     run, space = request.run, request.space
-    space.entry.prepare(space.config(space.default_params()), space.data)
+    config = space.config(space.default_params())
+    space.entry.prepare(config, space.data)
+    adequacy = space.entry.assess(config, space.data)
+    if adequacy and not run.quiet:
+        print("\n".join(adequacy.report()), flush=True)
     folder = _open(request)
     with folder.lock():
+        if adequacy:
+            adequacy.write(folder.path)
         board = Board(folder, space)
         start = time.monotonic()
         with cluster.connect(run) as machine:

@@ -6,13 +6,16 @@ torch.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Self, TypeVar
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
 
 import numpy as np
 
 from trainables.contract import Split
+from trainables.files import SPLITS, replace_text
 from trainables.images.split import DataSplit
 from trainables.measuring import intervals
 from trainables.settings import abbreviate
@@ -35,6 +38,9 @@ ASSUMED_SCORE = 0.8
 
 LISTED_CLASSES = 8
 
+ADEQUACY = "adequacy"
+"""Key of `Adequacy.as_dict` among the facts of an export."""
+
 SPLIT_TITLES: Mapping[Split, str] = {"train": "training", "val": "validation", "test": "the test split"}
 
 
@@ -52,6 +58,11 @@ class DataFinding:
     message: str
     severe: bool = False
 
+    @property
+    def verdict(self) -> Literal["careful", "bad"]:
+        """The word with which people are told."""
+        return "bad" if self.severe else "careful"
+
 
 @dataclass(frozen=True)
 class Adequacy:
@@ -65,7 +76,7 @@ class Adequacy:
 
     lines: Mapping[str, str]
     findings: tuple[DataFinding, ...] = ()
-    facts: Mapping[str, Mapping[str, Any]] | None = None
+    facts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -89,18 +100,21 @@ class Adequacy:
             {name: split.describe() for name, split in splits.items()},
         )
 
+    def as_facts(self) -> dict[str, Any]:
+        """Return the part of an export's facts; descriptions of splits stand there anyway."""
+        return {ADEQUACY: {**self.as_dict(), "facts": {}}}
+
     def report(self) -> list[str]:
         """Write the lines and the findings as a terminal shows them."""
         lines = [f"  {split:<6} {line}" for split, line in self.lines.items()]
-        return lines + [f"  {'bad' if item.severe else 'careful'}: {item.message}" for item in self.findings]
+        return lines + [f"  {item.verdict}: {item.message}" for item in self.findings]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain values for JSON; `from_dict` reads them back."""
-        facts = {split: dict(values) for split, values in (self.facts or {}).items()}
         return {
             "lines": dict(self.lines),
             "findings": [asdict(item) for item in self.findings],
-            "facts": facts,
+            "facts": {split: dict(values) for split, values in self.facts.items()},
         }
 
     @classmethod
@@ -111,10 +125,29 @@ class Adequacy:
             KeyError, TypeError: it is something else.
         """
         findings = tuple(DataFinding(item["check"], item["message"], item["severe"]) for item in values["findings"])
-        return cls(dict(values["lines"]), findings, dict(values.get("facts") or {}))
+        return cls(dict(values["lines"]), findings, dict(values["facts"]))
+
+    def write(self, folder: Path) -> None:
+        """Write `splits.json` into a run's folder."""
+        replace_text(folder / SPLITS, json.dumps(self.as_dict(), indent=2, ensure_ascii=False))
+
+    @classmethod
+    def read(cls, folder: Path) -> Adequacy | None:
+        """Read `splits.json` of a run's folder; None where there is none.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        try:
+            return cls.from_dict(json.loads((folder / SPLITS).read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return None
+        except (OSError, KeyError, TypeError) as error:
+            raise ValueError(f"{SPLITS} lacks what it should hold") from error
 
 
-class Unit(NamedTuple):
+@dataclass(frozen=True)
+class Unit:
     """A thing that is counted, in the singular and the plural."""
 
     one: str
@@ -158,7 +191,7 @@ def check_classes(
     """
     count, remaining, parts = int(is_scored.sum()), ~is_scored, []
     for reason, mask in reasons.items():
-        if names := [classes[index] for index in np.flatnonzero(remaining & mask)]:
+        if names := [classes[index] for index in np.flatnonzero(remaining & mask).tolist()]:
             parts.append(f"{abbreviate(names)} ({reason})")
         remaining = remaining & ~mask
     if count < len(classes):

@@ -21,6 +21,7 @@ BEST_WEIGHTS = "best.safetensors"
 PANELS = "panels"
 STAGE_PANEL = "visualization.png"
 REPORT = "report"
+SPLITS = "splits.json"
 ERROR = "error.txt"
 TIMEOUT = "timeout.txt"
 

@@ -128,7 +128,8 @@ def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
     report = read_report(folder / BEST_WEIGHTS)
     early_end = f"; ended early: {loop.monitor.stop_reason}" if loop.monitor.stop_reason else ""
     origin = f"Trained in full for {loop.epoch_done} epochs{early_end}."
-    write_export(folder, recipe, folder / BEST_WEIGHTS, {}, loop.variant.describe(), origin)
+    facts = {**loop.variant.describe(), **recipe.describe_adequacy()}
+    write_export(folder, recipe, folder / BEST_WEIGHTS, {}, facts, origin)
     print(
         f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
     )

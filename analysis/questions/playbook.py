@@ -7,6 +7,7 @@ from collections.abc import Callable
 from analysis.frames.experiment import Experiment
 from analysis.questions import curves, effort, strategy, winner
 from analysis.questions.answer import Answer, Outcome
+from analysis.questions.data import CAN_JUDGE, has_record, judge_splits
 from analysis.questions.edges import judge_edges
 from analysis.questions.evidence import Evidence, gather
 from analysis.questions.headline import Headline, headline
@@ -19,7 +20,9 @@ def answers(experiment: Experiment) -> list[Answer]:
     """Answer all questions, in the order in which one would ask them."""
     evidence = gather(experiment)
     first = FRONT if experiment.objective.is_multi else BETTER
-    return [Answer(question, *_apply(rule, evidence)) for question, rule in (first, *QUESTIONS)]
+    data = [Answer(CAN_JUDGE, *judge_splits(experiment.path))] if has_record(experiment.path) else []
+    search = [Answer(question, *_apply(rule, evidence)) for question, rule in (first, *QUESTIONS)]
+    return [*search[:1], *data, *search[1:]]
 
 
 def _apply(rule: Callable[[Evidence], Outcome], evidence: Evidence) -> Outcome:

@@ -14,6 +14,7 @@ from trainables.images.split import DataSplit
 TRAINABLES = ROOT / "trainables"
 ROLES = (
     "__init__",
+    "adequacy",
     "batches",
     "card",
     "config",
@@ -34,6 +35,7 @@ ROLES = (
 FUNCTIONS = {  # role → arguments that every variant's function of that name begins with
     ("data", "load_split"): ["config", "data", "split"],
     ("data", "prepare"): ["config", "data", "splits"],
+    ("adequacy", "assess"): ["config", "data", "splits"],
     ("health", "findings"): ["report", "config"],
     ("card", "sections"): ["folder", "config", "data", "facts"],
 }

@@ -61,7 +61,7 @@ def _describe_viewers(split: Split, median: float) -> DataFinding:
     effect = "the centre bias and the model learn" if split == "train" else "kl_bits, cc and sim compare with"
     return DataFinding(
         "few viewers",
-        f"half of the images of {SPLIT_TITLES[split]} have at most {median:g} viewers, so that {effect} the gaze of few "
-        f"persons rather than what the image attracts: record {MIN_VIEWERS} or more an image, or leave out images "
+        f"half of the images of {SPLIT_TITLES[split]} have at most {median:g} viewers, so that {effect} the gaze of "
+        f"few persons rather than what the image attracts: record {MIN_VIEWERS} or more an image, or leave out images "
         "with fewer.",
     )

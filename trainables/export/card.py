@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from trainables.adequacy import ADEQUACY, Adequacy
 from trainables.base_config import TrainingConfig
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG
@@ -31,6 +32,7 @@ def write_card(
         "Health": _health(report),
         "Settings that differ from the default": _differences(recipe.config),
         "Data and model": _facts(recipe, facts),
+        **_adequacy(facts),
         "Evaluate it on its data": _snippet(folder),
         "Train it in full": f"    {shlex.join(training)}",
         **variant_sections,
@@ -72,10 +74,22 @@ def _facts(recipe: Recipe, facts: Mapping[str, Any]) -> str:
     root = f", {recipe.data.root}" if recipe.data.root else ""
     lines = []
     for name, value in facts.items():
+        if name == ADEQUACY:
+            continue  # has a section of its own
         inner = value if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()) else {}
         lines += [f"- {name}:" if inner else f"- {name}: {_fact(value)}"]
         lines += [f"    - {key}: {_fact(fact)}" for key, fact in inner.items()]
     return "\n".join([f"Source: {recipe.data.source}{root}. Seed {recipe.seed}.", "", *lines])
+
+
+def _adequacy(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Write what the splits hold, and which figures rest on too little; nothing where that is not recorded."""
+    if ADEQUACY not in facts:
+        return {}
+    adequacy = Adequacy.from_dict(facts[ADEQUACY])
+    lines = [f"- {split}: {line}" for split, line in adequacy.lines.items()]
+    findings = [f"- {item.verdict}: {item.message}" for item in adequacy.findings]
+    return {"Can the splits judge?": "\n".join([*lines, "", *(findings or ["No figure rests on too little."])])}
 
 
 def _fact(value: Any) -> str:

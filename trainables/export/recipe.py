@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainables.base_config import DataConfig, TrainingConfig
+from trainables.contract import Split
 from trainables.files import read_yaml, write_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry, load
@@ -38,6 +39,15 @@ class Recipe:
             "objective": self.objective.as_dict(),
         }
         write_yaml(path, values)
+
+    def describe_adequacy(self, splits: Sequence[Split] = ("train", "val")) -> dict[str, Any]:
+        """Describe what the splits can judge, as part of an export's facts; empty where the variant does not assess it.
+
+        Args:
+            splits: that the variant has loaded, training among them.
+        """
+        adequacy = self.entry.assess(self.config, self.data, splits) if splits else None
+        return adequacy.as_facts() if adequacy else {}
 
     @classmethod
     def read(cls, path: Path, config: Mapping[str, Any], data: Mapping[str, Any], seed: int | None = None) -> Recipe:

@@ -72,7 +72,8 @@ def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iter
     )
     if singles := [examples.classes[index] for index in np.flatnonzero(scored & (with_class == 1))]:
         yield DataFinding(
-            "one patient", f"all positives of {abbreviate(singles)} in {SPLIT_TITLES[split]} are one patient's; {remedy}."
+            "one patient",
+            f"all positives of {abbreviate(singles)} in {SPLIT_TITLES[split]} are one patient's; {remedy}.",
         )
     yield from adequacy.check_shared(
         PATIENTS, train.patients, examples.patients, split, "put all images of a patient into one split"

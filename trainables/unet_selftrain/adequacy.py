@@ -1,4 +1,4 @@
-"""Adequacy of unet_selftrain's splits: micrographs that are scored, the particles on them, and folders in two splits."""
+"""Adequacy of unet_selftrain's splits: the micrographs that are scored, their particles, and shared folders."""
 
 from __future__ import annotations
 
