@@ -24,11 +24,11 @@ from analysis.importance.estimates import (
 from analysis.importance.interaction import Interaction, estimate_interaction
 from analysis.page import effects, figures, opening, ranking, tables, tradeoffs
 from analysis.page.blocks import Answers, Block, Note, Page, Section, Table
+from analysis.page.data import data_sections
 from analysis.page.panels import collect_panels
 from analysis.page.render import list_trials, render
 from analysis.page.slices import draw_slices, shared_rung
 from analysis.questions.answer import quote_path
-from analysis.questions.data import read_splits
 from analysis.questions.leaders import describe_choice
 from analysis.questions.playbook import Answer, Headline, answers, headline
 from analysis.summary import count_verdicts, markdown, summary
@@ -107,7 +107,7 @@ def build_page(analysis: Analysis) -> Page:
         *_goal_sections(experiment),
         *_problem_sections(experiment),
         *([Section("best", "The best trials", (ranking.top_table(experiment),))] if experiment.ranking else []),
-        *_data_sections(experiment),
+        *data_sections(experiment),
         _provenance_section(experiment),
     ]
     space = experiment.space
@@ -187,13 +187,6 @@ def _problem_sections(experiment: Experiment) -> list[Section]:
         *([Section("panels", "Panels", tuple(panels), lead)] if panels else []),
         Section("failures", "Failures", (failures,)),
     ]
-
-
-def _data_sections(experiment: Experiment) -> list[Section]:
-    """Build the section on the splits, where the run has a record of them."""
-    adequacy = read_splits(experiment.path)
-    lead = "What each split holds, and which figures rest on too little, as it was before the first trial."
-    return [Section("data", "Data", tuple(tables.split_tables(adequacy)), lead)] if adequacy else []
 
 
 def _table_or_note(table: Table, sentence: str) -> Table | Note:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from trainables.adequacy import Adequacy
+from trainables.adequacy.assessment import Adequacy
 from trainables.base_config import DataConfig, TrainingConfig
 from trainables.contract import Context, Split
 from trainables.networks import pretrained

@@ -15,7 +15,6 @@ from analysis.questions.answer import proof_command, quote_path, quote_word
 from analysis.questions.effort import damaged_folders
 from analysis.questions.leaders import WINNER, name_leaders
 from analysis.wording import strip_numbers
-from trainables.adequacy import Adequacy
 from trainables.files import trial_folder
 from trainables.settings import format_value
 
@@ -99,15 +98,6 @@ def provenance_facts(experiment: Experiment) -> Facts:
         "settings of the run": _format_pairs(experiment.run),
     }
     return Facts({name: str(value) for name, value in facts.items() if value not in (None, "", [])})
-
-
-def split_tables(adequacy: Adequacy) -> list[Table]:
-    """Build the tables of the splits and of what rests on too little in them; the second only where there is any."""
-    lines = Table(("split", "holds"), tuple(adequacy.lines.items()), wide_columns=frozenset({"holds"}))
-    rows = tuple((item.verdict, item.check, item.message) for item in adequacy.findings)
-    message = "finding, with the remedy"
-    findings = Table(("verdict", "check", message), rows, wide_columns=frozenset({message}))
-    return [lines, findings] if rows else [lines]
 
 
 def follow_up_commands(experiment: Experiment) -> Commands:

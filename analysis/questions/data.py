@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.questions.answer import Outcome, Verdict
-from trainables.adequacy import Adequacy
+from trainables.adequacy.assessment import Adequacy
 from trainables.files import SPLITS
 
 CAN_JUDGE = "Can the validation split judge?"

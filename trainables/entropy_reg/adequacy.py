@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from trainables import adequacy
-from trainables.adequacy import IMAGES, SPLIT_TITLES, Adequacy, DataFinding, Unit
+from trainables.adequacy import checks
+from trainables.adequacy.assessment import Adequacy, DataFinding
+from trainables.adequacy.counts import IMAGES, SPLIT_TITLES, Unit, format_range
 from trainables.contract import Split
 from trainables.entropy_reg.config import Config, Data
 from trainables.entropy_reg.data import load_split
@@ -35,10 +36,10 @@ def describe(split: Split, stimuli: Stimuli, data: Data) -> str:
     counts = stimuli.fixation_counts
     parts = [
         IMAGES.count(len(stimuli)),
-        f"{FIXATIONS.count(int(counts.sum()))}, {adequacy.format_range(counts)} an image",
+        f"{FIXATIONS.count(int(counts.sum()))}, {format_range(counts)} an image",
     ]
     if stimuli.viewers is not None:
-        parts.append(f"{adequacy.format_range(stimuli.viewers)} viewers an image")
+        parts.append(f"{format_range(stimuli.viewers)} viewers an image")
     if split != "train" and data.source != "synthetic":
         parts.append(f"one of {data.folds} folds")
     return " · ".join(parts)
@@ -49,9 +50,7 @@ def check(split: Split, stimuli: Stimuli, train: Stimuli, data: Data) -> Iterato
     remedy = f"raise data.val_size={data.val_size}"
     if data.source != "synthetic":
         remedy = f"lower data.folds={data.folds}, so that a fold has more images, or add images"
-    yield from adequacy.check_units(
-        f"{split}/information_gain_bits and the other metrics", IMAGES, len(stimuli), remedy
-    )
+    yield from checks.check_units(f"{split}/information_gain_bits and the other metrics", IMAGES, len(stimuli), remedy)
     for name, viewers in ((split, stimuli.viewers), ("train", train.viewers)):
         if viewers is not None and split != "test" and np.median(viewers) < MIN_VIEWERS:
             yield _describe_viewers(name, float(np.median(viewers)))

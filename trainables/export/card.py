@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from trainables.adequacy import ADEQUACY, Adequacy
+from trainables.adequacy.assessment import ADEQUACY, Adequacy
 from trainables.base_config import TrainingConfig
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG

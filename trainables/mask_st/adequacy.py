@@ -7,8 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from trainables import adequacy
-from trainables.adequacy import ASSUMED_SCORE, IMAGES, SPLIT_TITLES, Adequacy, DataFinding, Unit
+from trainables.adequacy import checks
+from trainables.adequacy.assessment import Adequacy, DataFinding
+from trainables.adequacy.checks import ASSUMED_SCORE
+from trainables.adequacy.counts import IMAGES, SPLIT_TITLES, Unit, list_counts
 from trainables.contract import Split
 from trainables.mask_st.config import Config, Data
 from trainables.mask_st.data import load_split
@@ -31,7 +33,7 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
 
 def describe(split: Split, examples: Examples) -> str:
     """Describe a split in a line."""
-    counts = adequacy.list_counts(examples.classes, examples.labels.sum(axis=0).astype(int))
+    counts = list_counts(examples.classes, examples.labels.sum(axis=0).astype(int))
     parts = [
         f"{IMAGES.count(len(examples))} of {PATIENTS.count(len(set(examples.patients)))}",
         f"positives: {counts}",
@@ -49,7 +51,7 @@ def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iter
     metric, scored = f"{split}/auroc_macro", examples.scored_classes
     counts = examples.labels.sum(axis=0)
     remedy = _remedy(split, data)
-    yield from adequacy.check_classes(
+    yield from checks.check_classes(
         metric,
         examples.classes,
         scored,
@@ -63,7 +65,7 @@ def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iter
     )
     with_class, without = _count_patients(examples)
     scarcest = int(np.flatnonzero(scored)[np.argmin(with_class[scored])])
-    yield from adequacy.check_half_width(
+    yield from checks.check_half_width(
         metric,
         intervals.macro_auroc_half_width(with_class[scored].tolist(), without[scored].tolist(), ASSUMED_SCORE),
         f"{SPLIT_TITLES[split]} has {PATIENTS.count(int(with_class[scarcest]))} with {examples.classes[scarcest]}, the "
@@ -75,7 +77,7 @@ def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iter
             "one patient",
             f"all positives of {abbreviate(singles)} in {SPLIT_TITLES[split]} are one patient's; {remedy}.",
         )
-    yield from adequacy.check_shared(
+    yield from checks.check_shared(
         PATIENTS, train.patients, examples.patients, split, "put all images of a patient into one split"
     )
     if split == "val":
@@ -97,7 +99,7 @@ def _check_calibration(val: Examples, data: Data) -> Iterator[DataFinding]:
         for side in (True, False)
     )
     if calibration > scored:  # half, the default, is no finding: AUROC, which ranks trials, is scored on all
-        yield from adequacy.check_calibration(PATIENTS, calibration, scored, setting)
+        yield from checks.check_calibration(PATIENTS, calibration, scored, setting)
 
 
 def _count_patients(examples: Examples) -> tuple[np.ndarray, np.ndarray]:

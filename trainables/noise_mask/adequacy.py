@@ -7,8 +7,10 @@ from functools import partial
 
 import numpy as np
 
-from trainables import adequacy
-from trainables.adequacy import ASSUMED_SCORE, IMAGES, SPLIT_TITLES, Adequacy, DataFinding
+from trainables.adequacy import checks
+from trainables.adequacy.assessment import Adequacy, DataFinding
+from trainables.adequacy.checks import ASSUMED_SCORE
+from trainables.adequacy.counts import IMAGES, SPLIT_TITLES, list_counts
 from trainables.contract import Split
 from trainables.measuring import intervals
 from trainables.noise_mask.config import Config, Data
@@ -28,7 +30,7 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
 
 def describe(split: Split, images: ClassImages) -> str:
     """Describe a split in a line."""
-    parts = [IMAGES.count(len(images)), f"of each class: {adequacy.list_counts(images.classes, images.class_counts)}"]
+    parts = [IMAGES.count(len(images)), f"of each class: {list_counts(images.classes, images.class_counts)}"]
     if split != "train":
         parts.append(f"recall of {images.scored_classes.sum()} of {len(images.classes)} classes")
     return " · ".join(parts)
@@ -38,7 +40,7 @@ def check(split: Split, images: ClassImages, train: ClassImages, data: Data) -> 
     """Find where the metrics of a split, validation or test, rest on too little."""
     metric, scored, counts = f"{split}/accuracy_balanced_maskfree", images.scored_classes, images.class_counts
     remedy = _remedy(split, data)
-    yield from adequacy.check_classes(
+    yield from checks.check_classes(
         metric,
         images.classes,
         scored,
@@ -47,8 +49,8 @@ def check(split: Split, images: ClassImages, train: ClassImages, data: Data) -> 
     )
     scarcest = int(np.flatnonzero(scored)[np.argmin(counts[scored])])
     name, least = images.classes[scarcest], int(counts[scarcest])
-    yield from adequacy.check_step(metric, f"{name} in {SPLIT_TITLES[split]}", least, int(scored.sum()), remedy)
-    yield from adequacy.check_half_width(
+    yield from checks.check_step(metric, f"{name} in {SPLIT_TITLES[split]}", least, int(scored.sum()), remedy)
+    yield from checks.check_half_width(
         metric,
         intervals.macro_recall_half_width(counts[scored].tolist(), ASSUMED_SCORE),
         f"{SPLIT_TITLES[split]} has {IMAGES.count(least)} of {name}, the scarcest class",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from trainables import adequacy
-from trainables.adequacy import IMAGES, SPLIT_TITLES, Adequacy, DataFinding, Unit
+from trainables.adequacy import checks
+from trainables.adequacy.assessment import Adequacy, DataFinding
+from trainables.adequacy.counts import IMAGES, SPLIT_TITLES, Unit, format_range
 from trainables.contract import Split
 from trainables.images.split import calibration_part, scored_part
 from trainables.seq_attention.config import Config, Data
@@ -31,7 +32,7 @@ def describe(split: Split, scenes: Scenes, data: Data) -> str:
     counts = scenes.counts
     parts = [
         IMAGES.count(len(scenes)),
-        f"{OBJECTS.count(int(counts.sum()))}, {adequacy.format_range(counts)} an image",
+        f"{OBJECTS.count(int(counts.sum()))}, {format_range(counts)} an image",
     ]
     if scenes.calibration.any():
         parts.append(f"{scenes.calibration.sum()} for thresholds")
@@ -45,16 +46,16 @@ def describe(split: Split, scenes: Scenes, data: Data) -> str:
 def check(split: Split, scenes: Scenes, train: Scenes, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
     scored, remedy = scored_part(scenes), _remedy(split, data)
-    yield from adequacy.check_units(f"{split}/hit, {split}/done_ap and the other metrics", IMAGES, len(scored), remedy)
+    yield from checks.check_units(f"{split}/hit, {split}/done_ap and the other metrics", IMAGES, len(scored), remedy)
     rolled_out = select_evenly(scored, data.rollout_images)
     if len(rolled_out) < len(scored):
         counts = f"{split}/count_score and the other metrics of roll-outs"
         setting = f"raise data.rollout_images={data.rollout_images}"
-        yield from adequacy.check_units(counts, IMAGES, len(rolled_out), setting)
+        yield from checks.check_units(counts, IMAGES, len(rolled_out), setting)
     if split == "val":
         calibration = len(calibration_part(scenes))
         setting = f"data.calibration_share={data.calibration_share:g}"
-        yield from adequacy.check_calibration(IMAGES, calibration, len(scored), setting)
+        yield from checks.check_calibration(IMAGES, calibration, len(scored), setting)
     yield from _check_counts(split, scored, train)
 
 
@@ -66,8 +67,8 @@ def _check_counts(split: Split, scored: Scenes, train: Scenes) -> Iterator[DataF
         yield DataFinding(
             "counts outside training",
             f"{SPLIT_TITLES[split]} scores {IMAGES.count(int(outside.sum()))} with "
-            f"{adequacy.format_range(scored.counts[outside])} objects, where training images have "
-            f"{adequacy.format_range(train.counts)}: counting so many was never learnt; bound both with "
+            f"{format_range(scored.counts[outside])} objects, where training images have "
+            f"{format_range(train.counts)}: counting so many was never learnt; bound both with "
             "data.min_objects and data.max_objects, or add training images.",
         )
 

@@ -7,8 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from trainables import adequacy
-from trainables.adequacy import SPLIT_TITLES, Adequacy, DataFinding, Unit
+from trainables.adequacy import checks
+from trainables.adequacy.assessment import Adequacy, DataFinding
+from trainables.adequacy.counts import SPLIT_TITLES, Unit, format_range
 from trainables.contract import Split
 from trainables.images.split import calibration_part, scored_part
 from trainables.unet_selftrain.config import Config, Data
@@ -35,7 +36,7 @@ def describe(split: Split, micrographs: Micrographs) -> str:
     count = MICROGRAPHS.count(len(micrographs))
     parts = [f"{count} of {FOLDERS.count(len(folders))}" if folders else count]
     particles = micrographs.particle_counts
-    counts = f"{PARTICLES.count(int(particles.sum()))}, {adequacy.format_range(particles)} a micrograph"
+    counts = f"{PARTICLES.count(int(particles.sum()))}, {format_range(particles)} a micrograph"
     hidden = sum(map(len, micrographs.hidden_particles))
     parts.append(f"{counts}, {hidden:,} of them hidden from training" if hidden else counts)
     if micrographs.calibration.any():
@@ -48,12 +49,12 @@ def describe(split: Split, micrographs: Micrographs) -> str:
 def check(split: Split, micrographs: Micrographs, train: Micrographs, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
     scored, remedy = scored_part(micrographs), _remedy(split, data)
-    yield from adequacy.check_units(f"{split}/particle_ap and the other metrics", MICROGRAPHS, len(scored), remedy)
+    yield from checks.check_units(f"{split}/particle_ap and the other metrics", MICROGRAPHS, len(scored), remedy)
     if split == "val":
         calibration = len(calibration_part(micrographs))
         setting = f"data.calibration_share={data.calibration_share:g}"
-        yield from adequacy.check_calibration(MICROGRAPHS, calibration, len(scored), setting)
-    yield from adequacy.check_shared(
+        yield from checks.check_calibration(MICROGRAPHS, calibration, len(scored), setting)
+    yield from checks.check_shared(
         FOLDERS,
         _list_folders(train),
         _list_folders(micrographs),
