@@ -138,7 +138,11 @@ class Space:
             for dimension in self.dimensions
             if isinstance(dimension.distribution, optuna.distributions.CategoricalDistribution)
         }
-        self.entry.check(self.config(self.default_params()), self.data, choices)
+        self.entry.check(self.config(self.default_params()), self.data, choices, self.can_coincide)
+
+    def can_coincide(self, values: Mapping[str, Any]) -> bool:
+        """Return whether a trial can have such values together, as far as conditions among these fields say."""
+        return all(self._can_have(dimension, values) for dimension in self.dimensions if dimension.name in values)
 
     def outside(self, params: Mapping[str, Any]) -> list[str]:
         """List the dimensions whose value lies outside of the space."""
@@ -156,6 +160,15 @@ class Space:
         fixed = {name: value for name, value in self.fixed.items() if name not in params and name != "epochs"}
         values = {**source, "fixed": fixed, "params": params}
         return copy.deepcopy({**values, **{name: part.as_dict() for name, part in parts.items()}})
+
+    def _can_have(self, dimension: Dimension, values: Mapping[str, Any]) -> bool:
+        name, parents = dimension.name, dimension.when
+        convert = self.entry.Config.convert
+        is_fixed = convert(name, values[name]) == convert(name, self._fixed_value(name))
+        if any(values[parent] not in parents[parent] for parent in parents if parent in values):
+            return is_fixed  # for the dimension is not active
+        may_rest = not all(parent in values for parent in parents)
+        return dimension.contains(values[name]) or (may_rest and is_fixed)
 
     def _fixed_value(self, name: str) -> Any:
         """Return the value of a field that is not searched."""

@@ -19,6 +19,8 @@ class NetworkField(NamedTuple):
         example: a network of timm that a refusal suggests.
         weights: field with the first weights (`none`, `timm`, or a path); None: they are random.
         condition: property of the Config that says whether the network is built at all; empty: always.
+        features_only: whether its feature maps are read, and its last layers are not built.
+        channels: of its images, or the field of the Config that says so.
     """
 
     name: str
@@ -27,6 +29,12 @@ class NetworkField(NamedTuple):
     example: str = ""
     weights: str | None = "weights"
     condition: str = ""
+    features_only: bool = False
+    channels: int | str = 3
+
+    def count_channels(self, config: TrainingConfig) -> int:
+        """Return the number of channels of the network's images."""
+        return int(getattr(config, self.channels)) if isinstance(self.channels, str) else self.channels
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from trainables.base_config import TrainingConfig
 from trainables.stages import Stage
@@ -168,9 +168,19 @@ class Variant(ABC):
         return None
 
     def describe(self) -> dict[str, Any]:
-        """Describe data and model for cards and the record: every split, and the parameters of every network."""
+        """Describe data and model for cards and the record: splits, parameters of networks, and the first weights.
+
+        First weights are described where they are from a file (`trainables.networks.first_weights`).
+        """
         networks = self.gradient_parts() or self.modules()
+        facts = [
+            cast(Any, module).first_weights.facts
+            for network in networks.values()
+            for module in network.modules()
+            if hasattr(module, "first_weights")
+        ]
         return {
+            **({"first_weights": facts[0]} if facts else {}),
             "splits": {name: split.describe() for name, split in self.splits.items()},
             "parameters": {name: sum(p.numel() for p in network.parameters()) for name, network in networks.items()},
         }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import sys
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -36,7 +36,11 @@ class Entry:
     Data: type[DataConfig]
 
     def check(
-        self, config: TrainingConfig, data: DataConfig, alternatives: Mapping[str, Sequence[Any]] | None = None
+        self,
+        config: TrainingConfig,
+        data: DataConfig,
+        alternatives: Mapping[str, Sequence[Any]] | None = None,
+        is_possible: Callable[[Mapping[str, Any]], bool] | None = None,
     ) -> None:
         """Check, without building anything, that what a training begins with exists: data, networks, an export.
 
@@ -44,12 +48,14 @@ class Entry:
             config: of the training.
             data: where its data come from.
             alternatives: other values that a search gives to fields of the config.
+            is_possible: whether a trial may have such values, field → value, together; without it, all may be.
 
         Raises:
             UsageError: something is not there, or does not fit.
         """
         data.check()
         pretrained.check_networks(config, alternatives)
+        pretrained.check_weights(config, alternatives, is_possible)
         init_from.check(self.name, config, data)
 
     def inherit(self, fixed: Mapping[str, Any], search_names: Collection[str]) -> dict[str, Any]:

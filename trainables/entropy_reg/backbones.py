@@ -12,6 +12,7 @@ import math
 import threading
 from collections.abc import Iterator
 from functools import lru_cache, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -19,8 +20,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from trainables.entropy_reg.config import Config
-from trainables.networks.pretrained import check_networks, timm_arguments
+from trainables.networks.pretrained import check_networks
 from trainables.settings import UsageError, first_line
+
+if TYPE_CHECKING:
+    from trainables.networks.first_weights import FirstWeights
 
 TINY = "tiny"
 SEED = 0  # of random weights: not the training's, so that all trials share the features
@@ -40,11 +44,13 @@ class Backbone:
 
     Attributes:
         digest: names weights, layers and all else that decides the maps of an image.
+        first_weights: that are from a file; None: they are random, or timm's.
     """
 
     def __init__(self, name: str, weights: str, layers: str, downsample: float) -> None:
         self.downsample = downsample
         self._network = _network(name, weights).eval().requires_grad_(False)
+        self.first_weights: FirstWeights | None = getattr(self._network, "first_weights", None)
         self._layers = (_DEFAULT_LAYERS[name] if layers == "auto" else layers).replace(" ", "").split(",")
         self._outputs = threading.local()  # of the image that a thread is at
         for layer in self._layers:
@@ -89,7 +95,7 @@ def backbone(name: str, weights: str, layers: str, downsample: float) -> Backbon
     """Build the backbone of some settings, once per process; timm's import and 80 MB of weights take a second.
 
     Raises:
-        UsageError: weights that are no file, or layers that it does not have.
+        UsageError: weights that cannot be used, or layers that it does not have.
     """
     return Backbone(name, weights, layers, downsample)
 
@@ -145,10 +151,10 @@ def _network(name: str, weights: str) -> nn.Module:
         torch.manual_seed(SEED)
         if name == TINY:
             return _tiny()
-        import timm  # noqa: PLC0415  (its import takes seconds, and the tiny network needs none)
+        # timm's import takes seconds, and the tiny network needs none
+        from trainables.networks.first_weights import create_network  # noqa: PLC0415
 
-        network: nn.Module = timm.create_model(name, **timm_arguments(weights))
-        return network
+        return create_network(name, weights)
 
 
 def _tiny() -> nn.Module:

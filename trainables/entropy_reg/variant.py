@@ -146,8 +146,10 @@ class EntropyReg(Variant):
 
     def describe(self) -> dict[str, Any]:
         """Describe the backbone and the centre bias, besides data and networks."""
+        backbone = load_backbone(self.config)
         return {
-            "backbone": {"digest": load_backbone(self.config).digest, "channels": self._channels},
+            "backbone": {"digest": backbone.digest, "channels": self._channels},
+            **({"first_weights": backbone.first_weights.facts} if backbone.first_weights else {}),
             "centre_bias": {
                 "bandwidth": self.prior.bandwidth,
                 "uniform_share": self.prior.uniform_share,

@@ -20,7 +20,9 @@ class Config(TrainingConfig):
     """Hyperparameters of one mask_st training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "mask_kind", "mask_arch", "mask_stride")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=("micro",), family="convnext"),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (
+        NetworkField("backbone", builtin=("micro",), family="convnext", channels=1),
+    )
 
     # images
     image_size: int = setting(224, "side of the square input in pixels", low=16)

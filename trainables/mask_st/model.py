@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.mask_st.config import Config
-from trainables.networks.pretrained import timm_arguments
+from trainables.networks.pretrained import TIMM
 
 STRIDES = {1: (1, 1, 1), 4: (2, 2, 1), 8: (2, 2, 2), 16: (4, 2, 2)}
 WIDTHS = (32, 64, 64)
@@ -30,7 +30,7 @@ class Classifier(nn.Module):
         drop_rates: of the residual branches, rising with depth as timm's; empty for `micro`, which has none.
 
     Raises:
-        UsageError: weights of a file that does not exist.
+        UsageError: weights that cannot be read or fetched, or that fit nothing of the network.
     """
 
     def __init__(self, config: Config, channels: int, classes: int) -> None:
@@ -174,11 +174,12 @@ class _ScaleBranch(nn.Module):
 
 
 def _build_convnext(config: Config, channels: int, classes: int) -> Any:
-    import timm  # noqa: PLC0415  (its import takes seconds, and the micro network needs none)
+    # timm's import takes seconds, and the micro network needs none
+    from trainables.networks.first_weights import create_network  # noqa: PLC0415
 
-    weights = timm_arguments(config.weights)
-    net: Any = timm.create_model(config.backbone, in_chans=channels, num_classes=classes, **weights)
-    if config.weights == "none":
+    net: Any = create_network(config.backbone, config.weights, in_chans=channels, num_classes=classes)
+    is_loaded = config.weights == TIMM or (hasattr(net, "first_weights") and "stem.0.bias" in net.first_weights.names)
+    if not is_loaded:
         _initialise_stem(net.stem[0])
     return net
 

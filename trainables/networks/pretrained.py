@@ -1,8 +1,9 @@
-"""Networks of timm: whether there is one of a name, and its first weights: none, timm's, or those of a file."""
+"""Networks of timm, before any is built: whether there is one of a name, and whether its first weights fit it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,9 @@ from trainables.settings import UsageError
 
 if TYPE_CHECKING:
     from trainables.base_config import NetworkField, TrainingConfig
+
+RANDOM, TIMM = "none", "timm"
+"""The words that `weights` may be instead of a path."""
 
 
 def check_networks(config: TrainingConfig, alternatives: Mapping[str, Sequence[Any]] | None = None) -> None:
@@ -26,11 +30,10 @@ def check_networks(config: TrainingConfig, alternatives: Mapping[str, Sequence[A
     for field in config.NETWORKS:
         if field.condition and not getattr(config, field.condition):
             continue
-        for name in (getattr(config, field.name), *choices.get(field.name, ())):
+        for name in _values(config, choices, field.name):
             check_network(field, name)
-        if field.weights is not None:
-            for weights in (getattr(config, field.weights), *choices.get(field.weights, ())):
-                timm_arguments(weights)
+        for weights in _values(config, choices, field.weights) if field.weights is not None else ():
+            check_file(weights)
 
 
 def check_network(field: NetworkField, name: str) -> None:
@@ -50,20 +53,53 @@ def check_network(field: NetworkField, name: str) -> None:
         raise UsageError(f"{field.name}={name} is no {kind}: take {suggestions}one of timm.list_models({pattern}).")
 
 
-def timm_arguments(weights: str) -> dict[str, Any]:
-    """Return what `timm.create_model` takes to begin with such weights; timm fits a file's stem and head to the model.
+def check_weights(
+    config: TrainingConfig,
+    alternatives: Mapping[str, Sequence[Any]] | None = None,
+    is_possible: Callable[[Mapping[str, Any]], bool] | None = None,
+) -> None:
+    """Check that first weights fit their networks, by names and shapes; whatever of a network lacks is told.
 
     Args:
-        weights: `none` (random), `timm` (pretrained, needs the internet), or the path of a safetensors file.
+        config: whose `NETWORKS` are checked.
+        alternatives: other values that a search gives to fields of the config.
+        is_possible: whether a trial may have such values, field → value, together; without it, all may be.
+
+    Raises:
+        UsageError: a file that cannot be read or gives nothing of a network, or a network that timm has no weights of.
+    """
+    choices = alternatives or {}
+    for field in config.NETWORKS:
+        if field.weights is None or (field.condition and not getattr(config, field.condition)):
+            continue
+        names = _values(config, choices, field.name)
+        for name, weights in itertools.product(names, _values(config, choices, field.weights)):
+            pair = {field.name: name, field.weights: weights}
+            if weights == RANDOM or name in field.builtin or not (is_possible is None or is_possible(pair)):
+                continue
+            from trainables.networks import first_weights  # noqa: PLC0415  (torch and timm, which random weights spare)
+
+            path = config.convert(field.weights, weights)
+            first_weights.check_fit(field, name, path, field.count_channels(config))
+
+
+def check_file(weights: str) -> None:
+    """Check that weights are a word or an existing file.
 
     Raises:
         UsageError: a path without a file.
     """
-    if weights == "none":
-        return {"pretrained": False}
-    if weights == "timm":
-        return {"pretrained": True}
-    path = Path(weights).expanduser()
-    if not path.is_file():
-        raise UsageError(f"weights={weights} is no file: write none, timm, or the path of a safetensors file.")
-    return {"pretrained": True, "pretrained_cfg_overlay": {"file": str(path), "hf_hub_id": None}}
+    if is_file(weights) and not Path(weights).is_file():
+        raise UsageError(
+            f"weights={weights} is no file: write none, timm, or the path of a file, safetensors or a state dict."
+        )
+
+
+def is_file(weights: str) -> bool:
+    """Return whether weights are the path of a file, and neither random nor fetched by timm."""
+    return weights not in (RANDOM, TIMM)
+
+
+def _values(config: TrainingConfig, alternatives: Mapping[str, Sequence[Any]], name: str) -> list[Any]:
+    """List the values that a field has or may get in a search, each once."""
+    return list(dict.fromkeys([getattr(config, name), *alternatives.get(name, ())]))

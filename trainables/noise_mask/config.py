@@ -26,7 +26,7 @@ class Config(TrainingConfig):
         "backbone", "channels", "objective", "policy_backbone", "policy_width", "grid",
     )  # fmt: skip
     NETWORKS: ClassVar[tuple[NetworkField, ...]] = (
-        NetworkField("backbone", example="resnet10t"),
+        NetworkField("backbone", example="resnet10t", channels="channels"),
         NetworkField("policy_backbone", example="resnet10t", weights=None, condition="has_policy"),
     )
 

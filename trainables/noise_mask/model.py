@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import timm
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import update_bn
 
-from trainables.networks.pretrained import timm_arguments
+from trainables.networks.first_weights import create_network
 from trainables.noise_mask.config import Config
 from trainables.noise_mask.policy import Policy
 from trainables.processes import Processes
@@ -39,19 +38,16 @@ def build_classifier(config: Config, classes: int) -> nn.Module:
     """Build a network that gives logits `[B, classes]` of images `[B, channels, S, S]`, with its first weights.
 
     Raises:
-        UsageError: weights that are no file.
+        UsageError: weights that cannot be read or fetched, or that fit nothing of the network.
     """
-    network: nn.Module = timm.create_model(
-        config.backbone, in_chans=config.channels, num_classes=classes, **timm_arguments(config.weights)
-    )
-    return network
+    return create_network(config.backbone, config.weights, in_chans=config.channels, num_classes=classes)
 
 
 def check(config: Config) -> None:
     """See that the networks of a config can be built.
 
     Raises:
-        UsageError: weights that are no file, or a policy_backbone that does not take images of this size.
+        UsageError: weights that cannot be used, or a policy_backbone that does not take images of this size.
     """
     build_classifier(config, 2)
     if config.has_policy:

@@ -28,7 +28,7 @@ class Config(TrainingConfig):
     """Hyperparameters of one seq_attention training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("backbone", "width", "head", "glimpses", "marker_channel")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=(SMALL,)),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=(SMALL,), features_only=True),)
 
     epochs: int = setting(30, "full budget in epochs; every schedule is a function of it", low=1)
     batch_size: int = setting(16, "(image, k) pairs per forward pass, over all processes", low=1)

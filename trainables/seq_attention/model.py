@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.networks.pretrained import check_networks, timm_arguments
+from trainables.networks.pretrained import check_networks
 from trainables.seq_attention import heatmap
 from trainables.seq_attention.config import SMALL, Config
 from trainables.seq_attention.markers import CHANNELS
@@ -112,16 +112,19 @@ class Timm(nn.Module):
     They begin as the image's own red, green and blue, so that pretrained weights get the input that they are made for.
 
     Raises:
-        UsageError: an unknown model, weights that are no file, or a model without such maps.
+        UsageError: an unknown model, one without such maps, or weights that cannot be used.
     """
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        import timm  # noqa: PLC0415  (its import takes seconds, and the small network needs none)
+        # timm's import takes seconds, and the small network needs none
+        from trainables.networks.first_weights import create_network  # noqa: PLC0415
 
         check_networks(config)
         try:
-            self.net = timm.create_model(config.backbone, features_only=True, **timm_arguments(config.weights))
+            self.net = cast(Any, create_network(config.backbone, config.weights, features_only=True))
+        except UsageError:
+            raise
         except (AttributeError, NotImplementedError, RuntimeError, ValueError) as error:
             raise UsageError(f"backbone={config.backbone} has no feature maps: {error}.") from error
         strides = self.net.feature_info.reduction()

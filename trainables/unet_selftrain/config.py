@@ -25,7 +25,9 @@ class Config(TrainingConfig):
     """Hyperparameters of one unet_selftrain training."""
 
     ARCHITECTURE: ClassVar[tuple[str, ...]] = ("network", "base_features", "levels")
-    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("network", builtin=("plain",)),)
+    NETWORKS: ClassVar[tuple[NetworkField, ...]] = (
+        NetworkField("network", builtin=("plain",), features_only=True, channels=1),
+    )
 
     epochs: int = setting(190, "full budget in epochs, of all stages together", low=1)
     batch_size: int = setting(128, "tiles per forward pass, over all processes", low=1)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from trainables.networks.pretrained import timm_arguments
+from trainables.networks.pretrained import TIMM
 from trainables.settings import UsageError
 from trainables.unet_selftrain.config import Config
 
@@ -54,7 +54,7 @@ def build_network(config: Config, device: torch.device) -> nn.Module:
     Source of the prior: Lin et al. 2017, Focal loss, section 4.1.
 
     Raises:
-        UsageError: an encoder that makes no U-Net, or weights that are no file.
+        UsageError: an encoder that makes no U-Net, or weights that cannot be used.
     """
     net, head = _build_plain(config) if config.network == "plain" else _build_over_encoder(config)
     if config.prior != NEUTRAL_PRIOR:
@@ -77,12 +77,16 @@ def _build_over_encoder(config: Config) -> tuple[nn.Module, nn.Module]:
     """Build a U-Net over an encoder of timm; return it and its last layer."""
     import segmentation_models_pytorch as smp  # noqa: PLC0415  (its import takes seconds, and the plain one needs none)
 
-    arguments = timm_arguments(config.weights)
-    encoder_weights = True if arguments.pop("pretrained") else None
+    from trainables.networks.first_weights import fetch_error, load_first_weights  # noqa: PLC0415  (timm's, too)
+
+    encoder_weights = True if config.weights == TIMM else None
     try:
-        net = smp.Unet(f"tu-{config.network}", encoder_weights=encoder_weights, in_channels=1, classes=1, **arguments)
+        net = smp.Unet(f"tu-{config.network}", encoder_weights=encoder_weights, in_channels=1, classes=1)
+    except OSError as error:
+        raise fetch_error(config.network, error) from error
     except (ValueError, RuntimeError) as error:
         raise UsageError(f"network={config.network} cannot be the encoder of a U-Net: {error}.") from error
+    load_first_weights(net.encoder.model, config.network, config.weights)
     return net, net.segmentation_head[0]
 
 
