@@ -116,7 +116,7 @@ def _train(recipe: Recipe, with_defect: bool) -> Mapping[str, Any]:
     with invert_straight_through() if with_defect else nullcontext():
         while not loop.finished:
             loop.run_epoch()
-    return loop.monitor.best or {}
+    return loop.monitor.standing or {}
 
 
 @contextmanager

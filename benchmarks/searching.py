@@ -39,5 +39,5 @@ def first_and_best(folder: RunFolder) -> tuple[Mapping[str, Any], Mapping[str, A
     objective, number = folder.space().objective, load(folder.path).best
     if number is None:
         raise UsageError(f"{folder.path} has no trial with a result; failures.csv there says why, if any failed.")
-    default, best = (objective.best_report(folder.trial(trial).reports) or {} for trial in (0, number))
+    default, best = (objective.standing_report(folder.trial(trial).reports) or {} for trial in (0, number))
     return default, best, read_recipe(folder, number)

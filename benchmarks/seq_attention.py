@@ -88,7 +88,7 @@ def train(recipe: Recipe, seed: int) -> dict[str, float]:
     best: dict[str, Any] = {}
     while not loop.finished:
         loop.run_epoch()
-        if loop.monitor.improved:
+        if loop.monitor.stands:
             best = {name: {key: value.clone() for key, value in module.state_dict().items()}
                     for name, module in variant.modules().items()}  # fmt: skip
     for name, module in variant.modules().items():

@@ -6,13 +6,31 @@ a run that was killed is resumed as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from search.record import RunFolder, Status, TrialRecord
 from search.space import Space
-from trainables.objective import COMPARABLE_END, COMPARABLE_STAGE, STAGE
+from trainables.objective import (
+    COMPARABLE_END,
+    COMPARABLE_STAGE,
+    FEASIBLE,
+    STAGE,
+    STAGE_NAME,
+    STAGES_LEFT,
+    VALUE,
+    VIOLATION,
+)
+from trainables.standing import (
+    Comparison,
+    choose_trial,
+    compare_trials,
+    describe_default,
+    find_front,
+    is_settled,
+    stage_name,
+)
 
 COMPARABLE_KEYS = (COMPARABLE_STAGE, COMPARABLE_END)  # equal in trials that may be compared
 
@@ -36,9 +54,8 @@ class Board:
     def __init__(self, folder: RunFolder, space: Space) -> None:
         self.folder = folder
         self.space = space
-        goals = [goal.metric for goal in space.objective.goals]
-        scores = ("objective/value", "objective/violation", "objective/feasible")
-        self._keys = ("epoch", *scores, STAGE, *COMPARABLE_KEYS, "stop_reason", *goals, *space.objective.constraints)
+        stage = (STAGE_NAME, STAGE, STAGES_LEFT, *COMPARABLE_KEYS)
+        self._keys = ("epoch", VALUE, VIOLATION, FEASIBLE, *stage, "stop_reason", *space.objective.metrics)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
 
@@ -93,40 +110,56 @@ class Board:
         reports = [report for report in self.trials[number].reports if report["epoch"] <= last]
         return [float(report["objective/value"]) for report in reports]
 
-    def best_report(self, number: int) -> Mapping[str, Any] | None:
-        """Return the report of a trial's best epoch."""
-        return self.space.objective.best_report(self.trials[number].reports)
+    def standing_report(self, number: int) -> Mapping[str, Any] | None:
+        """Return the report that stands for a trial; None before there is one."""
+        return self.space.objective.standing_report(self.trials[number].reports)
+
+    def compare(self) -> Comparison:
+        """Tell the trials that may be compared, running ones included, from those left in an earlier stage."""
+        reports = {
+            number: self.standing_report(number) for number, trial in self.trials.items() if trial.status != "failed"
+        }
+        return compare_trials(self.space.objective, reports, self.space.budget.max_epochs)
 
     def ranking(self) -> list[int]:
-        """Rank the trials that ended with a result, the one with the best epoch first; failed ones are left out."""
-        results = {number: trial for number, trial in self.trials.items() if trial.status in ("finished", "stopped")}
-        return self._rank(results)
+        """Rank the trials that ended with a result and may be compared, the best first; failed ones are left out."""
+        return [number for number in self.compare().ranking if self.trials[number].done]
 
     def best(self) -> int | None:
-        """Return the trial with the best epoch of all, running ones included, failed ones not."""
-        candidates = (number for number, trial in self.trials.items() if trial.status != "failed")
-        return next(iter(self._rank(candidates)), None)
-
-    def _rank(self, numbers: Iterable[int]) -> list[int]:
-        reports = {number: report for number in numbers if (report := self.best_report(number)) is not None}
-        return sorted(reports, key=lambda number: self.space.objective.rank(reports[number]), reverse=True)
+        """Return the best trial of all that may be compared, running ones included, failed ones not."""
+        return next(iter(self.compare().ranking), None)
 
     def front(self) -> list[int]:
-        """List the ended trials that no other dominates at their last epoch, the best in the first goal ahead.
-
-        Trials that violate a constraint count only if all do.
-        """
-        last = {number: self.trials[number].reports[-1] for number in self.ranking()}
-        feasible = [number for number, report in last.items() if report["objective/feasible"]] or list(last)
-        points = [self.space.objective.values(last[number]) for number in feasible]
-        return [feasible[index] for index in self.space.objective.front(points)]
+        """List the settled trials that no other dominates, the best in the first goal ahead."""
+        reports = self._settled_reports()
+        members = find_front(self.space.objective, reports)
+        return sorted(members, key=[*reports].index)
 
     def choice(self) -> int | None:
         """Choose a trial of the front by the objective's rule; None where no trial there satisfies the constraints."""
-        last = {number: self.trials[number].reports[-1] for number in sorted(self.front())}
-        feasible = {number: report for number, report in last.items() if report["objective/feasible"]}
-        index = self.space.objective.choose([self.space.objective.values(report) for report in feasible.values()])
-        return None if index is None else list(feasible)[index]
+        reports = self._settled_reports()
+        return choose_trial(self.space.objective, {number: reports[number] for number in self.front()})
+
+    def default_note(self) -> str:
+        """Describe what a comparison with the default trial must not hide; empty where there is nothing."""
+        trial = self.trials.get(0)
+        if trial is None:
+            return ""
+        report = trial.reports[-1] if trial.reports else {}
+        return describe_default(
+            trial.status,
+            trial.reason,
+            epochs=self.epochs(0),
+            budget=self.space.budget.max_epochs,
+            stage=stage_name(report),
+            is_compared=0 in self.compare().ranking,
+        )
+
+    def _settled_reports(self) -> dict[int, Mapping[str, Any]]:
+        """Return the standing reports of the settled trials that may be compared, the best in the first goal ahead."""
+        settled = [n for n in self.compare().ranking if is_settled(self.trials[n].status, self.trials[n].cause)]
+        reports = {number: self.standing_report(number) for number in settled}
+        return {number: report for number, report in reports.items() if report is not None}
 
     def count(self, *statuses: Status) -> int:
         """Count the trials in one of these states."""

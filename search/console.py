@@ -14,8 +14,10 @@ from search.record import RunFolder, TrialRecord
 from search.request import Request
 from search.space import Space
 from search.status import clock
+from trainables.export.folder import read_report
 from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import format_value
+from trainables.standing import describe_excluded, stage_name, stages_left
 
 if TYPE_CHECKING:
     from search.placement import Placement
@@ -59,8 +61,11 @@ def card(board: Board, folder: RunFolder) -> str:
             f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3]
         )
     several = board.space.objective.is_multi
-    lines = _front_lines(board, folder) if several else _trial_lines(board, folder.trial(best), "best")
-    return "\n".join([*lines, *([note] if note else []), *_next_commands(folder)])
+    lines = _front_lines(board, folder) if several else []
+    lines = lines or _trial_lines(board, folder.trial(best), "best")
+    excluded = describe_excluded(board.compare().excluded)
+    notes = [f"    {text}" for text in (board.default_note() if 0 in board.trials else "", excluded) if text]
+    return "\n".join([*lines, *notes, *([note] if note else []), *_next_commands(folder)])
 
 
 def describe_interruption(board: Board, out_of_time: bool) -> str:
@@ -93,7 +98,7 @@ def _details(space: Space) -> list[str]:
 
 
 def _front_lines(board: Board, folder: RunFolder) -> list[str]:
-    """List the trials of the front at their last epoch, the chosen one first."""
+    """List the trials of the front at their last epoch, the chosen one first; none before a trial has settled."""
     choice, front, rule = board.choice(), board.front(), board.space.objective.rule
     lines = [] if choice is None else [f"  chosen of {len(front)} on the front: #{choice}, {rule}"]
     for number in sorted(front, key=lambda trial: trial != choice):
@@ -102,28 +107,45 @@ def _front_lines(board: Board, folder: RunFolder) -> list[str]:
 
 
 def _trial_lines(board: Board, trial: TrialRecord, name: str) -> list[str]:
-    """Describe a trial by the report that it is compared by; `name` is its title."""
-    space, report = board.space, board.space.objective.comparison_report(trial.reports) or {}
-    values = "   ".join(f"{goal.metric} {report[goal.metric]:.4g}" for goal in space.objective.goals)
-    default = space.objective.comparison_report(board.trials[0].reports) if 0 in board.trials else None
-    against = (
-        "   ".join(f"{goal.metric} {default[goal.metric]:.4g}" for goal in space.objective.goals) if default else "none"
-    )
-    if default and not default["objective/feasible"]:
-        against += " (violates a constraint)"
-    limits = [
-        f"{metric} {report[metric]:.3g} ({'kept' if report[metric] <= bound else 'VIOLATED'}: ≤ {bound:g})"
-        for metric, bound in space.objective.constraints.items()
-    ]
+    """Describe a trial by the report that stands for it; `name` is its title."""
+    space, report = board.space, board.space.objective.standing_report(trial.reports) or {}
     changes = _changes(space, trial.params)
-    weights = _relative(trial_folder(board.folder.path, trial.number) / BEST_WEIGHTS)
-    findings = [finding["message"] for finding in report.get("findings", [])]
-    return [
-        f"  {name} trial #{trial.number}   {values} at epoch {report['epoch']}        default {against}",
-        f"    {changes or 'the default settings'}",
-        f"    health: {'; '.join(findings) or 'fine'}{''.join(' · ' + limit for limit in limits)}",
-        f"    cost {clock(report['time/total_s'])} to that epoch · weights {weights}",
+    stage = f" of stage {stage_name(report)}" if stages_left(report, space.budget.max_epochs) else ""
+    weights = trial_folder(board.folder.path, trial.number) / BEST_WEIGHTS
+    kept = [
+        f" · {metric} {report[metric]:.3g} (kept: ≤ {bound:g})"
+        for metric, bound in space.objective.constraints.items()
+        if report[metric] <= bound
     ]
+    problems = [finding["message"] for finding in report.get("findings", [])]
+    problems += [f"violates {violation}" for violation in space.objective.describe_violations(report)]
+    weights_text = f"{_relative(weights)}{_weights_note(weights, report)}"
+    return [
+        f"  {name} trial #{trial.number}   {_goal_values(space, report)} at epoch {report['epoch']}{stage}"
+        f"        default {_describe_default(board)}",
+        f"    {changes or 'the default settings'}",
+        f"    health: {'; '.join(problems) or 'fine'}{''.join(kept)}",
+        f"    cost {clock(report['time/total_s'])} to that epoch · weights {weights_text}",
+    ]
+
+
+def _describe_default(board: Board) -> str:
+    """Write the metrics of the default trial where it may be compared, and what it violates."""
+    report = board.standing_report(0) if 0 in board.compare().ranking else None
+    if report is None:
+        return "none"
+    violations = " and ".join(board.space.objective.describe_violations(report))
+    return f"{_goal_values(board.space, report)}{f' (violates {violations})' if violations else ''}"
+
+
+def _goal_values(space: Space, report: Mapping[str, Any]) -> str:
+    return "   ".join(f"{goal.metric} {report[goal.metric]:.4g}" for goal in space.objective.goals)
+
+
+def _weights_note(weights: Path, report: Mapping[str, Any]) -> str:
+    """Name the epoch of the weights where it is another: older runs with several goals kept the best by the first."""
+    epoch = read_report(weights)["epoch"] if weights.exists() else report["epoch"]
+    return f" of epoch {epoch}" if epoch != report["epoch"] else ""
 
 
 def _changes(space: Space, params: Mapping[str, Any]) -> str:

@@ -96,7 +96,7 @@ class RetrainingLine(StatusLine):
         board = self.board
         values = defaultdict(list)
         for number in board.ranking():
-            report = board.best_report(number)
+            report = board.standing_report(number)
             if report is not None:
                 values[board.trials[number].origin].append(float(report["objective/value"]))
         means = [

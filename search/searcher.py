@@ -6,10 +6,11 @@ section 3, with Optuna's multivariate TPE in place of its kernel density). The m
 
   * trials that reached the rung: their objective there and, if the rung is their end, their violations of the
     constraints: a constraint concerns the end of a training, and may be violated on the way there;
-  * trials that stopped themselves before (patience, collapse): their last objective, at which they had settled;
-  * trials that have not reached the rung yet or were stopped below it: as running, which the sampler takes for bad
-    trials without a result. Left out, the stopped ones would leave regions that look unexplored, and draw proposals
-    there; as pruned trials they would enlarge the sampler's good group, which is a share of all results;
+  * trials that stopped themselves before (patience, collapse): their last objective, at which they had settled, where
+    the rung lies in the stage that they ended in: of a later stage it says nothing;
+  * trials that have not reached the rung yet, or were stopped below it or in an earlier stage: as running, which the
+    sampler takes for bad trials without a result. Left out, the stopped ones would leave regions that look unexplored,
+    and draw proposals there; as pruned trials they would enlarge the sampler's good group, a share of all results;
   * failed trials: pruned without a value, the worst there is, so that proposals keep away from them.
 
 `propose` is a function of the board, the seed and the trial's number: no hidden state, so a resumed run proposes what
@@ -31,6 +32,7 @@ from ray.tune.search import Searcher
 from search.board import Board, Proposal
 from search.record import TrialRecord
 from search.space import Space
+from trainables.standing import is_settled, reaches
 
 
 def propose(board: Board, seed: int, number: int) -> Proposal:
@@ -105,8 +107,8 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
     if trial.status == "failed":
         return create_trial(**arguments, state=TrialState.PRUNED)
     report = trial.at(rung)
-    is_final = trial.status == "finished" or trial.cause in ("patience", "health")
-    if report is None and is_final:
+    is_final = is_settled(trial.status, trial.cause)
+    if report is None and is_final and reaches(trial.reports[-1], rung):
         report = trial.reports[-1]
     if report is not None:
         constraints = _violations(space, report) if is_final and report is trial.reports[-1] else {}

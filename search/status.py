@@ -8,6 +8,8 @@ import time
 
 from search.board import Board
 from search.request import Run
+from trainables.objective import VALUE
+from trainables.standing import describe_excluded, stage_name, stages_left
 
 
 class StatusLine:
@@ -42,12 +44,26 @@ class StatusLine:
             parts.append(f"{board.count('stopped')} stopped early")
         if board.failures():
             parts.append(f"{len(board.failures())} failed ({board.failures()[-1].reason})")
-        metric, best = board.space.objective.first.metric, board.best()
-        if best is not None:
-            report, default = board.best_report(best) or {}, board.best_report(0) if 0 in board.trials else None
-            against = f" against default {default[metric]:.4g}" if default else ""
-            parts.append(f"best {report[metric]:.4g} (#{best}){against}")
+        parts += self._describe_best()
         return " · ".join([*parts, self._time_left(ended)])
+
+    def _describe_best(self) -> list[str]:
+        """Describe the best of the trials that may be compared against the default, and what to know of them."""
+        board, comparison = self.board, self.board.compare()
+        best = next(iter(comparison.ranking), None)
+        if best is None:
+            return []
+        objective, report = board.space.objective, board.standing_report(best) or {}
+        default = board.standing_report(0) if 0 in comparison.ranking else None
+        stage = f" in stage {comparison.stage}" if comparison.stage else ""
+        against = f" against default {default[VALUE]:.4g}" if default else ""
+        violations = " and ".join(objective.describe_violations(report))
+        return [
+            f"best {report[VALUE]:.4g} (#{best}{stage}){f' violates {violations}' if violations else ''}{against}",
+            *filter(
+                None, [board.default_note() if 0 in board.trials else "", describe_excluded(comparison.excluded, 0)]
+            ),
+        ]
 
     def close(self) -> None:
         """Print the last line, and go to the next."""
@@ -82,8 +98,12 @@ def trials_table(board: Board, best: int = 5) -> str:
     running = [number for number, trial in board.trials.items() if not trial.done]
     rows = [f"  {'trial':>7}  {'state':<9} {'epoch':>5}  objective"]
     for number in [*running, *board.ranking()[:best]]:
-        report, trial = board.best_report(number), board.trials[number]
-        value = "" if report is None else f"{report['objective/value']:.4g} at epoch {report['epoch']}"
+        report, trial = board.standing_report(number), board.trials[number]
+        value = ""
+        if report is not None:
+            stage = f" of stage {stage_name(report)}" if stages_left(report, board.space.budget.max_epochs) else ""
+            violations = "".join(f"   violates {text}" for text in board.space.objective.describe_violations(report))
+            value = f"{report[VALUE]:.4g} at epoch {report['epoch']}{stage}{violations}"
         rows.append(f"  {'#' + str(number):>7}  {trial.status:<9} {board.epochs(number):>5}  {value}")
     return "\n".join(rows)
 

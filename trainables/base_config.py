@@ -58,7 +58,9 @@ class TrainingConfig(Settings):
     clip_norm: float = setting(1.0, "gradients are clipped to this global norm; 0 leaves them alone", low=0.0)
     accumulate: int = setting(1, "forward passes per optimiser step", low=1)
     precision: Literal["auto", "fp32", "bf16"] = setting("auto", "auto: bf16 autocast where the GPU has it")
-    patience: int = setting(0, "stop after this many epochs without a better objective; 0 never", low=0)
+    patience: int = setting(
+        0, "stop after this many epochs without a better objective, in the last stage alone; 0 never", low=0
+    )
     collapse_patience: int = setting(
         2, "stop after this many epochs in a row with a fatal health finding; 0 never", low=0
     )

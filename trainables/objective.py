@@ -6,14 +6,17 @@ It holds no searched constant, so no trial can improve its score by shrinking a 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 
 Mode = Literal["max", "min"]
+VALUE, VIOLATION, FEASIBLE = "objective/value", "objective/violation", "objective/feasible"
 STAGE, COMPARABLE_STAGE, COMPARABLE_END = "train/stage", "train/compared_stage", "train/compared_end"
+STAGE_NAME, STAGES_LEFT = "stage", "train/stages_left"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Objective:
         return self.goals[0]
 
     @property
+    def metrics(self) -> list[str]:
+        """The metrics of all goals and constraints, without repetition."""
+        return [*dict.fromkeys([*(goal.metric for goal in self.goals), *self.constraints])]
+
+    @property
     def is_multi(self) -> bool:
         """Whether there are several goals, so that the answer is a Pareto front."""
         return len(self.goals) > 1
@@ -86,33 +94,57 @@ class Objective:
         """
         violation = sum(excess for excess in self.violations(report) if not excess <= 0)  # NaN violates a constraint
         value = self._metric(report, self.first.metric)
-        return {"objective/value": value, "objective/violation": violation, "objective/feasible": float(violation == 0)}
+        return {VALUE: value, VIOLATION: violation, FEASIBLE: float(violation == 0)}
 
     def rank(self, report: Mapping[str, Any]) -> tuple[float, float]:
         """Return a key under which larger is better: the least violation first, then the value."""
-        value = float(report["objective/value"])
-        return -float(report["objective/violation"]), self.first.sign * value
+        violation = float(report[VIOLATION])
+        return -math.inf if math.isnan(violation) else -violation, self.first.sign * float(report[VALUE])
 
-    def best_report(self, reports: Iterable[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Return the report that counts of a training's reports, the earliest among equals; None without reports."""
+    def standing_report(self, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return the report that stands for a training: the one whose weights are kept, and by which it is compared.
+
+        With one goal it is the best epoch of the last stage, with several the last epoch: an epoch that one goal chose
+        would show the others at random. None without a report that can be compared.
+        """
+        if not self.is_multi:
+            return self.best_report(reports)
+        last = reports[-1] if reports else {}
+        complete = all(is_number(last.get(goal.metric)) for goal in self.goals)
+        return last if complete and _can_be_compared(last) else None
+
+    def best_report(self, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+        """Return the best epoch of the last stage by the first goal, the earliest among equals; None without one."""
+        last_stage = max((_stage(report) for report in reports), default=0.0)
         best: Mapping[str, Any] | None = None
         for report in reports:
-            if self.improves(report, best):
+            if _stage(report) == last_stage and _can_be_compared(report) and self.improves(report, best):
                 best = report
         return best
-
-    def comparison_report(self, reports: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
-        """Return the report by which trainings are compared: with several goals the last one, else the best one."""
-        return next(reversed(reports), None) if self.is_multi else self.best_report(reports)
 
     def improves(self, report: Mapping[str, Any], best: Mapping[str, Any] | None) -> bool:
         """Return whether a report of a training counts in place of the best one before.
 
         That of a later stage always does: what a stage made worse must not hide behind the stage before.
         """
-        if best is None or report.get(STAGE, 0) > best.get(STAGE, 0):
+        if best is None or _stage(report) > _stage(best):
             return True
         return self.rank(report) > self.rank(best)
+
+    def describe_violations(self, report: Mapping[str, Any]) -> list[str]:
+        """Describe the constraints that a report violates, with metric and bound: `health/coverage_error 0.08 > 0.03`.
+
+        Args:
+            report: with the metrics of the constraints; one that is missing counts as violated.
+        """
+        phrases = []
+        for metric, bound in self.constraints.items():
+            value = report.get(metric)
+            if not is_number(value):
+                phrases.append(f"{metric} is no number (bound {bound:g})")
+            elif value > bound:
+                phrases.append(f"{metric} {_format_above(value, bound)} > {bound:g}")
+        return phrases
 
     def violations(self, report: Mapping[str, Any]) -> list[float]:
         """Return the excess over each constraint's bound, as a share of the bound (≤ 0: satisfied)."""
@@ -180,3 +212,25 @@ class Objective:
             keys = ", ".join(sorted(key for key in report if key.startswith(("val/", "health/"))))
             raise KeyError(f"the objective names '{metric}', which the variant does not report; it reports {keys}")
         return float(report[metric])
+
+
+def _stage(report: Mapping[str, Any]) -> float:
+    """Return the index of a report's stage; 0 where none is reported, as before there were stages."""
+    stage = report.get(STAGE)
+    return float(stage) if is_number(stage) else 0.0
+
+
+def _can_be_compared(report: Mapping[str, Any]) -> bool:
+    """Return whether a report has a value, and whether it is feasible is known."""
+    return is_number(report.get(VALUE)) and is_number(report.get(FEASIBLE))
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Return whether a value of a report is a number, and not NaN."""
+    return isinstance(value, int | float) and not math.isnan(value)
+
+
+def _format_above(value: float, bound: float) -> str:
+    """Format a value with as few digits as show that it is above its bound, four at least."""
+    texts = (f"{value:.{digits}g}" for digits in (4, 6, 9))
+    return next((text for text in texts if float(text) > bound), repr(value))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from trainables.objective import COMPARABLE_END, COMPARABLE_STAGE, STAGE
+from trainables.objective import COMPARABLE_END, COMPARABLE_STAGE, STAGE, STAGE_NAME, STAGES_LEFT
 
 
 class Stage(NamedTuple):
@@ -22,6 +22,8 @@ class Stage(NamedTuple):
         keeps_folder: whether weights, metrics and a panel are kept in a folder of the stage when it is over.
         comparable: whether its metrics mean the same as those of the stage before, so that trials in either stage may
             be compared at the same epoch.
+        usable: whether the weights at its epochs are a model that predicts as it was scored; not where a copy was
+            scored, or a part of the networks was left out.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Stage(NamedTuple):
     fresh_optimizer: bool = False
     keeps_folder: bool = False
     comparable: bool = False
+    usable: bool = True
 
 
 def stage_index(stages: Sequence[Stage], epoch: int) -> int:
@@ -40,8 +43,8 @@ def stage_index(stages: Sequence[Stage], epoch: int) -> int:
     return sum(stage.end <= epoch for stage in stages)
 
 
-def stage_report(stages: Sequence[Stage], epoch: int) -> dict[str, float]:
-    """Return the stage's part of an epoch's report: which stage it is, and with which epochs it may be compared.
+def stage_report(stages: Sequence[Stage], epoch: int) -> dict[str, Any]:
+    """Return the stage's part of an epoch's report: name, index, stages left, and with which epochs it may be compared.
 
     Two epochs may be compared if as many borders that bar comparison lie before them, and if their comparable stages
     end at the same epoch.
@@ -49,4 +52,10 @@ def stage_report(stages: Sequence[Stage], epoch: int) -> dict[str, float]:
     index, last = stage_index(stages, epoch), len(stages) - 1
     end = next((later for later in range(index, last) if not stages[later + 1].comparable), last)
     borders = sum(not stage.comparable for stage in stages[1 : index + 1])
-    return {STAGE: float(index), COMPARABLE_STAGE: float(borders), COMPARABLE_END: float(stages[end].end)}
+    return {
+        STAGE_NAME: stages[index].name,
+        STAGE: float(index),
+        STAGES_LEFT: float(last - index),
+        COMPARABLE_STAGE: float(borders),
+        COMPARABLE_END: float(stages[end].end),
+    }

@@ -138,7 +138,7 @@ def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
 def _line(loop: Loop, report: dict[str, Any]) -> str:
     left = report["time/total_s"] / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
     metric = loop.monitor.objective.first.metric
-    figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}{' *' if loop.monitor.improved else ''}"
+    figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}{' *' if loop.monitor.stands else ''}"
     findings = "".join(f" · {finding.message}" for finding in loop.monitor.findings)
     return f"  epoch {loop.epoch_done}/{loop.config.epochs} · {figures} · {left:.0f} s left{findings}"
 

@@ -1,1 +1,1 @@
-"""A run read back as data frames: reports, trials and Pareto fronts."""
+"""A run read back as data frames: reports and trials."""

@@ -15,22 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis.frames import fronts
-from analysis.frames.lines import FEASIBLE, SECONDS, VALUE, VIOLATION, add_objective, best_reports, trial_starts
 from analysis.frames.reading import read_trials
+from analysis.frames.standing import add_objective, add_stages_left, list_incomparable, summarise_trials
 from analysis.wording import format_count, inflect
 from search.record import ENVIRONMENT, FAILURES, RunFolder
-from trainables.files import RESULT, trial_folder
-from trainables.objective import Objective
+from trainables.objective import COMPARABLE_END, VALUE, VIOLATION, Objective
+from trainables.standing import SETTLING_CAUSES, choose_trial, describe_default, find_front
 
 if TYPE_CHECKING:
     from search.space import Space
 
 PROOF_FOLDER, PROOF_FILE = "retrain", "proof.json"
 """The folder of a run's proof, and the file with its result."""
-
-SETTLING_CAUSES = ("patience", "health")
-"""Causes with which a trial ends itself: its last report stands for its result at full budget."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +38,10 @@ class Experiment:
         environment: the recorded machine and versions.
         trials: indexed by number: `status` (`running`, `finished`, `stopped`, `failed`, or `unknown` where its record
             is lost), `cause`, `reason`, `origin`, `seed`, `started`, `ended` (seconds since 1970), `epochs` reported,
-            `seconds` of training; and of its best epoch `best_epoch`, `value` (the first goal's metric), `feasible`,
-            `violation`, and the metrics of all goals and constraints. A failed trial has no best epoch, nor has one
-            whose reports lack the objective's metrics.
+            `seconds` of training; and of the report that stands for it (`Objective.standing_report`) `best_epoch`,
+            `value` (the first goal's metric), `feasible`, `violation`, `stage`, `stages_left`, and the metrics of all
+            goals and constraints. A failed trial has none of the latter, nor has one whose reports lack the objective's
+            metrics.
         reports: a row per trial and epoch, a column per reported number; the objective's columns always exist.
         settings: indexed by trial: the searched settings, missing where a condition switches one off.
         failures: indexed by trial: `epochs`, `reason`.
@@ -82,10 +79,25 @@ class Experiment:
 
     @cached_property
     def ranking(self) -> list[int]:
-        """The trials with a result, by their best epochs: least violation first, then the best value."""
+        """The trials that may be compared (`standing.compare_trials`): least violation first, then the best value."""
         valid = self.trials[self.trials["value"].notna()]
-        order = np.lexsort((valid.index, -self.objective.first.sign * valid["value"], valid["violation"]))
+        valid = valid[valid["stages_left"] == valid["stages_left"].min()]
+        violation = valid["violation"].fillna(np.inf)
+        order = np.lexsort((valid.index, -self.objective.first.sign * valid["value"], violation))
         return [int(trial) for trial in valid.index[order]]
+
+    @cached_property
+    def excluded(self) -> dict[int, str]:
+        """The trials that may not be compared, because others reached a later stage: number → name of their stage."""
+        valid = self.trials[self.trials["value"].notna()]
+        earlier = valid[valid["stages_left"] > valid["stages_left"].min()]
+        return {int(trial): str(name) for trial, name in earlier["stage"].items()}
+
+    @property
+    def stage(self) -> str:
+        """The name of the stage in which trials are compared; empty where it is the last one."""
+        first = self.ranking[:1]
+        return "".join(str(self.trials["stage"][trial]) for trial in first if self.trials["stages_left"][trial])
 
     @cached_property
     def is_final(self) -> pd.Series:
@@ -93,16 +105,9 @@ class Experiment:
         return (self.trials["status"] == "finished") | self.trials["cause"].isin(SETTLING_CAUSES)
 
     @cached_property
-    def last_reports(self) -> pd.DataFrame:
-        """The last reports of trials that did not fail, with the columns of `trials`; they form the front."""
-        reports = fronts.last_reports(self.reports)
-        return reports[reports.index.isin(self.trials.index[self.trials["status"] != "failed"])]
-
-    @cached_property
     def front(self) -> list[int]:
-        """The settled trials that no other dominates at its last epoch."""
-        is_final = self.is_final.reindex(self.last_reports.index, fill_value=False)
-        return fronts.front(self.last_reports[is_final], self.objective)
+        """The settled trials that no other dominates, of those that may be compared."""
+        return find_front(self.objective, self._goal_reports([n for n in self.ranking if self.is_final[n]]))
 
     @cached_property
     def choice(self) -> int | None:
@@ -110,19 +115,38 @@ class Experiment:
 
         None without a result; for several goals, also as long as no settled trial keeps the constraints.
         """
-        return (
-            fronts.choose(self.last_reports.loc[self.front], self.objective) if self.objective.is_multi else self.best
-        )
+        if not self.objective.is_multi:
+            return self.best
+        return choose_trial(self.objective, self._goal_reports(self.front))
 
     @property
     def best(self) -> int | None:
-        """The trial with the best epoch."""
+        """The best trial; with several goals by the first."""
         return self.ranking[0] if self.ranking else None
 
     @property
     def default(self) -> int | None:
-        """The default trial, if it has a result."""
+        """The default trial, if it has a result that may be compared."""
         return 0 if 0 in self.ranking else None
+
+    @property
+    def default_note(self) -> str:
+        """What a comparison with the default trial must not hide (`standing.describe_default`); empty: nothing."""
+        if 0 not in self.trials.index:
+            return ""
+        row: dict[Any, Any] = self.trials.loc[0].to_dict()
+        return describe_default(
+            row["status"],
+            None if pd.isna(row["reason"]) else str(row["reason"]),
+            epochs=int(row["epochs"]),
+            budget=self.space.budget.max_epochs,
+            stage=str(row["stage"]),
+            is_compared=self.default is not None,
+        )
+
+    def violations(self, trial: int) -> list[str]:
+        """Describe the constraints that a trial violates, with metric and bound."""
+        return self.objective.describe_violations(dict(self.trials.loc[trial]))
 
     def values_at(self, epoch: int) -> pd.Series:
         """Return the objective at an epoch by trial; self-ended trials keep their last value, failed ones have none."""
@@ -131,12 +155,20 @@ class Experiment:
         reports = self.reports[self.reports["trial"].isin(self.trials.index[self.trials["status"] != "failed"])]
         last = reports[reports["epoch"] <= epoch].groupby("trial").tail(1).set_index("trial")
         is_final = self.trials["cause"].isin(SETTLING_CAUSES).reindex(last.index, fill_value=False)
+        if COMPARABLE_END in last:  # of a later stage, the last value of an earlier one says nothing
+            is_final &= last[COMPARABLE_END].fillna(np.inf) >= epoch
         return last.loc[(last["epoch"] == epoch) | is_final, VALUE].dropna().rename(f"epoch {epoch}")
 
     def common_rung(self, min_trials: int) -> int | None:
         """Return the highest rung at which at least `min_trials` trials can be compared; None if there is none."""
         rungs = [rung for rung in self.space.budget.rungs if len(self.values_at(rung)) >= min_trials]
         return max(rungs, default=None)
+
+    def _goal_reports(self, trials: list[int]) -> dict[int, dict[str, float]]:
+        """Return the metrics of all goals and the violation of some trials, sorted by trial."""
+        keys = [*(goal.metric for goal in self.objective.goals), VIOLATION]
+        rows = self.trials.rename(columns={"violation": VIOLATION}).loc[sorted(trials), keys]
+        return {int(row[0]): dict(zip(keys, row[1:], strict=True)) for row in rows.itertuples(name=None)}
 
     def curve(self, trial: int, metric: str = VALUE) -> pd.Series:
         """Return a trial's reported metric by epoch."""
@@ -156,9 +188,9 @@ def load(run: str | Path) -> Experiment:
     proof, proof_problems = _read_proof(folder)
     trials = frames.trials.set_index("trial")
     problems += [line for text in trials["problems"] for line in text.splitlines()]
-    reports = add_objective(frames.reports, space.objective)
-    summary = _summarise_trials(trials, reports, space.objective)
-    problems += _list_incomparable(summary, reports, space.objective)
+    reports = add_stages_left(add_objective(frames.reports, space.objective), space.budget.max_epochs)
+    summary = summarise_trials(trials, reports, space.objective)
+    problems += list_incomparable(summary, reports, space.objective)
     failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
         source = inflect(len(failures), "is known from its own record", "are known from their own records")
@@ -213,38 +245,3 @@ def _parse_settings(params: pd.Series, names: list[str]) -> pd.DataFrame:
     rows = [json.loads(text) for text in params]
     columns = dict.fromkeys([*names, *(name for row in rows for name in row)])
     return pd.DataFrame(rows, index=params.index, columns=list(columns))
-
-
-def _summarise_trials(trials: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """Add to the records of trials how long they trained and their best epoch."""
-    metrics = [*dict.fromkeys([*(goal.metric for goal in objective.goals), *objective.constraints])]
-    records = trials[["status", "cause", "reason", "origin", "seed", "started", "ended"]]
-    if reports.empty:
-        empty = dict.fromkeys(["seconds", "best_epoch", "value", "feasible", "violation", *metrics], np.nan)
-        return records.assign(epochs=0, **empty)
-    starts = trial_starts(reports)
-    ends = np.append(starts[1:], len(reports))
-    effort = pd.DataFrame(
-        {"epochs": ends - starts, "seconds": reports[SECONDS].to_numpy()[ends - 1]},
-        index=pd.Index(reports["trial"].to_numpy()[starts], name="trial"),
-    )
-    names = {VALUE: "value", VIOLATION: "violation", FEASIBLE: "feasible"}
-    best = best_reports(reports, objective).rename(columns={**names, "epoch": "best_epoch"})
-    best = best[[*dict.fromkeys(["best_epoch", *names.values(), *metrics])]]
-    summary = records.join(effort).join(best)
-    summary.loc[summary["status"] == "failed", best.columns] = np.nan
-    return summary.assign(epochs=summary["epochs"].fillna(0).astype(int))
-
-
-def _list_incomparable(summary: pd.DataFrame, reports: pd.DataFrame, objective: Objective) -> list[str]:
-    """List, as sentences, the trials whose reports lack what the objective compares."""
-    trials = summary.index[(summary["status"] != "failed") & (summary["epochs"] > 0) & summary["value"].isna()]
-    metrics = [*dict.fromkeys([objective.first.metric, *objective.constraints])]
-    counts_by_trial = reports[reports["trial"].isin(trials)].groupby("trial")[metrics].count()
-    sentences = []
-    for trial, counts in zip(counts_by_trial.index, counts_by_trial.to_numpy(), strict=True):
-        missing = [name for name, count in zip(metrics, counts, strict=True) if not count]
-        names = " or ".join(missing) or f"{' and '.join(metrics)} of one epoch"
-        file = trial_folder(Path(), trial) / RESULT
-        sentences.append(f"{file} has no number for {names}: that trial has no best epoch and is not compared.")
-    return sentences

@@ -1,7 +1,4 @@
-"""The `result.json` of many trials as one table: whole lines are parsed by Arrow, damaged ones skipped and counted.
-
-Objective columns that an older run did not report are computed from its metrics; each trial's best report is selected.
-"""
+"""The `result.json` of many trials as one table: whole lines are parsed by Arrow, damaged ones skipped and counted."""
 
 from __future__ import annotations
 
@@ -19,12 +16,10 @@ import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
 from trainables.files import RESULT
-from trainables.objective import STAGE, Objective
+from trainables.objective import STAGE_NAME
 
 BLOCK_BYTES = 64 << 20  # bytes of lines that are parsed together
 KEYS = ("trial", "epoch")
-VALUE, VIOLATION, FEASIBLE = "objective/value", "objective/violation", "objective/feasible"
-SECONDS = "time/total_s"
 
 
 class TrialLines(NamedTuple):
@@ -45,7 +40,7 @@ class Tables(NamedTuple):
 
 
 def read_tables(folders: Mapping[int, Path]) -> Tables:
-    """Read what trials reported: every number (sorted by `trial` and `epoch`), and every health finding.
+    """Read what trials reported: every number and the stage (sorted by `trial` and `epoch`), and every health finding.
 
     Args:
         folders: of the trials, by number.
@@ -77,53 +72,6 @@ def sort_reports(reports: pd.DataFrame) -> pd.DataFrame:
         return reports
     sorted_reports = reports.sort_values(list(KEYS), kind="stable")
     return sorted_reports.drop_duplicates(list(KEYS), keep="last").reset_index(drop=True)
-
-
-def add_objective(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """Add the missing columns of the objective, computed as `Objective.score` does, and of seconds, as NaN.
-
-    A report whose metrics do not suffice has NaN for `objective/feasible`.
-    """
-    metrics = [*(goal.metric for goal in objective.goals), *objective.constraints]
-    missing = [name for name in (VALUE, VIOLATION, FEASIBLE, SECONDS, *metrics) if name not in reports]
-    reports = reports.assign(**dict.fromkeys(missing, np.nan))
-    if reports[[VALUE, VIOLATION, FEASIBLE]].notna().all(axis=None):
-        return reports
-    excess = pd.Series(0.0, index=reports.index)
-    for metric, bound in objective.constraints.items():
-        share = (reports[metric] - bound) / max(abs(bound), 1e-12)
-        excess += share.mask(share <= 0, 0.0)  # NaN, of an unknown metric, stays NaN
-    violation = reports[VIOLATION].fillna(excess)
-    feasible = (violation == 0).astype(float).where(violation.notna())
-    value = reports[VALUE].fillna(reports[objective.first.metric])
-    return reports.assign(**{VALUE: value, VIOLATION: violation, FEASIBLE: reports[FEASIBLE].fillna(feasible)})
-
-
-def best_reports(reports: pd.DataFrame, objective: Objective) -> pd.DataFrame:
-    """Select each trial's best report, by trial: last stage, least violation, best value, first epoch.
-
-    A report without a value, or with unknown feasibility, does not count; a violation of NaN is the greatest.
-
-    Args:
-        reports: with the columns that `add_objective` adds, sorted by trial and epoch.
-    """
-    starts = trial_starts(reports)
-    lengths = np.diff(np.append(starts, len(reports)))
-    # Each criterion narrows the rows left by the one before; `reduceat` gives an extreme per trial without a groupby.
-    valid = (reports[VALUE].notna() & reports[FEASIBLE].notna()).to_numpy()
-    if STAGE in reports:
-        stage = reports[STAGE].fillna(0).to_numpy()
-        valid = valid & (stage == np.repeat(np.maximum.reduceat(stage, starts), lengths))
-    violation = np.where(valid, reports[VIOLATION].fillna(np.inf), np.inf)
-    least_violation = valid & (violation == np.repeat(np.minimum.reduceat(violation, starts), lengths))
-    value = np.where(least_violation, reports[VALUE] * objective.first.sign, -np.inf)
-    best = least_violation & (value == np.repeat(np.maximum.reduceat(value, starts), lengths))
-    return reports[best].drop_duplicates("trial").set_index("trial")
-
-
-def trial_starts(reports: pd.DataFrame) -> np.ndarray:
-    """Return the index of each trial's first report; the reports are sorted by trial and epoch."""
-    return np.flatnonzero(np.diff(reports["trial"].to_numpy(), prepend=-1))
 
 
 def _read_blocks(folders: Mapping[int, Path]) -> Iterator[list[TrialLines]]:
@@ -211,7 +159,8 @@ def _parse_by_line(block: Sequence[TrialLines]) -> tuple[pa.Table, Counter[int]]
                 continue
             numbers = {key: float(value) for key, value in values.items() if isinstance(value, int | float)}
             findings = [finding for finding in values.get("findings") or [] if isinstance(finding, dict)]
-            rows.append({**numbers, "findings": findings, "trial": lines.trial, "epoch": epoch})
+            stage = {STAGE_NAME: values[STAGE_NAME]} if isinstance(values.get(STAGE_NAME), str) else {}
+            rows.append({**numbers, **stage, "findings": findings, "trial": lines.trial, "epoch": epoch})
     return pa.Table.from_pylist(_unify_keys(rows)), damaged_counts
 
 
@@ -223,7 +172,8 @@ def _unify_keys(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _select_numbers(table: pa.Table) -> pd.DataFrame:
     keys = _numeric_keys(table)
-    frame = table.select([*KEYS, *keys]).to_pandas()
+    names = [field.name for field in table.schema if field.name == STAGE_NAME and pa.types.is_string(field.type)]
+    frame = table.select([*KEYS, *keys, *names]).to_pandas()
     return frame.astype({**dict.fromkeys(KEYS, int), **dict.fromkeys(keys, float)})
 
 

@@ -29,7 +29,7 @@ from trainables.settings import first_line
 
 FRAMES_FOLDER = ".frames"
 TABLE_FILES = ("trials.parquet", "reports.parquet", "findings.parquet")
-VERSION = b"3"  # of the files in FRAMES_FOLDER; a cache of another version is ignored
+VERSION = b"4"  # of the files in FRAMES_FOLDER; a cache of another version is ignored
 MISSING_ERRORS = (FileNotFoundError, NotADirectoryError)  # a running search may rename or remove a file meanwhile
 RECORD_FIELDS = ("params", "origin", "status", "cause", "reason", "started", "ended", "seed")
 
@@ -41,7 +41,7 @@ class Frames:
     Attributes:
         trials: a row per trial folder: `trial`, `stamp` (sizes and times of its files), the fields of `trial.json` with
             `params` as JSON, and `problems`, sentences one per line.
-        reports: a row per epoch: `trial`, `epoch`, and every reported number.
+        reports: a row per epoch: `trial`, `epoch`, every reported number, and the name of its `stage`.
         findings: a row per health finding: `trial`, `epoch`, `check`, `message`.
     """
 

@@ -29,7 +29,8 @@ def top_trials(experiment: Experiment) -> pd.DataFrame:
 def front_trials(experiment: Experiment) -> pd.DataFrame:
     """List the trials of the front at their last epoch: every goal's metric, `epoch`, `settings`."""
     members = experiment.front
-    frame = experiment.last_reports.loc[members, [*_goal_metrics(experiment), "epoch"]]
+    frame = experiment.trials.loc[members].rename(columns={"best_epoch": "epoch"}).astype({"epoch": int})
+    frame = frame[[*_goal_metrics(experiment), "epoch"]]
     return frame.assign(settings=_list_settings(experiment, members))
 
 
@@ -58,7 +59,8 @@ def front_table(experiment: Experiment) -> Table:
     The chosen trial is among them whatever its rank, in bold.
     """
     first, choice = experiment.objective.first, experiment.choice
-    members = experiment.last_reports.loc[experiment.front].sort_values(first.metric, ascending=first.mode == "min")
+    members = experiment.trials.loc[experiment.front].rename(columns={"best_epoch": "epoch"})
+    members = members.sort_values(first.metric, ascending=first.mode == "min")
     rows = members[(np.arange(len(members)) < FRONT_ROWS) | (members.index == choice)]
     omission = f" And {len(members) - len(rows):,} more, in the summary." if len(members) > len(rows) else ""
     bold = f" In bold the chosen trial: {experiment.objective.rule}." if choice is not None else ""

@@ -71,7 +71,7 @@ def draw_trade_offs(experiment: Experiment) -> list[Plot]:
 
 def _trade_off(experiment: Experiment, metric: str) -> Plot:
     objective = experiment.objective
-    trials, epoch = (experiment.last_reports, "last") if objective.is_multi else (experiment.trials, "best")
+    trials, epoch = experiment.trials, "last" if objective.is_multi else "best"
     first = objective.first
     complete = trials[[first.metric, metric]].dropna().index
     modes = {goal.metric: goal.mode for goal in objective.goals}
@@ -174,7 +174,7 @@ def _rails(dimensions: list[Any], rows: dict[str, int]) -> tuple[list[dict[str, 
 def _draw_front(experiment: Experiment, metric: str) -> dict[str, Any]:
     """Draw the front's members; with two goals they lie on a line, with more they do not."""
     first = experiment.objective.first.metric
-    line = experiment.last_reports.loc[experiment.front, [metric, first]].sort_values([metric, first])
+    line = experiment.trials.loc[experiment.front, [metric, first]].sort_values([metric, first])
     trials = [int(trial) for trial in line.index]
     trace = drawing.trial_marks("Pareto front", line[metric], line[first], trials, (BEST, "circle"), size=8)
     if len(experiment.objective.goals) > 2:
@@ -188,7 +188,7 @@ def _draw_choice(experiment: Experiment, metric: str) -> tuple[list[dict[str, An
     if trial is None:
         return [], []
     name, (color, symbol, shape, size) = f"chosen (#{trial})", CHOICE_MARK
-    report = experiment.last_reports.loc[[trial]]
+    report = experiment.trials.loc[[trial]]
     x, y = report[metric], report[experiment.objective.first.metric]
     return [drawing.trial_marks(name, x, y, [trial], (color, symbol), size=size, opacity=1.0)], [
         LegendKey(name, shape, color)

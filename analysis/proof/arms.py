@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis.frames.experiment import Experiment
 from analysis.proof.statistics import Interval, gain, mean_interval
-from trainables.objective import Goal
+from trainables.objective import STAGES_LEFT, VALUE, VIOLATION, Goal
 
 Cost = Literal["seconds", "epochs"]
 
@@ -110,7 +110,9 @@ def compare_arms(arms: Sequence[Arm], cost: float) -> list[Pair]:
 def trajectory(run: Experiment, cost: Cost) -> pd.Series:
     """Return the best value so far, indexed by the cost until then, over all trials in the order of their reports.
 
-    Values of failed trials, and of reports that violate a constraint, do not count; their cost does.
+    Values count that can stand for a trial: of the stage in which the run's trials are compared; with several goals of
+    a trial's last report. So the last value is that of the run's best trial. Values of failed trials, of earlier stages
+    and of reports that violate a constraint do not count; their cost does.
     """
     if run.reports.empty:
         return pd.Series(dtype=float)
@@ -118,9 +120,11 @@ def trajectory(run: Experiment, cost: Cost) -> pd.Series:
     start_times = reports["trial"].map(run.trials["started"].astype(float)).to_numpy()
     order = np.argsort(start_times + reports["time/total_s"].to_numpy(), kind="stable")
     reports = reports.iloc[order]
-    failed = reports["trial"].map(run.trials["status"].eq("failed"))
-    valid = (reports["objective/violation"] <= 0) & ~failed.astype(bool)
-    values = reports["objective/value"].where(valid)
+    valid = (reports[VIOLATION] <= 0) & reports["trial"].isin(run.ranking)
+    valid &= reports[STAGES_LEFT] == run.trials["stages_left"].reindex(run.ranking).min()
+    if run.objective.is_multi:
+        valid &= reports["epoch"] == reports["trial"].map(run.trials["best_epoch"])
+    values = reports[VALUE].where(valid)
     best = values.cummax() if run.objective.first.mode == "max" else values.cummin()
     so_far = pd.Series(best.ffill().to_numpy(), index=reports["cost"].cumsum().to_numpy()).dropna()
     return so_far[so_far != so_far.shift()]

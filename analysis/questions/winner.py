@@ -86,7 +86,7 @@ def judge_front(evidence: Evidence) -> Outcome:
     goals = experiment.objective.goals
     if not experiment.front:
         return "unknown", "No trial has trained its whole budget yet, so there is no front."
-    members = experiment.last_reports.loc[experiment.front]
+    members = experiment.trials.loc[experiment.front]
     columns = [goal.sign * members[goal.metric] for goal in goals]
     ends = [(int(values.index[int(values.argmax())]), goal.metric) for values, goal in zip(columns, goals, strict=True)]
     best = join_words([f"{metric} {format_digits(members[metric][trial])} (#{trial})" for trial, metric in ends])
@@ -212,13 +212,13 @@ def _describe_lead_on_default(evidence: Evidence) -> str:
 def _describe_dominance(evidence: Evidence, members: pd.DataFrame) -> str:
     if evidence.experiment.default is None:
         return "The default has no result to compare with."
-    is_ahead, reports = pd.Series(True, index=members.index), evidence.experiment.last_reports
+    is_ahead, trials = pd.Series(True, index=members.index), evidence.experiment.trials
     for goal in evidence.experiment.objective.goals:
-        is_ahead &= goal.sign * members[goal.metric] >= goal.sign * float(reports[goal.metric][0])
-    trials = [int(trial) for trial in members.index[is_ahead]]
-    if not trials:
+        is_ahead &= goal.sign * members[goal.metric] >= goal.sign * float(trials[goal.metric][0])
+    ahead = [int(trial) for trial in members.index[is_ahead]]
+    if not ahead:
         return ""
-    return f"{join_trials(trials[:3])} {inflect(len(trials), 'beats', 'beat')} the default in every goal."
+    return f"{join_trials(ahead[:3])} {inflect(len(ahead), 'beats', 'beat')} the default in every goal."
 
 
 def _describe_totals(evidence: Evidence) -> str:

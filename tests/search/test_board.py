@@ -42,8 +42,8 @@ def test_the_best_is_the_best_epoch_of_any_trial_that_did_not_fail(tmp_path):
     add(on, X, epochs=9, ended="failed", cause="error")
     add(on, X)
     assert on.best() == 1
-    assert on.best_report(1)["epoch"] == 9
-    assert on.best_report(3) is None
+    assert on.standing_report(1)["epoch"] == 9
+    assert on.standing_report(3) is None
 
 
 def test_peers_are_in_the_same_stage_and_as_far_in_it(tmp_path):

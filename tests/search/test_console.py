@@ -142,7 +142,7 @@ def test_the_card_says_that_a_constraint_is_violated_and_that_trials_failed(tmp_
     on.end(add(on, NEAR).number, "failed", "error", "loss became nan")
     text = card(on, on.folder)
     assert "the default settings" in text
-    assert "val/cost 0.9 (VIOLATED: ≤ 0.5)" in text
+    assert "health: violates val/cost 0.9 > 0.5" in text
     assert "1 of 2 failed, see" in text
 
 

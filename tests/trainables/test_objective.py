@@ -184,8 +184,8 @@ def test_what_was_written_before_goals_gave_something_up_is_read_and_written_the
     assert Objective.from_dict(old).as_dict() == old
 
 
-def test_several_goals_are_compared_at_the_last_epoch_and_one_at_its_best():
+def test_with_several_goals_the_last_epoch_stands_for_a_training_and_with_one_its_best():
     one, two = objective(), Objective(TWO)
     reports = [scored(one, epoch, a=value, b=0.0) for epoch, value in [(1, 0.5), (2, 0.9), (3, 0.7)]]
-    assert (one.comparison_report(reports)["epoch"], two.comparison_report(reports)["epoch"]) == (2, 3)
-    assert one.comparison_report([]) is None and two.comparison_report([]) is None
+    assert (one.standing_report(reports)["epoch"], two.standing_report(reports)["epoch"]) == (2, 3)
+    assert one.standing_report([]) is None and two.standing_report([]) is None

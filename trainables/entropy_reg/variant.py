@@ -69,7 +69,7 @@ class EntropyReg(Variant):
         end, epochs = self.config.spatial_epochs, self.config.epochs
         if end in (0, epochs):
             return super().stages
-        return (Stage("spatial", end), Stage("scanpath", epochs, restarts_schedule=True))
+        return (Stage("spatial", end, usable=False), Stage("scanpath", epochs, restarts_schedule=True))
 
     @property
     def steps_per_epoch(self) -> int:

@@ -64,7 +64,7 @@ class NoiseMask(Variant):
             fresh_optimizer=True,
             comparable=self.config.probe_steps > 0,  # then a heated model is judged by a fine-tuned copy
         )
-        return (Stage("heat", heat, keeps_folder=True), fine_tuning)
+        return (Stage("heat", heat, keeps_folder=True, usable=False), fine_tuning)
 
     @property
     def steps_per_epoch(self) -> int:

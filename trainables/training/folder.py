@@ -2,7 +2,8 @@
 
     result.json        one JSON object per epoch and line
     last.pt            everything that the training depends on; read with weights_only=True
-    best.safetensors   the weights of the best epoch by the objective, with that epoch's report in its header
+    best.safetensors   the weights of the epoch that stands for the training, with its report in the header: the best
+                       of the last stage, with several goals the last epoch
     panels/*.png       the panels of that epoch
     STAGE/             of a stage with a folder: model.safetensors, metrics.json, visualization.png at its end
     events.out.*       TensorBoard
@@ -37,6 +38,7 @@ from trainables.files import (
     replace_file,
     replace_text,
 )
+from trainables.objective import STAGES_LEFT
 from trainables.training.loop import Loop
 from trainables.training.tensorboard import EventWriter
 
@@ -65,7 +67,7 @@ class TrainingFolder:
         report = self.loop.run_epoch(on_step)
         if self._events is None:
             return report
-        if self.loop.monitor.improved:
+        if self.loop.monitor.stands:
             self._write_weights(self.path / BEST_WEIGHTS, report)
         stage = self.loop.stage_over
         stage_folder = self.path / stage.name if stage is not None and stage.keeps_folder else None
@@ -74,9 +76,10 @@ class TrainingFolder:
         save_state(self.path / CHECKPOINT, self.loop)
         append_line(self.path / RESULT, report)
         self._events.write_report(report)
+        self._write_standing(report)
         if stage_folder is not None:  # pictures last: one that cannot be drawn must cost nothing else
             self._draw_stage(stage_folder)
-        if self.loop.monitor.improved:
+        if self.loop.monitor.stands:
             self._write_panels(self.loop.variant.panels())
         return report
 
@@ -92,8 +95,16 @@ class TrainingFolder:
             lines.append(self.loop.report)
         replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in lines))
 
+    def _write_standing(self, report: Mapping[str, Any]) -> None:
+        """Write the metrics that stand for the training so far; HParams compares by them, and so in the last stage."""
+        assert self._events is not None  # for the type checker: the first process has one
+        monitor = self.loop.monitor
+        if monitor.standing is not None and not report[STAGES_LEFT]:
+            metrics = {name: monitor.standing[name] for name in monitor.objective.metrics}
+            self._events.write_standing(metrics, report["epoch"])
+
     def _write_panels(self, panels: Mapping[str, np.ndarray]) -> None:
-        """Write the panels of the best epoch so far: to TensorBoard with their history, as files the latest alone."""
+        """Write the panels of an epoch that stands for the training: to TensorBoard with their history, else alone."""
         assert self._events is not None  # for the type checker: the first process has one
         self._events.write_panels(panels, self.loop.epoch_done)
         if panels:

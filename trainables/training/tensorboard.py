@@ -11,6 +11,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from torch.utils.tensorboard import SummaryWriter
 
+STANDING = "best/"  # before the metrics of the epoch that stands for a training
+
 
 class EventWriter:
     """Writes one folder's events and flushes them after every epoch, so that TensorBoard is live."""
@@ -33,6 +35,12 @@ class EventWriter:
             self._writer.add_text("health", "\n\n".join(sentences), epoch)
         self._writer.flush()
 
+    def write_standing(self, metrics: Mapping[str, float], epoch: int) -> None:
+        """Write the metrics that stand for the training after an epoch; HParams shows the last ones."""
+        for metric, value in metrics.items():
+            self._writer.add_scalar(f"{STANDING}{metric}", value, epoch)
+        self._writer.flush()
+
     def write_panels(self, panels: Mapping[str, np.ndarray], epoch: int) -> None:
         """Write panels, uint8 `[H, W, 3]` by title."""
         for title, picture in panels.items():
@@ -48,10 +56,13 @@ class EventWriter:
 
 
 def write_hparams(folder: Path, settings: Sequence[str], metrics: Sequence[str]) -> None:
-    """Write, once for a run, which settings are searched and which metrics the HParams table shows."""
+    """Write, once for a run, which settings are searched and which metrics the HParams table shows.
+
+    It shows a metric's last value: that of the epoch that stands for the trial, and none before its last stage.
+    """
     pb = hparams.hparams_config_pb(
         hparams=[hparams.HParam(name) for name in settings],
-        metrics=[hparams.Metric(metric, display_name=metric) for metric in metrics],
+        metrics=[hparams.Metric(f"{STANDING}{metric}", display_name=metric) for metric in metrics],
     )
     with SummaryWriter(folder) as writer:
         writer._get_file_writer().add_summary(pb)

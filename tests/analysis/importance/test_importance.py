@@ -39,7 +39,7 @@ def build_run(value: Callable[[dict[str, Any]], float], trials: int, params: Any
     settings = [draw_settings(rng) for _ in range(trials)]
     values = np.array([value(setting) for setting in settings], float)
     numbers = pd.RangeIndex(trials, name="trial")
-    rows = {"status": "finished", "cause": "budget", "value": values, "violation": 0.0}
+    rows = {"status": "finished", "cause": "budget", "value": values, "violation": 0.0, "stages_left": 0.0}
     reports = {"trial": np.arange(trials), "epoch": 1, "objective/value": values}
     return Experiment(
         folder=RunFolder(Path("nowhere")),

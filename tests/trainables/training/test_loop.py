@@ -40,7 +40,7 @@ def test_reports_have_the_same_keys_every_epoch_in_the_groups_of_the_design():
     reports = [loop.run_epoch() for _ in range(3)]
     assert reports[0].keys() == reports[1].keys() == reports[2].keys()
     groups = {key.split("/")[0] for key in reports[0]}
-    assert groups == {"epoch", "train", "raw", "val", "health", "objective", "time", "findings", "stop_reason"}
+    assert groups == {"epoch", "train", "raw", "val", "health", "objective", "time", "findings", "stop_reason", "stage"}
     assert [report["epoch"] for report in reports] == [1, 2, 3]
     assert reports[2]["time/total_s"] >= reports[1]["time/total_s"] + reports[2]["time/train_s"]
 
@@ -163,7 +163,7 @@ def test_patience_lets_a_training_go_on_that_gets_better():
     loop = curves(Goal("val/score"), patience=1, epochs=5)
     while not loop.finished:
         loop.run_epoch()
-        assert loop.monitor.improved
+        assert loop.monitor.stands
     assert loop.epoch_done == 5
     assert loop.monitor.stop_reason is None
 

@@ -28,8 +28,8 @@ def test_every_reported_figure_is_a_scalar_of_its_epoch(tmp_path):
     lines = read_lines(tmp_path / RESULT)
     scalars = seen(tmp_path)  # not closed yet: a running trial is visible
     folder.close()
-    figures = set(lines[0]) - {"epoch", "findings", "stop_reason"}
-    assert set(scalars.Tags()["scalars"]) == figures
+    figures = set(lines[0]) - {"epoch", "findings", "stop_reason", "stage"}
+    assert set(scalars.Tags()["scalars"]) == figures | {"best/val/mse"}
     for key in figures:
         assert [event.step for event in scalars.Scalars(key)] == [1, 2]
         assert [event.value for event in scalars.Scalars(key)] == pytest.approx([line[key] for line in lines])
@@ -76,4 +76,5 @@ def test_the_experiment_names_what_is_searched_and_compared(tmp_path):
     write_hparams(tmp_path, ["lr", "alpha"], ["val/score"])
     experiment = hparams(tmp_path, metadata.EXPERIMENT_TAG).experiment
     assert [each.name for each in experiment.hparam_infos] == ["lr", "alpha"]
-    assert [each.name.tag for each in experiment.metric_infos] == ["val/score"]
+    assert [each.name.tag for each in experiment.metric_infos] == ["best/val/score"]
+    assert [each.display_name for each in experiment.metric_infos] == ["val/score"]
