@@ -44,7 +44,9 @@ class Config(TrainingConfig):
     )
     downsample: float = setting(2.0, "images are this many times smaller for the backbone", low=1.0, high=4.0)
     backbone: str = setting("densenet201", "frozen: a timm name, or tiny (random weights, for a CPU)")
-    weights: str = setting("none", "of a timm backbone: none, timm (pretrained, needs the network), or a file's path")
+    weights: str = setting(
+        "none", "of a timm backbone: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+    )
     layers: str = setting("auto", "hooked modules of the backbone, with commas; auto: those published for densenet201")
 
     # network

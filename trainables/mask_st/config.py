@@ -32,7 +32,9 @@ class Config(TrainingConfig):
 
     # classifier
     backbone: str = setting("convnext_base", "a timm convnext_* name, or micro (for small images on a CPU)")
-    weights: str = setting("none", "none, timm (pretrained, needs the network), or the path of a safetensors file")
+    weights: str = setting(
+        "none", "first weights: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+    )
     drop_path: float = setting(
         0.0, "stochastic depth of the full pass; keep and drop passes never use it", low=0.0, high=0.9
     )

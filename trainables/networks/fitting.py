@@ -9,6 +9,7 @@ are translated by the filter that timm has for the model's family.
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -147,11 +148,12 @@ def _translate(tensors: Mapping[str, Tensor], names: Names, model: nn.Module) ->
     )
     if translate is None:
         return None
+    takes_model = len(inspect.signature(translate).parameters) > 1
     translations = []
     for prefix in _common_prefixes(tensors):
         part = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
         try:
-            values = translate(part, model)
+            values = translate(part, model) if takes_model else translate(part)
         except FILTER_ERRORS:  # it is made for some publisher's names, and meets others: they stay as they are
             continue
         source = {key: value for key, value in values.items() if isinstance(value, Tensor)}

@@ -48,7 +48,9 @@ class Config(TrainingConfig):
 
     # classifier
     backbone: str = setting("resnet10t", "a timm name, such as resnet10t, resnet18 or resnet50; test_resnet is tiny")
-    weights: str = setting("none", "of the classifier: none, timm (pretrained, needs the network), or a file's path")
+    weights: str = setting(
+        "none", "of the classifier: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+    )
 
     # stages
     heat_share: float = setting(

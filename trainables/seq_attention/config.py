@@ -65,7 +65,9 @@ class Config(TrainingConfig):
 
     # network
     backbone: str = setting(SMALL, "small (for a CPU), or a timm name that has feature maps, such as resnet18")
-    weights: str = setting("none", "of a timm backbone: none, timm (pretrained, needs the network), or a file's path")
+    weights: str = setting(
+        "none", "of a timm backbone: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+    )
     width: int = setting(32, "channels of the fused feature map, and of the small backbone's first stage", low=8)
     dropout: float = setting(0.1, "in the heads", low=0.0, high=0.9)
     head: Literal["regression", "heatmap"] = setting(

@@ -53,7 +53,9 @@ class Config(TrainingConfig):
         low=1e-3,
         high=0.999,
     )
-    weights: str = setting("none", "of a timm encoder: none, timm (pretrained, needs the network), or a file's path")
+    weights: str = setting(
+        "none", "of a timm encoder: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+    )
 
     # targets
     target: Literal["disc", "gaussian"] = setting("disc", "what a particle looks like in the target")

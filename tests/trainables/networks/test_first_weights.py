@@ -11,7 +11,8 @@ import torch
 from tests.support import first_weights as support
 from tests.support.first_weights import CHANNELS, CLASSES, VARIANTS, build, head_name, random_tensors, save, space
 from tests.support.gaze_networks import random_network
-from trainables.networks.first_weights import create_network
+from trainables.base_config import NetworkField
+from trainables.networks.first_weights import check_fit, create_network
 from trainables.settings import Notice, UsageError
 
 PREFIXES = ["", "module.", "model.", "backbone.", "encoder.", "_orig_mod.module.", "classifier.net.", "a.b.c.net.1."]
@@ -132,6 +133,25 @@ def test_names_of_another_publisher_are_translated_by_timm_s_filter(tmp_path):
 
     torch.save({"model": {rename(name): value for name, value in tensors.items()}}, tmp_path / "fb.pth")
     assert_arrived("mask_st", build("mask_st", tmp_path / "fb.pth"), tensors)
+
+
+def test_a_filter_of_timm_that_takes_the_names_alone_is_used_too(tmp_path):
+    """The published densenet121 has names from before its layers were called `norm1` and `conv1`."""
+    tensors = timm.create_model("densenet121").state_dict()
+    old = {re.sub(r"(denselayer\d+\.(norm|conv))(\d)", r"\1.\3", name): value for name, value in tensors.items()}
+    assert len(set(old) & set(tensors)) < 100
+    network = create_network("densenet121", str(save(tmp_path / "w.safetensors", old)))
+    assert all(torch.equal(value, tensors[name]) for name, value in network.state_dict().items())
+
+
+@pytest.mark.parametrize("features", [{}, {"features_only": True}], ids=["whole", "maps"])
+def test_positions_of_another_image_size_are_resampled_by_timm_s_filter(features, tmp_path):
+    file = save(tmp_path / "w.safetensors", timm.create_model("vit_tiny_patch16_224").state_dict())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        check_fit(NetworkField("backbone", features_only=bool(features)), "vit_tiny_patch16_384", str(file))
+    taken = create_network("vit_tiny_patch16_384", str(file), **features).first_weights.facts["taken"].split()
+    assert taken[0] == taken[2]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
