@@ -16,17 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import torch
-from sklearn.linear_model import RidgeClassifierCV
-from sklearn.metrics import balanced_accuracy_score
-from torch.nn import functional as F
 
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables import registry
 from trainables.commands import parse_parts, run_command
 from trainables.contract import Split
 from trainables.export.recipe import Recipe
+from trainables.noise_mask.baselines import RIDGE, score_ridge
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load_split
 from trainables.objective import Goal, Objective
@@ -95,7 +92,7 @@ def main(arguments: list[str]) -> int:
     print(
         f"balanced accuracy without masks on test, {measurement.epochs} epochs, {measurement.seeds} seeds", flush=True
     )
-    print(f"{'ridge on 32 × 32 pixels':<34}{ridge_accuracy(config, data):.4f}", flush=True)
+    print(f"{RIDGE:<34}{ridge_accuracy(config, data):.4f}", flush=True)
     for name, results in over_seeds(rows, train, measurement.seeds, measurement.workers):
         accuracies[name] = [metrics[METRIC] for metrics in results]
         print(f"{name:<34}{interval(accuracies[name])}", flush=True)
@@ -122,14 +119,9 @@ def train(recipe: Recipe, seed: int) -> dict[str, float]:
 
 
 def ridge_accuracy(config: Config, data: Data) -> float:
-    """Fit a ridge classifier to pixels, its penalty by cross-validation; return its balanced accuracy on test."""
-    splits = [load_split(config, data, name) for name in ("train", "test")]
-    features = []
-    for split in splits:
-        pixels = torch.from_numpy(split.batch(range(len(split)))[0]).permute(0, 3, 1, 2).float() / 255
-        features.append(F.adaptive_avg_pool2d(pixels, 32).flatten(1).numpy())
-    model = RidgeClassifierCV(alphas=np.geomspace(1e-1, 1e5, 13)).fit(features[0], splits[0].labels)
-    return float(balanced_accuracy_score(splits[1].labels, model.predict(features[1])))
+    """Fit a ridge classifier to pixels, its penalty by leaving one out; return its balanced accuracy on test."""
+    train, test = load_split(config, data, "train"), load_split(config, data, "test")
+    return score_ridge(train, test)["accuracy_balanced_maskfree"]
 
 
 def _arms(measurement: Measurement) -> list[tuple[str, Mapping[str, Any]]]:

@@ -23,18 +23,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.locators import Blobs, MeanPosition
 from benchmarks.searching import first_and_best, search
 from benchmarks.seeds import gains, interval, over_seeds
 from trainables.commands import parse_parts, run_command
 from trainables.export.recipe import Recipe
 from trainables.images.split import calibration_part
+from trainables.seq_attention.baselines import MeanPosition, score_locator
+from trainables.seq_attention.blobs import Blobs
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import count_objects, load_split
-from trainables.seq_attention.judging import Judge, LocatorFactory, rollout_limit
+from trainables.seq_attention.judging import Judge, rollout_limit
 from trainables.seq_attention.pairs import enumerate_pairs
-from trainables.seq_attention.scoring import Scale, choose_thresholds, score
-from trainables.seq_attention.split import Scenes
 from trainables.settings import Settings, setting
 from trainables.training.loop import Loop
 
@@ -128,15 +127,7 @@ def _print_baselines(recipe: Recipe) -> None:
     print(f"blobs: {', '.join(f'{key} {value}' for key, value in blobs.numbers._asdict().items())}")
     for name, locators, order in (("mean position", mean, config.order), ("blobs, nearest first", blobs, "nearest")):
         judge = Judge(data, order, rollout_limit(count_objects(data, "train")))
-        _print_row(name, [_evaluate(judge, locators, calibration_part(val), test)])
-
-
-def _evaluate(judge: Judge, locators: LocatorFactory, calibration: Scenes, test: Scenes) -> dict[str, float]:
-    """Score a baseline on the test split, with thresholds from calibration images."""
-    radius = judge.data.radius
-    thresholds = choose_thresholds(judge.predict(locators, calibration), radius)
-    predictions = judge.predict(locators, test, thresholds.rollout)
-    return score(predictions, Scale(radius, test.spacing(), thresholds, judge.limit))
+        _print_row(name, [score_locator(judge, locators, calibration_part(val), test)])
 
 
 def _print_row(name: str, results: Sequence[Mapping[str, float]]) -> None:

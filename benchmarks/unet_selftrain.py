@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> int:
     test = load_split(control, data, "test")
     print(f"{len(test)} held-back micrographs, {sum(map(len, test.known_particles))} particles", flush=True)
     print(f"{'':<44}" + "".join(f"{head:>12}" for head in HEADS), flush=True)
-    for name in pickers.GRIDS:
+    for name in pickers.PICKERS:
         _print_picker(name, control, data)
     _print_arms(dict(_arms(fixed, measurement)), data, measurement)
     return 0
@@ -131,11 +131,14 @@ def _arms(fixed: Mapping[str, Any], measurement: Measurement) -> Iterator[tuple[
 
 
 def _print_picker(name: str, config: Config, data: Data) -> None:
-    numbers, _ = pickers.tune(name, load_split(config, data, "train"))
+    numbers = pickers.tune(name, load_split(config, data, "train"))
     calibration = calibration_part(load_split(config, data, "val"))
-    score = pickers.score(name, numbers, calibration, load_split(config, data, "test"))
+    metrics = pickers.score(name, numbers, calibration, load_split(config, data, "test"))
     words = " ".join(f"{key} {value:g}" for key, value in numbers.items())
-    print(f"{name:<44}" + "".join(f"{value:>12.4f}" for value in score) + f"   ({words})", flush=True)
+    print(
+        f"{name:<44}" + "".join(f"{value:>12.4f}" for value in map(metrics.__getitem__, METRICS)) + f"   ({words})",
+        flush=True,
+    )
 
 
 def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement) -> None:

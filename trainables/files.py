@@ -24,6 +24,7 @@ REPORT = "report"
 SPLITS = "splits.json"
 ERROR = "error.txt"
 TIMEOUT = "timeout.txt"
+BASELINES = "baselines.json"
 
 
 def trial_folder(run: Path, number: int) -> Path:

@@ -35,6 +35,11 @@ class Entry:
     Config: type[TrainingConfig]
     Data: type[DataConfig]
 
+    @property
+    def has_baselines(self) -> bool:
+        """Whether the variant has a `baselines.py`."""
+        return importlib.util.find_spec(f"{self.package}.baselines") is not None
+
     def check(
         self,
         config: TrainingConfig,
@@ -104,6 +109,16 @@ class Entry:
             return {}
         sections: dict[str, str] = importlib.import_module(f"{self.package}.card").sections(folder, config, data, facts)
         return sections
+
+    def baselines(self, config: TrainingConfig, data: DataConfig) -> dict[str, dict[str, float]]:
+        """Compute what chance and trivial methods reach on validation: row → metrics under the keys of a report.
+
+        A variant without a `baselines.py` has no rows.
+        """
+        if not self.has_baselines:
+            return {}
+        rows: dict[str, dict[str, float]] = importlib.import_module(f"{self.package}.baselines").compute(config, data)
+        return rows
 
     def load(self) -> ModuleType:
         """Import the variant and all that it needs, torch first, which takes seconds in a new process."""

@@ -12,7 +12,7 @@ from trainables.entropy_reg.centre_bias import CentreBias
 from trainables.entropy_reg.config import Data
 from trainables.entropy_reg.features import Features
 from trainables.entropy_reg.model import DeepGaze
-from trainables.entropy_reg.scanpaths import Fixations
+from trainables.entropy_reg.scanpaths import Fixations, select_scored
 from trainables.entropy_reg.scoring import Prediction, score
 from trainables.entropy_reg.split import Stimuli, cell_grid
 from trainables.processes import Processes
@@ -71,11 +71,8 @@ class Judge:
 
     def _scored_fixations(self, index: int) -> Fixations:
         """Return all fixations of an image; with histories `data.scored_fixations` of them, evenly chosen."""
-        fixations = self.stimuli.fixations[index]
-        number = self.data.scored_fixations or len(fixations.points)
-        if not self.net.conditional or number >= len(fixations.points):
-            return fixations
-        return fixations.select(np.linspace(0, len(fixations.points) - 1, number).astype(np.int64))
+        number = self.data.scored_fixations if self.net.conditional else 0
+        return select_scored(self.stimuli.fixations[index], number)
 
     @torch.no_grad()
     def _log_densities(self, index: int, fixations: Fixations) -> Iterator[np.ndarray]:

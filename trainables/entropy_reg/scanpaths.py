@@ -70,3 +70,10 @@ def scored_fixations(
         points.append(path[inside].astype(np.float32))
         history.append(preceding[inside].astype(np.float32))
     return Fixations(np.concatenate(points), np.concatenate(history))
+
+
+def select_scored(fixations: Fixations, number: int) -> Fixations:
+    """Select so many of an image's fixations, evenly; all of them for 0, or where there are no more."""
+    if number == 0 or number >= len(fixations.points):
+        return fixations
+    return fixations.select(np.linspace(0, len(fixations.points) - 1, number).astype(np.int64))

@@ -11,7 +11,6 @@ import json
 import math
 import os
 import shutil
-import sys
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -23,9 +22,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from filelock import FileLock
-from tqdm import tqdm
 
 from trainables.images.same_content import Content, identify_content
+from trainables.progress import ProgressBar
 from trainables.settings import Notice, UsageError
 
 Item = TypeVar("Item")
@@ -157,13 +156,9 @@ def build_once(folder: Path, build: Callable[[Path], None]) -> Path:
 
 def map_in_threads(work: Callable[[Item], Result], items: Sequence[Item], title: str) -> Iterator[Result]:
     """Yield results in order, with a progress bar; threads suffice where the work releases the GIL."""
-    interval = 0.1 if sys.stderr.isatty() else 60  # a log file gets a line a minute
     threads = min(32, os.cpu_count() or 1)
     futures: deque[Future[Result]] = deque()
-    with (
-        ThreadPoolExecutor(threads) as pool,
-        tqdm(total=len(items), desc=title, unit="image", delay=1, mininterval=interval) as bar,
-    ):
+    with ThreadPoolExecutor(threads) as pool, ProgressBar(len(items), title) as bar:
         for index in range(len(items) + _IN_FLIGHT * threads):
             if index < len(items):
                 futures.append(pool.submit(work, items[index]))

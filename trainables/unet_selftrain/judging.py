@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainables.images.maxima import Picks
 from trainables.processes import Processes
 from trainables.unet_selftrain.config import Config
 from trainables.unet_selftrain.histogram import ScoreHistogram
 from trainables.unet_selftrain.model import stride
-from trainables.unet_selftrain.picking import Picks, pick_particles
+from trainables.unet_selftrain.picking import pick_particles
 from trainables.unet_selftrain.scoring import Prediction
 from trainables.unet_selftrain.split import Micrographs
 from trainables.unet_selftrain.targets import HALF, discs, render_particles

@@ -16,9 +16,9 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from trainables.images.maxima import Picks
 from trainables.measuring import multilabel
 from trainables.measuring.matching import match_in_order, pairs_within
-from trainables.unet_selftrain.picking import Picks
 
 
 class Matches(NamedTuple):

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from trainables.images.maxima import Picks
 from trainables.unet_selftrain import matching
 from trainables.unet_selftrain.histogram import ScoreHistogram, mean_dice
-from trainables.unet_selftrain.picking import Picks
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from trainables.images.maxima import Picks
 from trainables.unet_selftrain.matching import (
     Score,
     average_precision,
@@ -14,7 +15,6 @@ from trainables.unet_selftrain.matching import (
     match,
     score_picks,
 )
-from trainables.unet_selftrain.picking import Picks
 
 NOTHING = np.zeros((0, 2))
 

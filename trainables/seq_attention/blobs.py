@@ -1,54 +1,31 @@
-"""The baselines of seq_attention: the mean position, and blobs visited in nearest-neighbour order.
-
-Neither trains a network. Their few numbers are tuned on the training images, and the thresholds of their done signals
-on validation's calibration images, like a network's.
-"""
+"""Objects found without a network: blobs (Laplacian of Gaussian), visited in nearest-neighbour order."""
 
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.pickers import laplacian_of_gaussian
+from trainables.images.maxima import laplacian_of_gaussian
 from trainables.measuring.matching import match_in_order
+from trainables.progress import track
 from trainables.seq_attention.letterbox import content_extent, to_pixels
-from trainables.seq_attention.pairs import Locator, PairPredictions, Pairs
+from trainables.seq_attention.pairs import Locator, PairPredictions
 from trainables.seq_attention.split import Scenes, select_evenly
+from trainables.settings import Notice
 
 SIGMAS = (0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # of half the objects' spacing; a disc's best is radius/√2 (Lindeberg 1998)
 SPACINGS = (0.7, 1.0, 1.4)
 SIGNS = (1.0, -1.0)
 CHANNELS = ("grey", "saturation")
 LEVELS = 40  # heights of blobs tried as the least that counts
-TUNING_IMAGES = 100  # training images on which blobs are tuned
-
-
-class MeanPosition:
-    """Always predicts the mean position of the next object in training, as a share of the image's sides.
-
-    Its done signal does not depend on the image: the share of training images with no more than k objects, so that it
-    counts the same number everywhere.
-    """
-
-    def __init__(self, train: Scenes, pairs: Pairs) -> None:
-        undone = np.flatnonzero(~pairs.done)
-        next_objects = np.array([pairs.unmarked_objects(pair)[0] for pair in undone.tolist()])
-        self.share = (next_objects / train.sizes[pairs.image[undone]]).mean(axis=0)
-        self.counts = np.sort(train.counts)
-
-    def __call__(self, scenes: Scenes) -> Locator:
-        """Return a locator in these images."""
-
-        def locate(indices: Sequence[int], marks: Sequence[np.ndarray]) -> PairPredictions:
-            k = np.array([len(points) for points in marks])
-            done = np.searchsorted(self.counts, k, side="right") / len(self.counts)
-            return PairPredictions(self.share * scenes.sizes[list(indices)], done)
-
-        return locate
+MAX_TUNING_IMAGES = 100
+MAX_TUNING_PIXELS = 1_000_000
+"""Pixels of the training images, evenly chosen, on which blobs are tuned at most: 27 of 192 × 192."""
 
 
 class Numbers(NamedTuple):
@@ -83,12 +60,15 @@ class Blobs:
 
     @classmethod
     def tune(cls, train: Scenes) -> Blobs:
-        """Choose the numbers that find the training objects best, by F1 within the radius."""
-        sample = select_evenly(train, TUNING_IMAGES)
+        """Choose the numbers that find the training objects best, by F1 within the radius, on some of the images."""
+        count = max(1, min(MAX_TUNING_IMAGES, MAX_TUNING_PIXELS // train.images.shape[1] ** 2))
+        sample = select_evenly(train, count)
+        if len(sample) < len(train):
+            warnings.warn(f"blobs are tuned on {len(sample)} of {len(train):,} training images.", Notice, stacklevel=2)
         radius = sample.spacing() / 2 / float(np.median(sample.sizes.max(axis=1)))
         results = [
             _best_height(sample, radius, Numbers(*values, height=0.0))
-            for values in itertools.product(CHANNELS, SIGMAS, SPACINGS, SIGNS)
+            for values in track(list(itertools.product(CHANNELS, SIGMAS, SPACINGS, SIGNS)), "tuning blobs", "choice")
         ]
         return cls(radius, max(results, key=lambda result: result[0])[1])
 
@@ -125,7 +105,8 @@ class _ImageBlobs(NamedTuple):
 def _find_blobs(scenes: Scenes, radius: float, numbers: Numbers) -> list[_ImageBlobs]:
     side = scenes.images.shape[1]
     blobs = []
-    for image, size in zip(scenes.batch(range(len(scenes))), scenes.sizes, strict=True):
+    for index, size in enumerate(scenes.sizes):
+        image = scenes.batch([index])[0]
         width, height = np.ceil(content_extent(size) * side).astype(int)
         channel = _channel(image[:height, :width].astype(np.float32) / 255, numbers.channel)
         picks = laplacian_of_gaussian(
