@@ -135,10 +135,7 @@ def _print_picker(name: str, config: Config, data: Data) -> None:
     calibration = calibration_part(load_split(config, data, "val"))
     metrics = pickers.score(name, numbers, calibration, load_split(config, data, "test"))
     words = " ".join(f"{key} {value:g}" for key, value in numbers.items())
-    print(
-        f"{name:<44}" + "".join(f"{value:>12.4f}" for value in map(metrics.__getitem__, METRICS)) + f"   ({words})",
-        flush=True,
-    )
+    print(f"{name:<44}" + "".join(f"{metrics[key]:>12.4f}" for key in METRICS) + f"   ({words})", flush=True)
 
 
 def _print_arms(arms: Mapping[str, Config], data: Data, measurement: Measurement) -> None:

@@ -55,10 +55,8 @@ class Baselines:
             return cls()
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            rows = {
-                str(name): {key: float(value) for key, value in row.items()} for name, row in values["rows"].items()
-            }
-            return cls(rows, float(values["seconds"]), tuple(values["notes"]), str(values["problem"]))
+            rows = {name: {key: float(value) for key, value in row.items()} for name, row in values["rows"].items()}
+            return cls(rows, float(values["seconds"]), tuple(map(str, values["notes"])), str(values["problem"]))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(
                 f"{path} cannot be read ({first_line(error)}); remove it, and resuming the run writes it again."

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -16,18 +16,19 @@ _SILENT: ContextVar[bool] = ContextVar("silent", default=False)
 _LOG_INTERVAL = 60.0  # seconds
 
 
-class ProgressBar(tqdm):  # type: ignore[type-arg]  # tqdm is no generic class when it runs
+class ProgressBar(tqdm):
     """A bar that appears after a second: on a terminal it is renewed, and a log gets the first line at once."""
 
     def __init__(self, total: int, title: str, unit: str = "image") -> None:
         self._is_log = not sys.stderr.isatty()
         super().__init__(total=total, desc=title, unit=unit, delay=1, mininterval=0.1, disable=_SILENT.get())
 
-    def display(self, *arguments: Any, **keywords: Any) -> bool:
-        """Write the bar; in a log, the next line follows after a minute."""
-        if self._is_log:
+    def update(self, n: float | None = 1) -> bool | None:
+        """Count items; in a log, the next line follows after a minute."""
+        is_shown = super().update(n)
+        if is_shown and self._is_log:
             self.mininterval = self.maxinterval = _LOG_INTERVAL
-        return bool(super().display(*arguments, **keywords))
+        return is_shown
 
 
 def track(items: Sequence[Item], title: str, unit: str = "image") -> Iterator[Item]:

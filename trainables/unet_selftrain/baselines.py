@@ -107,7 +107,7 @@ def score_picker(
     scored: Micrographs,
     threshold: float | None = None,
 ) -> dict[str, float]:
-    """Score a picker by `scoring.score`, without the metrics of pixels; the calibration micrographs choose the threshold.
+    """Score a picker by `scoring.score`, without pixels; the calibration micrographs choose the threshold.
 
     Args:
         picker: as tuned.
