@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.frames.experiment import Experiment, load
+from analysis.questions.baselines import read_baselines
 from analysis.wording import format_count
 from trainables.commands import command_help, parse_arguments, run_command
 from trainables.settings import Settings, UsageError, setting
@@ -46,6 +47,9 @@ def main(arguments: list[str]) -> int:
     frame.to_csv(path)
     top = frame.head(ranking.top).dropna(axis="columns", how="all")
     print(top.to_string(float_format=lambda value: f"{value:.4g}", na_rep="·"))
+    for metric in dict.fromkeys(goal.metric for goal in run.objective.goals):
+        if levels := read_baselines(run.path).format_levels(metric):
+            print(f"\n  no trials, for comparison: {metric} {levels}")
     print(f"\n  {format_count(len(frame), 'trial')}; the whole ranking is in {path}")
     return 0
 

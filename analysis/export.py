@@ -19,6 +19,7 @@ from analysis.proof import ledger
 from analysis.proof.card import sections
 from analysis.proof.evaluation import build_variant, check_weights, read_recipe, score_weights
 from analysis.proof.judgement import rows_by_trial
+from analysis.questions.baselines import read_baselines
 from search.record import RunFolder
 from trainables.commands import command_help, parse_arguments, run_command
 from trainables.export.folder import read_report, write_export
@@ -97,6 +98,7 @@ def main(arguments: list[str]) -> int:
             enter(test_metrics)
     evidence = sections(search, proof, selection.trial)
     facts = {**variant.describe(), **recipe.describe_adequacy(list(variant.splits))}
+    facts |= read_baselines(search.path).as_facts()
     write_export(Path(export.to), recipe, weights, test_metrics, facts, selection.origin, evidence)
     print(_format_result(selection, recipe, weights, test_metrics, proof, Path(export.to)))
     return 0

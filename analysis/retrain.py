@@ -19,6 +19,7 @@ from analysis.proof import ledger
 from analysis.proof.evaluation import check_weights, score_trainings
 from analysis.proof.judgement import Candidate, Proof, add_earlier_test, describe_test, judge
 from analysis.proof.statistics import default_seed_count, gain
+from analysis.questions.baselines import compare_means
 from search.record import RunFolder
 from search.retraining import Proposal, Training, retrain
 from trainables.commands import command_help, parse_arguments, run_command
@@ -157,6 +158,7 @@ def format_proof(proof: Proof, search: Experiment) -> list[str]:
     lines = [f"  {proof.sentence}"]
     if proof.winner is not None:
         lines.append(f"  {proof.optimism}")
+    lines += [f"  {line}" for line in compare_means(proof, search.path)]
     lines += [f"    {_format_candidate(candidate)}" for candidate in (*proof.candidates, proof.default)]
     if proof.test:
         lines.append(f"  test split, look {proof.test['looks']}: {proof.test['metric']} {describe_test(proof.test)}")

@@ -14,6 +14,7 @@ from analysis.frames.experiment import Experiment
 from analysis.importance.estimates import Importances
 from analysis.importance.interaction import Interaction
 from analysis.page import ranking, tables
+from analysis.questions.baselines import has_baselines, read_baselines
 from analysis.questions.data import read_splits
 from analysis.questions.playbook import Answer, Headline
 
@@ -46,6 +47,7 @@ def summary(
         "failures": tables.group_failures(experiment).to_dict("records"),
         "problems": list(experiment.problems),
         "splits": None if adequacy is None else adequacy.as_dict(),
+        "baselines": read_baselines(experiment.path).as_dict() if has_baselines(experiment.path) else None,
         "proof": experiment.proof,
     }
     return dict(as_json(values))

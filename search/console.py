@@ -14,6 +14,7 @@ from search.record import RunFolder, TrialRecord
 from search.request import Request
 from search.space import Space
 from search.status import clock
+from trainables.baselines import Baselines
 from trainables.export.folder import read_report
 from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import format_value
@@ -65,6 +66,7 @@ def card(board: Board, folder: RunFolder) -> str:
     lines = lines or _trial_lines(board, folder.trial(best), "best")
     excluded = describe_excluded(board.compare().excluded)
     notes = [f"    {text}" for text in (board.default_note() if 0 in board.trials else "", excluded) if text]
+    notes += [f"    {line}" for line in _baseline_lines(board, folder)]
     return "\n".join([*lines, *notes, *([note] if note else []), *_next_commands(folder)])
 
 
@@ -146,6 +148,19 @@ def _weights_note(weights: Path, report: Mapping[str, Any]) -> str:
     """Name the epoch of the weights where it is another: older runs with several goals kept the best by the first."""
     epoch = read_report(weights)["epoch"] if weights.exists() else report["epoch"]
     return f" of epoch {epoch}" if epoch != report["epoch"] else ""
+
+
+def _baseline_lines(board: Board, folder: RunFolder) -> list[str]:
+    """Compare the best trial, or the chosen one, and the default with chance and trivial methods."""
+    ranking, objective = board.compare().ranking, board.space.objective
+    trial, name = (board.choice(), "chosen trial") if objective.is_multi else (board.best(), "best trial")
+    numbers = {"default": 0, **({} if trial in (None, 0) else {name: trial})}
+    reports = {
+        name: report
+        for name, number in numbers.items()
+        if number in ranking and (report := board.standing_report(number)) is not None
+    }
+    return Baselines.read(folder.path).compare(objective, reports)
 
 
 def _changes(space: Space, params: Mapping[str, Any]) -> str:

@@ -16,7 +16,9 @@ from search.ray_environment import quiet_ray
 from search.record import RunFolder
 from search.request import Request, Run, help_page, read
 from search.status import StatusLine
+from trainables.baselines import compute_once
 from trainables.commands import run_command
+from trainables.progress import silence
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +44,8 @@ def search(request: Request) -> int:
 
     run, space = request.run, request.space
     config = space.config(space.default_params())
-    space.entry.prepare(config, space.data)
+    with silence(run.quiet):
+        space.entry.prepare(config, space.data)
     adequacy = space.entry.assess(config, space.data)
     if adequacy and not run.quiet:
         print("\n".join(adequacy.report()), flush=True)
@@ -51,12 +54,25 @@ def search(request: Request) -> int:
         if adequacy:
             adequacy.write(folder.path)
         board = Board(folder, space)
+        _compute_baselines(folder, request)
         start = time.monotonic()
         with cluster.connect(run) as machine:
             line = StatusLine(board, run, start)
             cluster.run_trials(run, board, machine, line)
         line.close()
     return _ending(board, folder, run, time.monotonic() - start)
+
+
+def _compute_baselines(folder: RunFolder, request: Request) -> None:
+    """Compute what chance and trivial methods reach, once in a run, and print the metrics that trials are ranked by."""
+    run, space = request.run, request.space
+    if not run.quiet and space.entry.has_baselines:
+        print("  baselines: what chance and trivial methods reach on validation …", flush=True)
+    with silence(run.quiet):
+        baselines = compute_once(folder.path, space.entry, space.config(space.default_params()), space.data)
+    if not run.quiet:
+        for line in baselines.compare(space.objective, {}):
+            print(f"    {line}", flush=True)
 
 
 def _ending(board: Board, folder: RunFolder, run: Run, seconds: float) -> int:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from trainables.base_config import DataConfig, TrainingConfig
     from trainables.registry import Entry
 
+FACT = "baselines"
+"""Name of the rows among an export's facts."""
+
 CHANCE = "chance"
 """The row of random predictions; every other row is a method."""
 
@@ -64,7 +67,20 @@ class Baselines:
 
     def write(self, folder: Path) -> None:
         """Write the file, whole or not at all."""
-        replace_text(folder / BASELINES, json.dumps(asdict(self), indent=2))
+        replace_text(folder / BASELINES, json.dumps(self.as_dict(), indent=2))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return asdict(self)
+
+    def as_facts(self) -> dict[str, Any]:
+        """Return the rows as part of an export's facts; empty where there are none."""
+        return {FACT: {name: dict(row) for name, row in self.rows.items()}} if self.rows else {}
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any]) -> Baselines:
+        """Read the rows from an export's facts; an export of an earlier version has none."""
+        return cls(facts.get(FACT, {}))
 
     def values(self, metric: str) -> dict[str, float]:
         """Return a metric of every row that has it, chance first."""
@@ -80,7 +96,10 @@ class Baselines:
 
         Only the goals that a row has count, and a row without any is not compared.
         """
-        goals = {name: [goal for goal in objective.goals if goal.metric in row] for name, row in self.rows.items()}
+        goals = {
+            name: [goal for goal in objective.goals if goal.metric in row and goal.metric in report]
+            for name, row in self.rows.items()
+        }
         names = [
             name
             for name, row in self.rows.items()

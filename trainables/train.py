@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from trainables.baselines import compute
 from trainables.commands import command_help, parse_parts, run_command
 from trainables.export.folder import read_report, write_export
 from trainables.export.recipe import Recipe
@@ -128,11 +129,14 @@ def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
     report = read_report(folder / BEST_WEIGHTS)
     early_end = f"; ended early: {loop.monitor.stop_reason}" if loop.monitor.stop_reason else ""
     origin = f"Trained in full for {loop.epoch_done} epochs{early_end}."
-    facts = {**loop.variant.describe(), **recipe.describe_adequacy()}
+    baselines = compute(recipe.entry, recipe.config, recipe.data)
+    facts = {**loop.variant.describe(), **recipe.describe_adequacy(), **baselines.as_facts()}
     write_export(folder, recipe, folder / BEST_WEIGHTS, {}, facts, origin)
     print(
         f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
     )
+    for line in baselines.compare(recipe.objective, {"training": report}):
+        print(f"    {line}")
 
 
 def _line(loop: Loop, report: dict[str, Any]) -> str:

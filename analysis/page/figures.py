@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.page import drawing
+from analysis.page import baselines, drawing
 from analysis.page.blocks import LegendKey, Plot, Shape
 from analysis.page.drawing import BEST, DEFAULT, FAILED_MARK, FAINT, SECONDARY, axis, format_number, round_values
 from analysis.questions.leaders import BEST as BEST_WITHOUT_PROOF
@@ -30,11 +30,13 @@ def draw_history(experiment: Experiment) -> Plot:
     )
     y, x = values.loc[sample], pd.Series(sample, index=sample)
     limits, outliers = drawing.axis_range(values, goal.mode)
+    limits = baselines.extend_limits(experiment, limits)
     traces, legend = [_best_line(so_far, last)], [LegendKey("best so far", "line", BEST)]
     if experiment.default is not None:
         traces.append(_horizontal_line("default settings", [0, last], float(values.loc[0])))
         legend.append(LegendKey("default settings", "dash", DEFAULT))
     marks = (
+        baselines.draw_lines(experiment, (0, last), limits),
         drawing.draw_by_status(experiment, x, y),
         _draw_failed(experiment, limits),
         drawing.draw_references(experiment, x, y),
@@ -68,6 +70,7 @@ def draw_learning_curves(experiment: Experiment) -> Plot:
     sample = drawing.sample_trials(candidates, MAX_CURVES, always)
     curves = _split_curves(experiment, sample)
     limits, outliers = drawing.axis_range(pd.concat(curves.values())["objective/value"], goal.mode)
+    limits = baselines.extend_limits(experiment, limits)
     traces, legend = _draw_background(experiment, curves, [trial for trial in sample if trial not in always])
     for trial, (shape, dash) in zip(front, DASHES, strict=False):
         traces.append(_draw_curve(names[trial], curves[trial], trial, BEST, dash))
@@ -75,6 +78,8 @@ def draw_learning_curves(experiment: Experiment) -> Plot:
     if experiment.default is not None:
         traces.append(_draw_curve("default (#0)", curves[0], 0, DEFAULT, "solid"))
         legend.append(LegendKey("default (#0)", "line", DEFAULT))
+    lines, keys = baselines.draw_lines(experiment, (1, budget.max_epochs), limits)
+    traces, legend = [*lines, *traces], [*legend, *keys]
     shapes, labels = _rung_lines(budget.rungs)
     x_axis = axis("epoch", range=[0.6, budget.max_epochs + 0.4], showgrid=False)
     margin = {"l": 56, "r": 18, "t": 26, "b": 46}

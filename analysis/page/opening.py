@@ -7,9 +7,11 @@ from analysis.page.blocks import Block, Commands, Note
 from analysis.page.drawing import format_number
 from analysis.page.proof import proof_blocks
 from analysis.page.tables import proof_commands
+from analysis.questions.baselines import read_baselines
 from analysis.questions.headline import Headline
 from analysis.questions.leaders import Winner
 from analysis.wording import format_count
+from trainables.baselines import CHANCE
 
 Tile = tuple[str, str, str]
 
@@ -49,6 +51,7 @@ def tiles(experiment: Experiment, headline: Headline) -> tuple[Tile, ...]:
     return (
         *(_proof_tiles(headline.winner) if headline.winner else ()),
         *_search_tiles(experiment, headline),
+        *_baseline_tiles(experiment),
         ("trials", f"{headline.trials:,}", f"of {headline.budget:,}; {failed}"),
         ("stopped by the scheduler", f"{headline.stopped_share:.0%}", format_count(headline.cut_short, "trial")),
         ("epochs saved", f"{headline.saved_epochs:.0%}" if headline.cut_short else "–", saving),
@@ -113,6 +116,17 @@ def _search_tiles(experiment: Experiment, headline: Headline) -> list[Tile]:
         ("best", format_number(headline.best), best),
         ("default settings", format_number(headline.default), f"{metric}, trial 0"),
     ]
+
+
+def _baseline_tiles(experiment: Experiment) -> list[Tile]:
+    """Build the tile of the strongest of chance and trivial methods, if any is recorded."""
+    goal, baselines = experiment.objective.first, read_baselines(experiment.path)
+    name = baselines.strongest(goal)
+    if name is None:
+        return []
+    values = baselines.values(goal.metric)
+    chance = f"; {CHANCE} {format_number(values[CHANCE])}" if CHANCE in values and name != CHANCE else ""
+    return [("without a network", format_number(values[name]), f"{goal.metric}, {name}{chance}")]
 
 
 def _format_duration(seconds: float) -> str:

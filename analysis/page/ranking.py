@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
+from analysis.page.baselines import add_rows
 from analysis.page.blocks import Table
 from analysis.page.drawing import format_column, format_number
 from analysis.page.tables import format_setting
@@ -50,7 +51,7 @@ def top_table(experiment: Experiment) -> Table:
         "choosing among many: neighbours in this list may well change places."
     )
     rows = experiment.trials.loc[trials].rename(columns={"best_epoch": "epoch"})
-    return _table(experiment, rows, leader, note)
+    return add_rows(_table(experiment, rows, leader, note), experiment)
 
 
 def front_table(experiment: Experiment) -> Table:
@@ -68,7 +69,7 @@ def front_table(experiment: Experiment) -> Table:
         "No other trial is better than one of these in one goal without being worse in another. “=” is the default's "
         f"value, “–” a setting that does not apply. Metrics of the last epoch.{bold}{omission}"
     )
-    return _table(experiment, rows, choice, note)
+    return add_rows(_table(experiment, rows, choice, note), experiment)
 
 
 def _table(experiment: Experiment, frame: pd.DataFrame, bold_trial: int | None, note: str) -> Table:

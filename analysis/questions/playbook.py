@@ -7,6 +7,7 @@ from collections.abc import Callable
 from analysis.frames.experiment import Experiment
 from analysis.questions import curves, effort, strategy, winner
 from analysis.questions.answer import Answer, Outcome
+from analysis.questions.baselines import BETTER_THAN_TRIVIAL, has_baselines, judge_baselines
 from analysis.questions.data import CAN_JUDGE, has_record, judge_splits
 from analysis.questions.edges import judge_edges
 from analysis.questions.evidence import Evidence, gather
@@ -22,7 +23,10 @@ def answers(experiment: Experiment) -> list[Answer]:
     first = FRONT if experiment.objective.is_multi else BETTER
     data = [Answer(CAN_JUDGE, *judge_splits(experiment.path))] if has_record(experiment.path) else []
     search = [Answer(question, *_apply(rule, evidence)) for question, rule in (first, *QUESTIONS)]
-    return [*search[:1], *data, *search[1:]]
+    trivial = []
+    if has_baselines(experiment.path):
+        trivial.append(Answer(BETTER_THAN_TRIVIAL, *_apply(judge_baselines, evidence)))
+    return [*search[:1], *trivial, *data, *search[1:]]
 
 
 def _apply(rule: Callable[[Evidence], Outcome], evidence: Evidence) -> Outcome:

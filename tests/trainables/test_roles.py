@@ -15,6 +15,7 @@ TRAINABLES = ROOT / "trainables"
 ROLES = (
     "__init__",
     "adequacy",
+    "baselines",
     "batches",
     "card",
     "config",
@@ -36,6 +37,7 @@ FUNCTIONS = {  # role → arguments that every variant's function of that name b
     ("data", "load_split"): ["config", "data", "split"],
     ("data", "prepare"): ["config", "data", "splits"],
     ("adequacy", "assess"): ["config", "data", "splits"],
+    ("baselines", "compute"): ["config", "data"],
     ("health", "findings"): ["report", "config"],
     ("card", "sections"): ["folder", "config", "data", "facts"],
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 from trainables.adequacy.assessment import ADEQUACY, Adequacy
 from trainables.base_config import TrainingConfig
+from trainables.baselines import FACT, Baselines
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG
 from trainables.objective import STAGE
@@ -28,7 +29,7 @@ def write_card(
     variant_sections = recipe.entry.card_sections(str(folder), recipe.config, recipe.data, facts)
     sections = {
         **evidence,
-        "Metrics of these weights": _metrics(recipe, report),
+        "Metrics of these weights": _metrics(recipe, report, Baselines.from_facts(facts)),
         "Health": _health(report),
         "Settings that differ from the default": _differences(recipe.config),
         "Data and model": _facts(recipe, facts),
@@ -41,9 +42,11 @@ def write_card(
     return f"# {recipe.entry.name}: {recipe.entry.title}\n\n{origin}\n\n{text.rstrip()}\n"
 
 
-def _metrics(recipe: Recipe, report: Mapping[str, Any]) -> str:
+def _metrics(recipe: Recipe, report: Mapping[str, Any], baselines: Baselines) -> str:
+    """Tabulate the metrics, each beside what chance and trivial methods reach, and say which of them are not beaten."""
+    names = list(baselines.rows)
     rows = [
-        f"| {key} | {value:.4g} |"
+        f"| {' | '.join([key, f'{value:.4g}', *(_level(baselines, name, key) for name in names)])} |"
         for key, value in sorted(report.items())
         if key.startswith(("val/", "test/", "health/")) and isinstance(value, int | float)
     ]
@@ -52,7 +55,15 @@ def _metrics(recipe: Recipe, report: Mapping[str, Any]) -> str:
         f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, {choice} by {recipe.objective.first.metric}. "
     )
     note = "Validation chose that epoch (and trial, or seed), so its metrics are optimistic."
-    return "\n".join([origin + note, "", "| metric | value |", "|---|---|", *rows])
+    head = [f"| {' | '.join(['metric', 'these weights', *names])} |", "|---" * (2 + len(names)) + "|"]
+    unbeaten = baselines.unbeaten(recipe.objective, report)
+    warning = [f"These weights are **not better than {' or '.join(unbeaten)}**.", ""] if unbeaten else []
+    return "\n".join([origin + note, "", *warning, *head, *rows])
+
+
+def _level(baselines: Baselines, name: str, metric: str) -> str:
+    """Format a metric of a baseline; that of test is not known, as baselines are computed on validation."""
+    return f"{baselines.rows[name][metric]:.4g}" if metric in baselines.rows[name] else ""
 
 
 def _health(report: Mapping[str, Any]) -> str:
@@ -74,8 +85,8 @@ def _facts(recipe: Recipe, facts: Mapping[str, Any]) -> str:
     root = f", {recipe.data.root}" if recipe.data.root else ""
     lines = []
     for name, value in facts.items():
-        if name == ADEQUACY:
-            continue  # has a section of its own
+        if name in (ADEQUACY, FACT):
+            continue  # have places of their own
         inner = value if isinstance(value, Mapping) and any(isinstance(v, Mapping) for v in value.values()) else {}
         lines += [f"- {name}:" if inner else f"- {name}: {_fact(value)}"]
         lines += [f"    - {key}: {_fact(fact)}" for key, fact in inner.items()]

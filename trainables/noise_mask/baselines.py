@@ -47,8 +47,9 @@ def score_ridge(train: ClassImages, split: ClassImages) -> dict[str, float]:
 
 
 def _score(scores: np.ndarray, split: ClassImages) -> dict[str, float]:
-    """Score predictions by the order of their scores `[N, K]`, which are no probabilities."""
+    """Score predictions by the order of their scores `[N, K]`, which are no probabilities; as a trial is scored."""
     probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    metrics = scoring.score(scoring.Predictions(probabilities, probabilities, probabilities), split.labels)
+    predictions, scored = scoring.Predictions(probabilities, probabilities, probabilities), split.scored_images
+    metrics = scoring.score(predictions.select(scored), split.labels[scored])
     return {name: value for name, value in metrics.items() if name not in _NEEDS_PROBABILITIES}
