@@ -113,7 +113,7 @@ class Baselines:
         return " · ".join(f"{name} {value:.4g}" for name, value in self.values(metric).items())
 
     def compare(self, objective: Objective, reports: Mapping[str, Mapping[str, Any]]) -> list[str]:
-        """Write the rows and some reports in a line per goal, then a sentence for each report that beats too little.
+        """Write the rows and some reports in a line per goal, then name the reports that do not beat all rows.
 
         Args:
             objective: of the run.
@@ -124,9 +124,9 @@ class Baselines:
             if levels := self.format_levels(metric):
                 values = "".join(f" · {name} {report[metric]:.4g}" for name, report in reports.items())
                 lines.append(f"{metric}: {levels}{values}")
-        for name, report in reports.items():
-            if rows := self.unbeaten(objective, report):
-                lines.append(f"the {name} is NOT BETTER than {' or '.join(rows)}")
+        unbeaten = {name: " or ".join(self.unbeaten(objective, report)) for name, report in reports.items()}
+        for rows in dict.fromkeys(filter(None, unbeaten.values())):
+            lines.append(f"NOT BETTER than {rows}: {', '.join(name for name in reports if unbeaten[name] == rows)}")
         return lines
 
 

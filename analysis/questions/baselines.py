@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from analysis.proof.judgement import Proof
 from analysis.questions.answer import Outcome
@@ -68,7 +67,8 @@ def trial_report(evidence: Evidence, trial: int) -> dict[str, Any]:
     experiment = evidence.experiment
     frame = experiment.last_reports if experiment.objective.is_multi else experiment.trials
     names = dict.fromkeys(goal.metric for goal in experiment.objective.goals)
-    return {name: float(frame.at[trial, name]) for name in names if pd.notna(frame.at[trial, name])}
+    values = zip(names, frame.loc[[trial], list(names)].to_numpy(float)[0].tolist(), strict=True)
+    return {name: value for name, value in values if not math.isnan(value)}
 
 
 def _judge_lead(evidence: Evidence, baselines: Baselines, levels: str, trial: int) -> Outcome:
