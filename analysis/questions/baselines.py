@@ -48,7 +48,7 @@ def judge_baselines(evidence: Evidence) -> Outcome:
         return "unknown", f"There is nothing to compare with: {reason.rstrip('.')}."
     if trial is None:
         return "unknown", "No trial is chosen yet, so there is none to compare; look again when more have ended."
-    report = trial_report(evidence, trial)
+    report = _goal_values(evidence, trial)
     levels = "; ".join(
         f"{goal.metric}: {baselines.format_levels(goal.metric)}, #{trial} {format_digits(report[goal.metric])}"
         for goal in objective.goals
@@ -62,13 +62,11 @@ def judge_baselines(evidence: Evidence) -> Outcome:
     return _judge_lead(evidence, baselines, levels, trial)
 
 
-def trial_report(evidence: Evidence, trial: int) -> dict[str, Any]:
+def _goal_values(evidence: Evidence, trial: int) -> dict[str, Any]:
     """Return the metrics of the goals that a trial is compared by."""
-    experiment = evidence.experiment
-    frame = experiment.last_reports if experiment.objective.is_multi else experiment.trials
-    names = dict.fromkeys(goal.metric for goal in experiment.objective.goals)
-    values = zip(names, frame.loc[[trial], list(names)].to_numpy(float)[0].tolist(), strict=True)
-    return {name: value for name, value in values if not math.isnan(value)}
+    names = dict.fromkeys(goal.metric for goal in evidence.experiment.objective.goals)
+    values = {name: float(evidence.lookup(trial, name)) for name in names}
+    return {name: value for name, value in values.items() if not math.isnan(value)}
 
 
 def _judge_lead(evidence: Evidence, baselines: Baselines, levels: str, trial: int) -> Outcome:
@@ -77,7 +75,7 @@ def _judge_lead(evidence: Evidence, baselines: Baselines, levels: str, trial: in
     objective = experiment.objective
     default = ""
     if experiment.default is not None and trial != 0:
-        rows = baselines.unbeaten(objective, trial_report(evidence, 0))
+        rows = baselines.unbeaten(objective, _goal_values(evidence, 0))
         default = f" The default settings are not better than {' or '.join(rows)}." if rows else ""
     goal, scatter = objective.first, evidence.scatter
     row = baselines.strongest(goal)
