@@ -11,6 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.xray_folders import SMALL, write_xrays, xray_data
+from trainables.adequacy.assessment import Adequacy
+from trainables.mask_st.data import load_split
+
 pytestmark = pytest.mark.xdist_group("ray")
 
 SPACE = """
@@ -21,6 +25,14 @@ fixed: {epoch_s: 0.15}
 params:
   x: {uniform: [0.0, 1.0]}
   y: {uniform: [0.0, 1.0]}
+"""
+TINY = """
+variant: mask_st
+objective: {metric: val/auroc_macro}
+budget: {grace_epochs: 1}
+data: {train_size: 16, val_size: 8}
+fixed: {image_size: 32, batch_size: 8}
+params: {lr: {loguniform: [1e-4, 1e-3]}}
 """
 FAILING = """
 variant: benchmarks.curves
@@ -89,6 +101,30 @@ def test_failed_trials_end_with_their_reason_and_the_others_go_on(tmp_path):
     assert (run.folder / "failures.csv").read_text().count("\n") >= 5
     hung = next(number for number, trial in run.trials().items() if trial["params"]["goes_wrong"] == "hangs")
     assert "variant.py" in (run.folder / f"trial_{hung:04d}" / "timeout.txt").read_text()  # where it hung
+
+
+def test_a_search_tells_what_its_splits_hold_before_the_first_trial_and_keeps_it(tmp_path):
+    run = Search(tmp_path, TINY, "budget.trials=1", "budget.max_epochs=1")
+    output, errors = run.process.communicate(timeout=300)
+    assert run.process.returncode == 0, output + errors
+    adequacy = Adequacy.read(run.folder)
+    assert adequacy.lines["val"].startswith("8 images of 8 patients") and adequacy.findings
+    told = [output.index(line) for line in adequacy.report()]
+    assert told == sorted(told) and told[-1] < output.index("1/1 trials")
+    assert (run.folder / "splits.json").stat().st_mtime <= run.trials()[0]["started"]
+
+
+def test_a_mean_over_no_class_is_refused_before_there_is_a_run(tmp_path):
+    """Every patient of validation has what no patient of training has."""
+    val = load_split(SMALL, xray_data(write_xrays(tmp_path / "probe", ["A", ""] * 4)), "val").patients
+    root = write_xrays(tmp_path / "xrays", ["B" if str(index) in val else ["", "A"][index % 2] for index in range(8)])
+    data = ["data.source=nih", f"data.root={root}", f"data.cache={tmp_path}/cache"]
+    refused = command("search.run", "space=mask_st", *data, f"storage={tmp_path}", "name=run", "quiet=true")
+    assert refused.returncode == 2
+    assert refused.stderr.startswith(
+        "error: none of the 2 classes has images with and without it in training and in val"
+    )
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_declared_gpu_is_shared_out_by_fractions(tmp_path):

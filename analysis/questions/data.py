@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.questions.answer import Outcome, Verdict
+from analysis.questions.answer import Outcome, Verdict, quote_path
 from trainables.adequacy.assessment import Adequacy
 from trainables.files import SPLITS
 
@@ -28,7 +28,7 @@ def judge_splits(run: Path) -> Outcome:
     """Judge whether the figures of validation rest on enough."""
     adequacy = read_splits(run)
     if adequacy is None:
-        return "unknown", f"{SPLITS} is damaged: python -m search.run resume=… writes it again before it goes on."
+        return "unknown", f"{SPLITS} is damaged: python -m search.run resume={quote_path(run)} writes it again."
     findings = sorted(adequacy.findings, key=lambda item: not item.severe)
     if not findings:
         return "good", f"No figure rests on too little. Validation has {adequacy.lines.get('val', 'nothing recorded')}."
