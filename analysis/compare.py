@@ -18,8 +18,8 @@ from analysis.page.comparison import SERIES_COLORS, arm_table, draw_anytime_curv
 from analysis.page.drawing import format_number
 from analysis.page.render import render
 from analysis.proof.arms import Arm, Pair, compare_arms, group_arms
-from analysis.proof.statistics import Interval
-from analysis.questions.answer import Answer
+from analysis.proof.statistics import Gain
+from analysis.questions.answer import Answer, Verdict
 from trainables.commands import command_help, parse_arguments, run_command
 from trainables.files import replace_text
 from trainables.settings import Settings, UsageError, setting
@@ -159,17 +159,21 @@ def _answer(pair: Pair, equal_cost: float) -> Answer:
     outcome = f"{after}, {first.name} had found {values[0]}, {second.name} {values[1]}"
     if pair.proof_gain is not None:
         sentence = f"With fresh seeds {_describe_gain(pair, pair.proof_gain)} The search itself: {outcome}."
-        return Answer(question, "careful" if pair.proof_gain.verdict == "no better" else "good", sentence)
+        return Answer(question, _rate(pair.proof_gain), sentence)
     if pair.search_gain is not None:
         seeds = len(set(first.values(equal_cost)) & set(second.values(equal_cost)))
         sentence = f"Over {seeds} search seeds {_describe_gain(pair, pair.search_gain)} ({_capitalise(outcome)}.)"
-        return Answer(question, "careful" if pair.search_gain.verdict == "no better" else "good", sentence)
+        return Answer(question, _rate(pair.search_gain), sentence)
     remedy = "search both with the same few seeds, or prove both with python -m analysis.retrain"
     sentence = f"{_capitalise(outcome)}; one seed each cannot tell whether that holds: {remedy}."
     return Answer(question, "unknown", sentence)
 
 
-def _describe_gain(pair: Pair, gain: Interval) -> str:
+def _rate(gain: Gain) -> Verdict:
+    return "good" if gain.verdict in ("better", "worse") else "careful"
+
+
+def _describe_gain(pair: Pair, gain: Gain) -> str:
     first, second = pair.first.name, pair.second.name
     outcome = {"better": f"{first} is better", "worse": f"{second} is better"}
     bounds = f"{gain.value:+.3g}, {gain.confidence:.0%} interval {gain.low:+.3g} to {gain.high:+.3g}"

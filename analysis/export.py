@@ -18,7 +18,7 @@ from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
 from analysis.proof.card import sections
 from analysis.proof.evaluation import build_variant, check_weights, read_recipe, score_weights
-from analysis.proof.judgement import rows_by_trial
+from analysis.proof.result import rows_by_trial
 from analysis.questions.baselines import read_baselines
 from search.record import RunFolder
 from trainables.commands import command_help, parse_arguments, run_command

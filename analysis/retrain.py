@@ -1,24 +1,25 @@
 """The proof: `python -m analysis.retrain run=runs/NAME top=3 seeds=5`.
 
 Trains the best trials of a run and the default settings again, in full, on seeds that the search has not used; judges
-by validation which is best and whether it is better than the default; and scores both, once, on the test split.
+by validation which is best and whether it is better than the default; and scores both, once, on the test split, if
+that is decided.
 """
 
 from __future__ import annotations
 
 import itertools
-import math
 import shlex
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
-from analysis.proof.evaluation import check_weights, score_trainings
-from analysis.proof.judgement import Candidate, Proof, add_earlier_test, describe_test, judge
-from analysis.proof.statistics import default_seed_count, gain
+from analysis.proof.console import format_proof
+from analysis.proof.evaluation import check_weights, compare_on_test, name_test_metric, score_trainings
+from analysis.proof.judgement import judge
+from analysis.proof.result import Proof, add_earlier_test
+from analysis.proof.statistics import default_seed_count
 from analysis.questions.baselines import compare_means
 from search.record import RunFolder
 from search.retraining import Proposal, Training, retrain
@@ -32,11 +33,18 @@ Train the best trials of a run and the default settings again, over fresh seeds,
   python -m analysis.retrain run=runs/NAME top=3 seeds=5
   python -m analysis.retrain run=runs/NAME top=3 seeds=5 epochs=50 gpus_per_trial=0.5
   python -m analysis.retrain run=runs/NAME seeds=10 test=false        more seeds; the test split is left alone
+  python -m analysis.retrain run=runs/NAME smallest_gain=0.01         a gain below that is of no interest
 
 The default is trained on √top times as many seeds, because every candidate is compared with it. After an interruption
-the same command resumes the proof. At the end the winner and the default are scored on the test split, once.
+the same command resumes the proof.
 
-With several goals of which one declares a tolerance (give_up), the chosen trial comes first: top=1 proves that one.
+The verdict is "better" or "worse" where the interval of the gain excludes zero, "no better" where it excludes a gain
+of interest, and else "not decided", with the number of seeds that would decide it. Once it is decided, the winner and
+the default are scored on the test split, once; test=true does so in any case, test=false never.
+
+With several goals the space's rule decides, as in the search: a goal with a tolerance (give_up) must exclude a larger
+loss, the first without one must show a gain. The chosen trial comes first: top=1 proves that one. goal=METRIC judges
+by that goal alone.
 
 Exit code: 0 whoever wins, 1 if nothing could be judged, 2 for input that cannot be used, 130 after Ctrl-C.
 """
@@ -63,9 +71,15 @@ class ProofRequest(Settings):
     seeds: int = setting(5, "fresh seeds for each of them", low=1)
     epochs: int | None = setting(None, "full budget; none: that of the run", low=1)
     goal: str = setting(
-        "", "with several goals, the one to choose and judge by, at the best epoch by the first; empty: the first"
+        "", "with several goals, the only one to choose and judge by; empty: all, by the rule of the space"
     )
-    test: bool = setting(True, "score winner and default on the test split at the end; entered in the run's ledger")
+    smallest_gain: float | None = setting(
+        None, "smallest gain of interest, in the unit of the goal that decides; none: one standard deviation between "
+        "seeds", low=0.0,
+    )  # fmt: skip
+    test: Literal["auto", "true", "false"] = setting(
+        "auto", "score winner and default on the test split, entered in the run's ledger; auto: once it is decided"
+    )
     again: bool = setting(False, "look at the test split although the ledger has an entry")
     retry: bool = setting(False, "train failed trainings again; otherwise a failure counts as a result")
     processes: int | Literal["auto"] = setting(
@@ -92,7 +106,7 @@ def main(arguments: list[str]) -> int:
     request = ProofRequest.from_dict(parse_arguments(arguments))
     search = load(request.run)
     goal = _find_goal(search, request.goal)
-    if request.test:
+    if request.test == "true":
         ledger.check_unseen(search.path, repeat=request.again)
     plan = plan_trainings(search, request.top, request.seeds, goal)
     if not request.quiet:
@@ -102,17 +116,17 @@ def main(arguments: list[str]) -> int:
         print(f"  resume:  python -m analysis.retrain {shlex.join(arguments)}")
         return 130
     keys = {(training.origin, training.seed or 0) for training in plan}
-    proof = judge(search, load(search.path / PROOF_FOLDER), goal, keys)
+    proof = judge(search, load(search.path / PROOF_FOLDER), goal, keys, request.smallest_gain)
     proof = add_earlier_test(proof, ledger.read_looks(search.path))
     proof.write(search.path)
-    if proof.winner is not None and request.test:
+    if _wants_test(search, proof, request):
         proof = _add_test(search, proof, request)
         proof.write(search.path)
-    print("\n".join(format_proof(proof, search)))
+    print("\n".join(format_proof(proof, search, compare_means(proof, search.path))))
     return 0 if proof.winner is not None else 1
 
 
-def plan_trainings(search: Experiment, top: int, seeds: int, goal: Goal) -> list[Proposal]:
+def plan_trainings(search: Experiment, top: int, seeds: int, goal: Goal | None) -> list[Proposal]:
     """Plan the trainings, seed by seed: the default first, then the candidates; the default's further seeds come last.
 
     Raises:
@@ -131,17 +145,17 @@ def plan_trainings(search: Experiment, top: int, seeds: int, goal: Goal) -> list
     return plan
 
 
-def _best_params(search: Experiment, top: int, goal: Goal) -> dict[int, dict[str, Any]]:
-    """Return the settings of the trial that a declared rule chooses, then of the best by a goal.
+def _best_params(search: Experiment, top: int, goal: Goal | None) -> dict[int, dict[str, Any]]:
+    """Return the settings of the trial that a declared rule chooses, then of the best; with a goal, of the best by it.
 
     The default, repeated settings and trials without a record are left out.
     """
     trials = search.trials.loc[search.ranking]
     trials = trials[trials["status"] != "unknown"]
-    if goal != search.objective.first:
+    if goal is not None and goal != search.objective.first:
         trials = trials.assign(key=-goal.sign * trials[goal.metric]).sort_values(["violation", "key"], kind="stable")
     order = [int(trial) for trial in trials.index]
-    if search.objective.has_tolerance:
+    if goal is None and search.objective.has_tolerance:
         order.sort(key=lambda trial: trial != search.choice)  # the trial of a declared rule is the one to prove
     best: dict[int, dict[str, Any]] = {}
     for trial in order:
@@ -153,24 +167,14 @@ def _best_params(search: Experiment, top: int, goal: Goal) -> dict[int, dict[str
     return best
 
 
-def format_proof(proof: Proof, search: Experiment) -> list[str]:
-    """Format the result in lines, the first of which is the verdict."""
-    lines = [f"  {proof.sentence}"]
-    if proof.winner is not None:
-        lines.append(f"  {proof.optimism}")
-    lines += [f"  {line}" for line in compare_means(proof, search.path)]
-    lines += [f"    {_format_candidate(candidate)}" for candidate in (*proof.candidates, proof.default)]
-    if proof.test:
-        lines.append(f"  test split, look {proof.test['looks']}: {proof.test['metric']} {describe_test(proof.test)}")
-    run, to = shlex.quote(f"run={search.path}"), shlex.quote(f"to=export/{search.name}")
-    return [*lines, f"  next:   python -m analysis.report  {run}", f"          python -m analysis.export  {run} {to}"]
-
-
-def _find_goal(search: Experiment, metric: str) -> Goal:
+def _find_goal(search: Experiment, metric: str) -> Goal | None:
+    """Find the only goal to judge by; None: all goals count."""
     goals = {goal.metric: goal for goal in search.objective.goals}
     if metric and metric not in goals:
         raise UsageError(f"goal={metric} is no goal of {search.name}; {suggest_name(metric, list(goals))}")
-    return goals[metric] if metric else search.objective.first
+    if metric:
+        return goals[metric]
+    return None if search.objective.is_multi else search.objective.first
 
 
 def _describe_plan(search: Experiment, plan: list[Proposal]) -> str:
@@ -195,32 +199,32 @@ def _train(search: Experiment, plan: list[Proposal], request: ProofRequest) -> b
     return retrain(placement, search.space, search.path / PROOF_FOLDER, plan, task)
 
 
+def _wants_test(search: Experiment, proof: Proof, request: ProofRequest) -> bool:
+    """Return whether to look at the test split now: asked for, or decided and not looked at yet."""
+    if proof.winner is None or request.test == "false":
+        return False
+    if request.test == "true":
+        return True
+    return proof.is_decided and (request.again or not ledger.read_looks(search.path))
+
+
 def _add_test(search: Experiment, proof: Proof, request: ProofRequest) -> Proof:
     """Score all trainings of the winner and the default on the test split, and enter that as one look."""
     folder = RunFolder.open(search.path / PROOF_FOLDER)
     models = {"winner": proof.best, "default": proof.default}
     for model in models.values():
         check_weights(folder, [model.trainings[seed] for seed in model.values])
-    metric = f"test/{proof.goal.metric.removeprefix('val/')}"
     purpose = f"trial {proof.winner} and the default, retrained"
     with ledger.reserve_look(search.path, purpose, repeat=request.again) as enter:
-        metrics: dict[str, Mapping[int, dict[str, float]]] = {
+        figures = {
             name: score_trainings(folder, model.trainings, model.values, request.device)
             for name, model in models.items()
         }
-        values = {name: {seed: row.get(metric, math.nan) for seed, row in metrics[name].items()} for name in models}
-        signed = {name: {seed: proof.goal.sign * value for seed, value in values[name].items()} for name in models}
-        interval = gain(signed["winner"], signed["default"])
-        result: dict[str, Any] = {"metric": metric, **values, "gain": interval.as_dict()}
-        looks = enter({"trial": proof.winner, **result, "figures": metrics})
+        goals = [compare_on_test(entry.goal, figures["winner"], figures["default"]) for entry in proof.goals]
+        first = next(entry for entry in goals if entry["metric"] == name_test_metric(proof.goal))
+        result = {**first, "goals": goals}
+        looks = enter({"trial": proof.winner, **result, "figures": figures})
     return replace(proof, test={**result, "looks": looks})
-
-
-def _format_candidate(candidate: Candidate) -> str:
-    values = " ".join(f"{value:.4g}" for value in candidate.values.values())
-    failures = f"   failed on {', '.join(map(str, candidate.failed))}" if candidate.failed else ""
-    violation = "" if candidate.feasible else "   violates a constraint"
-    return f"{candidate.name:<12} {candidate.mean:.4g}   ({values}){failures}{violation}"
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from analysis.frames.proofs import read_proof
 from analysis.frames.reading import read_trials
 from analysis.frames.standing import add_objective, add_stages_left, list_incomparable, summarise_trials
 from analysis.wording import format_count, inflect
@@ -46,7 +47,7 @@ class Experiment:
         settings: indexed by trial: the searched settings, missing where a condition switches one off.
         failures: indexed by trial: `epochs`, `reason`.
         findings: a row per trial, epoch and health finding: `check`, `message`.
-        proof: the result of `analysis.retrain` (`analysis.proof.judgement.Proof.as_dict`), or None.
+        proof: the result of `analysis.retrain` (`analysis.proof.result.Proof.as_dict`), or None.
         problems: sentences on what could not be read.
     """
 
@@ -185,7 +186,7 @@ def load(run: str | Path) -> Experiment:
     space, settings = folder.space(), folder.settings()
     frames, problems = read_trials(folder.path)
     environment, environment_problems = _read_environment(folder)
-    proof, proof_problems = _read_proof(folder)
+    proof, proof_problems = read_proof(folder.path / PROOF_FOLDER / PROOF_FILE)
     trials = frames.trials.set_index("trial")
     problems += [line for text in trials["problems"] for line in text.splitlines()]
     reports = add_stages_left(add_objective(frames.reports, space.objective), space.budget.max_epochs)
@@ -222,22 +223,6 @@ def _read_environment(folder: RunFolder) -> tuple[dict[str, Any], list[str]]:
     except (OSError, ValueError, TypeError) as error:
         reason = "is missing" if isinstance(error, FileNotFoundError) else f"cannot be read ({error})"
         return {}, [f"{ENVIRONMENT} {reason}: commit, versions and machine of the run are not known."]
-
-
-def _read_proof(folder: RunFolder) -> tuple[dict[str, Any] | None, list[str]]:
-    """Read the proof if there is one; a proof that cannot be used becomes a sentence instead."""
-    path = folder.path / PROOF_FOLDER / PROOF_FILE
-    try:
-        proof = json.loads(path.read_text(encoding="utf-8"))
-        rows = [*proof["candidates"], proof["default"]]
-        complete = isinstance(proof["sentence"], str) and all({"trial", "values", "mean"} <= set(row) for row in rows)
-    except FileNotFoundError:
-        return None, []
-    except (OSError, ValueError, KeyError, TypeError):
-        complete = False
-    if complete:
-        return proof, []
-    return None, [f"{PROOF_FOLDER}/{PROOF_FILE} is damaged or incomplete: python -m analysis.retrain writes it again."]
 
 
 def _parse_settings(params: pd.Series, names: list[str]) -> pd.DataFrame:

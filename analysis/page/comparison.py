@@ -81,10 +81,10 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
                 ", ".join(str(run.run["seed"]) for run in arm.runs),
                 f"{sum(len(run.trials) for run in arm.runs):,}",
                 format_cost(arm.min_cost, arm.cost),
-                _format_interval(student_interval(arm.values(equal_cost))),
-                _format_interval(student_interval(arm.values(float("inf")))),
+                _format_interval(student_interval(arm.goal.metric, arm.values(equal_cost))),
+                _format_interval(student_interval(arm.goal.metric, arm.values(float("inf")))),
                 format_number(float(np.mean(defaults))) if defaults else "–",
-                _format_interval(student_interval(arm.winner_values)),
+                _format_interval(student_interval(arm.goal.metric, arm.winner_values)),
             )
         )
     note = "Mean, with Student's 95% interval where there are several seeds. Each winner was chosen by its own values."

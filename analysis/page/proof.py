@@ -7,18 +7,37 @@ from typing import Any
 from analysis.page import drawing
 from analysis.page.blocks import Block, LegendKey, Note, Plot, Table
 from analysis.page.drawing import BEST, DEFAULT, INK, SECONDARY, axis, format_number
+from analysis.proof.result import describe_role
 from analysis.proof.statistics import mean_interval
 from analysis.questions.answer import PROOF_VERDICTS
 from analysis.wording import format_count, format_times
+from trainables.measuring.ranges import metric_range
 
 
 def proof_blocks(proof: dict[str, Any], *, has_constraints: bool) -> tuple[Block, ...]:
     """Build the proof's sentence, figure and table, with a column of feasibility if there are constraints."""
     return (
         Note(proof["sentence"], PROOF_VERDICTS.get(proof.get("verdict", ""), "unknown")),
+        *_goal_tables(proof),
         _figure(proof),
         _table(proof, has_constraints),
     )
+
+
+def _goal_tables(proof: dict[str, Any]) -> tuple[Table, ...]:
+    """Build the table of the winner against the default in every goal; none with a single goal."""
+    goals = proof.get("goals") or []
+    if len(goals) < 2:
+        return ()
+    rows = []
+    for goal in goals:
+        gain = goal["gain"]
+        bounds = "–" if gain["low"] is None else f"{format_number(gain['low'])} to {format_number(gain['high'])}"
+        means = format_number(goal["winner"]), format_number(goal["default"])
+        rows.append((goal["metric"], *means, format_number(gain["value"]), bounds, describe_role(goal, proof)))
+    columns = ("goal", "winner", "default", "gain", "95% interval", "part in the verdict")
+    note = f"A positive gain is better. The rule: {proof['rule']}." if proof["rule"] else "A positive gain is better."
+    return (Table(columns, tuple(rows), frozenset(columns[1:5]), note=note),)
 
 
 def _figure(proof: dict[str, Any]) -> Plot:
@@ -31,7 +50,7 @@ def _figure(proof: dict[str, Any]) -> Plot:
         if not values:
             continue
         y, color = row_positions[row["trial"]], DEFAULT if row is proof["default"] else BEST
-        interval = mean_interval(values)
+        interval = mean_interval(values, bounds=metric_range(proof.get("metric", ""), values))
         line = {"color": color, "width": 5}
         extent = {
             "mode": "lines",

@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.proof.statistics import Interval, gain, mean_interval
+from analysis.proof.statistics import Gain, Interval, gain, mean_interval
+from trainables.measuring.ranges import metric_range
 from trainables.objective import STAGES_LEFT, VALUE, VIOLATION, Goal
 
 Cost = Literal["seconds", "epochs"]
@@ -81,8 +82,8 @@ class Pair:
 
     first: Arm
     second: Arm
-    search_gain: Interval | None
-    proof_gain: Interval | None
+    search_gain: Gain | None
+    proof_gain: Gain | None
 
 
 def group_arms(runs: Sequence[Experiment], cost: Cost) -> list[Arm]:
@@ -141,9 +142,10 @@ def value_at(values: pd.Series, cost: float) -> float | None:
     return float(values.iloc[index]) if index >= 0 else None
 
 
-def student_interval(values: dict[int, float]) -> Interval | None:
-    """Return Student's interval of the mean; None without values."""
-    return mean_interval(list(values.values())) if values else None
+def student_interval(metric: str, values: dict[int, float]) -> Interval | None:
+    """Return Student's interval of a metric's mean; None without values."""
+    bounds = metric_range(metric, values.values())
+    return mean_interval(list(values.values()), bounds=bounds) if values else None
 
 
 def _name_groups(groups: Sequence[Sequence[Experiment]]) -> list[str]:
@@ -159,11 +161,13 @@ def _name_groups(groups: Sequence[Sequence[Experiment]]) -> list[str]:
     return names
 
 
-def _paired_gain(goal: Goal, first: dict[int, float], second: dict[int, float]) -> Interval | None:
+def _paired_gain(goal: Goal, first: dict[int, float], second: dict[int, float]) -> Gain | None:
     seeds = sorted(set(first) & set(second))
     if len(seeds) < 2:
         return None
-    return gain({seed: goal.sign * first[seed] for seed in seeds}, {seed: goal.sign * second[seed] for seed in seeds})
+    width = metric_range(goal.metric, [*first.values(), *second.values()]).width
+    better, worse = ({seed: goal.sign * values[seed] for seed in seeds} for values in (first, second))
+    return gain(better, worse, width=width)
 
 
 def _report_costs(reports: pd.DataFrame, cost: Cost) -> pd.Series:

@@ -9,9 +9,10 @@ import pandas as pd
 
 from analysis.frames.experiment import PROOF_FOLDER, Experiment, load
 from analysis.proof import ledger
-from analysis.proof.judgement import describe_test, rows_by_trial
-from analysis.proof.statistics import mean_interval
+from analysis.proof.result import describe_role, describe_test, rows_by_trial
+from analysis.proof.statistics import describe_gain, mean_interval
 from analysis.wording import format_count, format_times
+from trainables.measuring.ranges import metric_range
 
 CURVE_ROWS = 10
 
@@ -30,9 +31,11 @@ def _describe_proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
             "Not known: a search sees one seed, and the best of many trials is partly luck. "
             f"`python -m analysis.retrain run={search.path} top=3 seeds=5` finds out."
         )
+    metric = proof["metric"]
     rows = [
-        f"| {'default' if row['trial'] == 0 else row['trial']} | {_format_mean(row)} | {len(row['values'])} | "
-        f"{len(row['failed'])} | {_format_number(row['searched'])} | {_format_number(row['optimism'])} |"
+        f"| {'default' if row['trial'] == 0 else row['trial']} | {_format_mean(metric, row['values'])} | "
+        f"{len(row['values'])} | {len(row['failed'])} | {_format_number(row['searched'])} | "
+        f"{_format_number(row['optimism'])} |"
         for row in rows_by_trial(proof).values()
     ]
     head = [
@@ -40,8 +43,22 @@ def _describe_proof(search: Experiment, proof: Mapping[str, Any] | None) -> str:
         "|---|---|---|---|---|---|",
     ]
     seeds = ", ".join(map(str, proof["seeds"]))
-    note = f"{proof['metric']} over {format_count(proof['epochs'], 'epoch')}, on the validation split; seeds {seeds}."
-    return "\n".join([proof["sentence"], "", note, "", *head, *rows])
+    note = f"{metric} over {format_count(proof['epochs'], 'epoch')}, on the validation split; seeds {seeds}."
+    return "\n".join([proof["sentence"], "", *_tabulate_goals(proof), note, "", *head, *rows])
+
+
+def _tabulate_goals(proof: Mapping[str, Any]) -> list[str]:
+    """Tabulate the winner against the default in every goal; nothing with a single goal."""
+    goals = proof.get("goals") or []
+    if len(goals) < 2:
+        return []
+    rows = [
+        f"| {goal['metric']} | {_format_number(goal['winner'])} | {_format_number(goal['default'])} | "
+        f"{describe_gain(goal['gain'])} | {describe_role(goal, proof)} |"
+        for goal in goals
+    ]
+    head = ["| goal | winner | default | gain, positive is better | part in the verdict |", "|---|---|---|---|---|"]
+    return [*head, *rows, ""]
 
 
 def _tabulate_curves(search: Experiment, proof: Mapping[str, Any], trial: int) -> str:
@@ -77,14 +94,15 @@ def _format_result(result: Mapping[str, Any]) -> str:
     """Format the result of a look: the means and the gain for a proof, the metrics for a single model."""
     if "gain" not in result:
         return ", ".join(f"{key} {value:.4g}" for key, value in result.items()) or "no result"
-    return f"{result['metric']} {describe_test(result)}, means over the seeds"
+    return f"{describe_test(result)}, means over the seeds"
 
 
-def _format_mean(row: Mapping[str, Any]) -> str:
-    if not row["values"]:
+def _format_mean(metric: str, by_seed: Mapping[str, float]) -> str:
+    values = list(by_seed.values())
+    if not values:
         return "–"
-    interval = mean_interval(list(row["values"].values()))
-    if len(row["values"]) == 1:  # one seed gives no interval
+    interval = mean_interval(values, bounds=metric_range(metric, values))
+    if len(values) == 1:  # one seed gives no interval
         return f"{interval.value:.4g}"
     return f"{interval.value:.4g} ({interval.low:.4g} to {interval.high:.4g})"
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
+from analysis.proof.statistics import gain
 from search.record import RunFolder
 from trainables.contract import Split, Variant
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS, trial_folder
+from trainables.measuring.ranges import metric_range
+from trainables.objective import Goal
 from trainables.settings import UsageError
 
 
@@ -67,3 +72,27 @@ def score_trainings(
     paths = [trial_folder(folder.path, numbers[seed]) / BEST_WEIGHTS for seed in seeds]
     variant = build_variant(read_recipe(folder, numbers[seeds[0]]), device, with_test=True)
     return dict(zip(seeds, score_weights(variant, paths), strict=True))
+
+
+def name_test_metric(goal: Goal) -> str:
+    """Return the name of a goal's metric on the test split."""
+    return f"test/{goal.metric.removeprefix('val/')}"
+
+
+def compare_on_test(
+    goal: Goal, winner: Mapping[int, Mapping[str, float]], default: Mapping[int, Mapping[str, float]]
+) -> dict[str, Any]:
+    """Compare two configs on the test split by a goal, from the metrics of their trainings by seed.
+
+    Returns:
+        `metric`, the values of `winner` and `default` by seed, and their `gain`; a seed without the metric has NaN.
+    """
+    metric = name_test_metric(goal)
+    values = {
+        name: {seed: figures.get(metric, math.nan) for seed, figures in rows.items()}
+        for name, rows in (("winner", winner), ("default", default))
+    }
+    signed = {name: {seed: goal.sign * value for seed, value in row.items()} for name, row in values.items()}
+    width = metric_range(metric, [value for row in values.values() for value in row.values()]).width
+    interval = gain(signed["winner"], signed["default"], width=width)
+    return {"metric": metric, **values, "gain": interval.as_dict()}

@@ -15,8 +15,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-Verdict = Literal["better", "no better", "worse", "not known"]
-REPEATS = 2000
+from analysis.proof.bootstrap import Variances, align_seeds, null_quantiles, seed_deviations, studentise
+from trainables.measuring.ranges import UNBOUNDED, MetricRange
+
+Verdict = Literal["better", "no better", "worse", "not decided", "not known"]
 
 
 @dataclass(frozen=True)
@@ -28,27 +30,47 @@ class Interval:
     high: float
     confidence: float = 0.95
 
-    @property
-    def verdict(self) -> Verdict:
-        """The verdict on a gain: whether zero lies below, inside or above its interval."""
-        if math.isnan(self.low):
-            return "not known"
-        return "better" if self.low > 0 else "worse" if self.high < 0 else "no better"
-
     def as_dict(self) -> dict[str, Any]:
         """Convert to plain values for JSON: None instead of NaN."""
         return {key: value if math.isfinite(value) else None for key, value in asdict(self).items()}
 
 
-def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    """Return the mean of independent results with Student's interval."""
+@dataclass(frozen=True)
+class Gain(Interval):
+    """The gain of a config over another, positive where it is better.
+
+    Attributes:
+        smallest: the smallest gain of interest; "no better" needs an interval that excludes it. That zero lies inside
+            shows nothing: absence of evidence is not evidence of absence (Altman and Bland 1995).
+    """
+
+    smallest: float = 0.0
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict by where the interval lies.
+
+        Source: Schuirmann 1987, two one-sided tests, of which "no better" needs the upper one.
+        """
+        if math.isnan(self.low):
+            return "not known"
+        if self.low > 0:
+            return "better"
+        return "worse" if self.high < 0 else "no better" if self.high <= self.smallest else "not decided"
+
+
+def mean_interval(values: Sequence[float], confidence: float = 0.95, bounds: MetricRange = UNBOUNDED) -> Interval:
+    """Return the mean of independent results with Student's interval, as far as it lies within the metric's range.
+
+    A true mean lies within the range, so cutting the interval there changes nothing about how often it holds it.
+    """
     from scipy import stats  # noqa: PLC0415  (its import takes a second)
 
     mean, count = float(np.mean(values)), len(values)
     if count < 2:
         return Interval(mean, math.nan, math.nan, confidence)
     half = stats.t.ppf((1 + confidence) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count)
-    return Interval(mean, mean - half, mean + half, confidence)
+    return Interval(mean, *_cut(mean - half, mean + half, bounds), confidence)
 
 
 def default_seed_count(seeds: int, candidates: int) -> int:
@@ -61,42 +83,52 @@ def default_seed_count(seeds: int, candidates: int) -> int:
 
 
 def best_gain(
-    candidates: Sequence[Mapping[int, float]], default: Mapping[int, float], confidence: float = 0.95, seed: int = 0
-) -> tuple[int, Interval]:
-    """Select the candidate with the best mean, and return its gain over the default, corrected for the selection.
+    candidates: Sequence[Mapping[int, float]],
+    default: Mapping[int, float],
+    confidence: float = 0.95,
+    *,
+    winner: int | None = None,
+    smallest: float | None = None,
+    width: float = math.inf,
+) -> tuple[int, Gain]:
+    """Return the gain of the best candidate over the default, corrected for the selection.
 
-    The lower bound holds however many of the candidates are equal, the upper one as if the winner had been named
-    beforehand. Seeds that winner and default share are paired, as far as the results depend on the seed.
+    The lower bound holds however many of the candidates are equal and whatever selected one of them, the upper one as
+    if the winner had been named beforehand. Seeds that winner and default share are paired, as far as the results
+    depend on the seed.
 
     Args:
         candidates: results of each by seed, larger is better; only seeds that all of them and the default have count.
         default: results by seed; its further seeds count too.
+        winner: index of the candidate that was selected; None: the one with the best mean.
+        smallest: the smallest gain of interest; None: the standard deviation between seeds, of the candidates or of
+            the default, whichever is smaller: what another seed changes alone is no reason to change settings.
+        width: of the metric's range, which no difference exceeds.
 
     Returns:
         The index of the winner, and its gain; the bounds are NaN below two shared seeds.
     """
-    shared = sorted(set(default).intersection(*candidates))
-    if not shared:  # without pairs only the means can be compared
-        means = [float(np.mean(list(results.values()))) for results in candidates]
-        winner = int(np.argmax(means))
-        return winner, Interval(means[winner] - float(np.mean(list(default.values()))), math.nan, math.nan, confidence)
-    further = sorted(set(default) - set(shared))
-    values = np.array([[results[s] for s in shared] for results in candidates])
-    control = np.array([default[s] for s in [*shared, *further]])
-    winner = int(values.mean(axis=1).argmax())
-    if len(shared) < 2:
-        return winner, Interval(float(values[winner].mean() - control.mean()), math.nan, math.nan, confidence)
-    gains, errors = _studentise(values[None], control[None], np.array([winner]))
+    values, control = align_seeds(candidates, default)
+    n = values.shape[1]
+    if not n:  # without pairs only the means can be compared
+        values = np.array([[float(np.mean(list(results.values())))] for results in candidates])
+        control = np.array([float(np.mean(list(default.values())))])
+    winner = int(values.mean(axis=1).argmax()) if winner is None else winner
+    if n < 2:
+        return winner, Gain(float(values[winner].mean() - control.mean()), math.nan, math.nan, confidence)
+    gains, errors = studentise(values[None], control[None], np.array([winner]))
     gain, error = float(gains[0]), float(errors[0])
-    best_null, fixed_null = _simulate_null(values, control, np.random.default_rng(seed))
-    tail = (1 - confidence) / 2
-    low, high = gain - np.quantile(best_null, 1 - tail) * error, gain - np.quantile(fixed_null, tail) * error
-    return winner, Interval(gain, float(low), float(high), confidence)
+    best_null, fixed_null = null_quantiles(Variances.of(values, control), values.shape, len(control), confidence)
+    bounds = _cut(gain - best_null * error, gain - fixed_null * error, MetricRange(-width, width))
+    smallest = float(seed_deviations(values[None], control[None])[0]) if smallest is None else smallest
+    return winner, Gain(gain, *bounds, confidence, smallest)
 
 
-def gain(config: Mapping[int, float], control: Mapping[int, float], confidence: float = 0.95) -> Interval:
+def gain(
+    config: Mapping[int, float], control: Mapping[int, float], confidence: float = 0.95, *, width: float = math.inf
+) -> Gain:
     """Return the gain of a config over a control, neither selected by these results; shared seeds are paired."""
-    return best_gain([config], control, confidence)[1]
+    return best_gain([config], control, confidence, width=width)[1]
 
 
 def describe_gain(interval: Mapping[str, Any]) -> str:
@@ -108,59 +140,5 @@ def describe_gain(interval: Mapping[str, Any]) -> str:
     return f"gain {interval['value']:+.3g}{bounds}"
 
 
-def _studentise(values: np.ndarray, control: np.ndarray, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the gain and its standard error in each of R repeats.
-
-    Args:
-        values: `[R, k, n]`, results of k candidates over n seeds.
-        control: `[R, m]`, results of the default, the first n of them with the seeds of `values`.
-        indices: `[R]`, of the candidate whose gain is asked for.
-    """
-    rows, n, further = np.arange(len(values)), values.shape[2], control.shape[1] - values.shape[2]
-    variances = values.var(axis=2, ddof=1)
-    # A candidate that varies more than the others keeps its own variance; else the mean of all is the better estimate.
-    spread = np.maximum(variances[rows, indices], variances.mean(axis=1))
-    noise = control.var(axis=1, ddof=1)
-    shared = np.minimum(_shared_variance(values, control), np.minimum(variances.min(axis=1), noise))
-    share = np.ones(len(values))
-    if further:  # the weight of the default's paired seeds, against its further ones, that gives the least variance
-        total = noise / n + noise / further
-        numerator = noise / further + shared / n
-        share = np.clip(np.divide(numerator, total, out=np.ones_like(total), where=total > 0), 0, 1)
-    mean = share * control[:, :n].mean(axis=1)
-    variance = spread / n + share**2 * noise / n - 2 * share * shared / n
-    if further:
-        mean = mean + (1 - share) * control[:, n:].mean(axis=1)
-        variance = variance + (1 - share) ** 2 * noise / further
-    return values.mean(axis=2)[rows, indices] - mean, np.sqrt(np.maximum(variance, 0))
-
-
-def _shared_variance(values: np.ndarray, control: np.ndarray) -> np.ndarray:
-    """Return the variance by seed that candidates and default have in common, `[R]`: their mean covariance.
-
-    A variance by seed that only the candidates share, as they resemble each other, does not cancel in the gain.
-    """
-    n = values.shape[2]
-    deviations = values - values.mean(axis=2, keepdims=True)
-    default = control[:, :n] - control[:, :n].mean(axis=1, keepdims=True)
-    covariance: np.ndarray = (deviations * default[:, None]).sum(axis=2).mean(axis=1) / (n - 1)
-    return np.maximum(covariance, 0)
-
-
-def _simulate_null(values: np.ndarray, control: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Simulate the studentised gain where all configs are equal.
-
-    Returns:
-        The gains of the candidate selected by its mean, and those of a candidate named beforehand, `[REPEATS]` each.
-    """
-    k, n = values.shape
-    spread, noise = values.var(axis=1, ddof=1).mean(), control.var(ddof=1)
-    shared = min(float(_shared_variance(values[None], control[None])[0]), spread, noise)
-    by_seed = rng.normal(0, math.sqrt(shared), (REPEATS, len(control)))
-    candidates = rng.normal(0, math.sqrt(spread - shared), (REPEATS, k, n)) + by_seed[:, None, :n]
-    defaults = rng.normal(0, math.sqrt(noise - shared), by_seed.shape) + by_seed
-    results = []
-    for indices in (candidates.mean(axis=2).argmax(axis=1), np.zeros(REPEATS, int)):
-        gains, errors = _studentise(candidates, defaults, indices)
-        results.append(np.divide(gains, errors, out=np.zeros_like(gains), where=errors > 0))
-    return results[0], results[1]
+def _cut(low: float, high: float, bounds: MetricRange) -> tuple[float, float]:
+    return float(max(low, bounds.low)), float(min(high, bounds.high))

@@ -11,7 +11,13 @@ Verdict = Literal["good", "careful", "bad", "unknown"]
 Outcome = tuple[Verdict, str]
 """A verdict and its sentence; with its question it becomes an `Answer`."""
 
-PROOF_VERDICTS: dict[str, Verdict] = {"better": "good", "no better": "careful", "worse": "bad"}
+PROOF_VERDICTS: dict[str, Verdict] = {
+    "better": "good",
+    "no better": "careful",
+    "worse": "bad",
+    "not decided": "unknown",
+    "not known": "unknown",
+}
 """Verdict of a question by verdict of a proof; a proof without a verdict leaves the question unknown."""
 
 

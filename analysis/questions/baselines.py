@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from analysis.proof.judgement import Proof
+from analysis.proof.result import Proof
 from analysis.questions.answer import Outcome
 from analysis.questions.evidence import CLEAR_SCATTERS, Evidence
 from analysis.wording import format_digits

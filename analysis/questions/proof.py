@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
-from analysis.proof.judgement import describe_test
+from analysis.proof.result import describe_test
 from analysis.proof.statistics import gain
 from analysis.questions.answer import PROOF_VERDICTS, Outcome, proof_command, quote_path
 from analysis.wording import format_digits
+from trainables.measuring.ranges import metric_range
 
 NEXT_STEPS = {
     "better": "Export it: {export}",
-    "no better": "Keep the default settings, or give the proof more seeds than it had: {more}",
+    "no better": "Keep the default settings.",
+    "not decided": "Give the proof more seeds: {more}",
     "worse": "Keep the default settings: the search's choice did not hold; widen it, or give it more trials.",
     "not known": "Give the proof several seeds: {more}",
 }
@@ -25,9 +27,9 @@ NEXT_STEPS = {
 def judge_winner(proof: Mapping[str, Any], run: Path) -> Outcome:
     """Return the proof's sentence, the result on the test split, and the next step."""
     top, seeds = max(1, len(proof["candidates"])), max(5, 2 * len(proof.get("seeds") or []))
-    step = NEXT_STEPS[proof["verdict"]].format(
+    step = NEXT_STEPS.get(proof["verdict"], "").format(
         export=f"python -m analysis.export run={quote_path(run)} to=export",
-        more=f"{proof_command(run, top, seeds=seeds)} test=false",
+        more=proof_command(run, top, seeds=proof.get("needed_seeds") or seeds),
     )
     return PROOF_VERDICTS.get(proof["verdict"], "unknown"), " ".join([proof["sentence"], *_describe_look(proof), step])
 
@@ -41,12 +43,15 @@ def judge_lead(proof: Mapping[str, Any]) -> Outcome:
     sign = 1 if proof["mode"] == "max" else -1
     spread = _scatter([*rows.values(), winner, proof["default"]])
     sentence = f"Seeds scatter by {format_digits(spread)}. " if math.isfinite(spread) else ""
-    differs = proof["verdict"] in ("better", "worse")
+    bounds = proof.get("gain")
+    differs = (bounds["low"] or 0) > 0 or (bounds["high"] or 0) < 0 if bounds else proof["verdict"] == "better"
     sentence += f"#{winner['trial']} {'differs' if differs else 'does not differ'} from the default by more than chance"
     if not rows:
         return PROOF_VERDICTS.get(proof["verdict"], "unknown"), f"{sentence}."
     rival = max(rows.values(), key=lambda row: sign * row["mean"])
-    interval = gain(_signed_values(winner, sign), _signed_values(rival, sign))
+    results = [value for row in (winner, rival) for value in row["values"].values()]
+    width = metric_range(proof.get("metric", ""), results).width
+    interval = gain(_signed_values(winner, sign), _signed_values(rival, sign), width=width)
     leads = interval.verdict == "better"
     chance = "which can hardly be chance" if leads else "which may be chance: either of the two may be taken"
     lead = f"it leads #{rival['trial']} by {format_digits(interval.value)}, {chance}"

@@ -38,11 +38,27 @@ def test_the_verdict_better_comes_first(run_to_prove, capsys):
     assert "on one seed" in second
 
 
-def test_the_verdict_no_better_is_a_result_and_comes_first(tmp_path, monkeypatch, capsys):
+def test_an_interval_that_holds_both_is_not_decided_and_says_how_many_seeds_would_decide(tmp_path, monkeypatch, capsys):
     run = proofs.search(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
-    assert retrain(run, "top=2", "seeds=3") == 0
+    assert retrain(run, "top=2", "seeds=3", "smallest_gain=1") == 0
+    proof, output = load(run).proof, capsys.readouterr().out
+    assert output.strip().startswith("Not decided: trial")
+    assert proof["verdict"] == "not decided"
+    assert proof["gain"]["low"] < 0 < proof["gain"]["smallest"] < proof["gain"]["high"]
+    more = proof["needed_seeds"] - 3
+    assert f"about {more} more seeds ({proof['needed_seeds']} in all) would decide it" in output
+    assert f"seeds={proof['needed_seeds']}     to decide" in output
+
+
+def test_no_better_takes_an_interval_without_a_gain_of_interest(tmp_path, monkeypatch, capsys):
+    run = proofs.search(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
+    assert retrain(run, "top=2", "seeds=3", "smallest_gain=1e6", "test=false") == 0
     assert capsys.readouterr().out.strip().startswith("No better than the default: trial")
-    assert load(run).proof["verdict"] == "no better"
+    proof = load(run).proof
+    assert (proof["verdict"], proof["needed_seeds"]) == ("no better", None)
+    assert "A gain of 1e+06 or more is excluded." in proof["sentence"]
+    retrain(run, "top=2", "seeds=3", "smallest_gain=0", "test=false")
+    assert load(run).proof["verdict"] == "not decided"
 
 
 def test_a_smaller_metric_wins_where_smaller_is_better(tmp_path, monkeypatch):

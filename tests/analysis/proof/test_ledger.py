@@ -27,10 +27,30 @@ def test_the_test_split_is_seen_once_by_winner_and_default_alone(run_to_prove, c
     assert looks[0]["result"]["winner"] == proof["test"]["winner"]
     assert "test split, look 1" in capsys.readouterr().out
     with pytest.raises(UsageError, match=r"was looked at on .* for trial \d and the default, retrained; again=true"):
-        retrain(run_to_prove, "top=2", "seeds=3")
+        retrain(run_to_prove, "top=2", "seeds=3", "test=true")
+    retrain(run_to_prove, "top=2", "seeds=3")  # by itself it does not look twice
     with pytest.raises(UsageError, match="again=true"):
         export([f"run={run_to_prove}", f"to={run_to_prove}/x", "test=true"])
     assert read_lines(run_to_prove / LEDGER) == looks
+
+
+def test_what_is_not_decided_leaves_the_test_split_closed_unless_asked_for(tmp_path, monkeypatch, capsys):
+    run = proofs.search(tmp_path / "runs" / "noise", monkeypatch, **{**SPACE, "fixed": {"noise": 50.0}})
+    retrain(run, "top=2", "seeds=3", "smallest_gain=1")
+    assert load(run).proof["verdict"] == "not decided"
+    assert "The test split was not looked at, as nothing is decided; test=true" in capsys.readouterr().out
+    assert not (run / LEDGER).exists()
+    retrain(run, "top=2", "seeds=3", "smallest_gain=1", "test=true")
+    assert load(run).proof["test"]["looks"] == len(read_lines(run / LEDGER)) == 1
+
+
+def test_a_decided_proof_does_not_look_where_somebody_has_looked_before(run_to_prove, capsys):
+    export([f"run={run_to_prove}", f"to={run_to_prove}/x", "test=true"])
+    retrain(run_to_prove, "top=2", "seeds=3")
+    assert load(run_to_prove).proof["verdict"] == "better"
+    assert load(run_to_prove).proof["test"] is None
+    assert len(read_lines(run_to_prove / LEDGER)) == 1
+    assert "looked at before, for something else; again=true" in capsys.readouterr().out
 
 
 def test_a_second_look_must_be_asked_for_and_is_counted(run_to_prove, tmp_path):
@@ -54,7 +74,7 @@ def test_a_damaged_entry_is_a_look_all_the_same(run_to_prove):
     ledger = run_to_prove / LEDGER
     ledger.write_bytes(ledger.read_bytes()[:40] + b"\n")
     with pytest.raises(UsageError, match="looked at on a day that cannot be read for something"):
-        retrain(run_to_prove, "top=1", "seeds=2")
+        retrain(run_to_prove, "top=1", "seeds=2", "test=true")
     retrain(run_to_prove, "top=1", "seeds=2", "again=true")
     assert load(run_to_prove).proof["test"]["looks"] == 2
 
@@ -68,7 +88,7 @@ def test_a_look_by_another_process_meanwhile_ends_this_one(run_to_prove, monkeyp
 
     monkeypatch.setattr(cluster, "run_trials", meanwhile)
     with pytest.raises(UsageError, match=r"looked at on .* for trial \d; again=true"):
-        retrain(run_to_prove, "top=1", "seeds=2")
+        retrain(run_to_prove, "top=1", "seeds=2", "test=true")
     assert len(read_lines(run_to_prove / LEDGER)) == 1
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.proof.statistics import Interval, best_gain, default_seed_count, gain, mean_interval
+from analysis.proof.statistics import Gain, best_gain, default_seed_count, gain, mean_interval
+from trainables.measuring.ranges import metric_range
 
 
 def seeds(values):
@@ -75,9 +76,12 @@ def test_results_without_any_scatter_are_taken_at_their_word():
 
 
 def test_verdicts():
-    assert Interval(1, 0.1, 2).verdict == "better"
-    assert Interval(1, -0.1, 2).verdict == "no better"
-    assert Interval(-1, -2, -0.1).verdict == "worse"
+    assert Gain(1, 0.1, 2).verdict == "better"
+    assert Gain(0.1, -0.18, 0.23).verdict == "not decided"  # zero inside alone shows nothing
+    assert Gain(0.1, -0.18, 0.23, smallest=0.2).verdict == "not decided"
+    assert Gain(0.1, -0.18, 0.23, smallest=0.25).verdict == "no better"
+    assert Gain(1, 0.1, 2, smallest=5).verdict == "better"
+    assert Gain(-1, -2, -0.1).verdict == "worse"
 
 
 def test_the_same_results_give_the_same_interval():
@@ -116,3 +120,52 @@ def claim_rate(gains, unsteady=None, repeats=1000):
         candidates += np.array(gains)[:, None]
         count += best_gain([seeds(result) for result in candidates], seeds(default))[1].verdict == "better"
     return count / repeats
+
+
+# -- the range of a metric ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("values", [[0.99, 1.0, 0.9], [0.0, 0.02, 0.0], [0.1, 0.9, 0.5]])
+def test_no_interval_of_a_mean_leaves_the_range_of_its_metric(values):
+    free, cut = mean_interval(values), mean_interval(values, bounds=metric_range("val/particle_ap", values))
+    assert (cut.low, cut.high) == (max(free.low, 0), min(free.high, 1))
+    assert 0 <= cut.low <= cut.value <= cut.high <= 1
+    assert math.isnan(mean_interval(values[:1], bounds=metric_range("val/f1")).low)
+
+
+def test_no_interval_of_a_gain_is_wider_than_the_range_of_its_metric():
+    first, second = seeds([0.2, 0.99]), seeds([0.9, 0.02])
+    free, cut = gain(first, second), gain(first, second, width=1.0)
+    assert free.low < -1 and free.high > 1
+    assert (cut.low, cut.high, cut.value) == (-1, 1, free.value)
+
+
+def test_cutting_at_the_range_leaves_the_coverage_as_it_is():
+    rng = np.random.default_rng(5)
+    bounds, mean = metric_range("val/auroc"), 0.95
+    free = cut = 0
+    for _ in range(2000):
+        values = rng.normal(mean, 0.015, 3)
+        for limits in (None, bounds):
+            interval = mean_interval(values) if limits is None else mean_interval(values, bounds=limits)
+            covers = interval.low <= mean <= interval.high
+            free, cut = (free + covers, cut) if limits is None else (free, cut + covers)
+    assert cut == free
+    assert cut / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+# -- no better ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("candidates", "count"), [(1, 3), (1, 10), (1, 25), (3, 5), (3, 25)])
+@pytest.mark.parametrize("by_seed", [0.0, 0.7])
+def test_no_better_is_said_of_a_gain_of_one_standard_deviation_in_at_most_three_percent(candidates, count, by_seed):
+    rng = np.random.default_rng(23)
+    wrong = 0
+    for _ in range(500):
+        luck = np.sqrt(by_seed) * rng.normal(size=default_seed_count(count, candidates))
+        default = np.sqrt(1 - by_seed) * rng.normal(size=len(luck)) + luck
+        values = np.sqrt(1 - by_seed) * rng.normal(size=(candidates, count)) + luck[:count]
+        values[0] += 1.0
+        wrong += best_gain([seeds(row) for row in values], seeds(default))[1].verdict in ("no better", "worse")
+    assert wrong / 500 <= 0.03

@@ -65,9 +65,10 @@ def proof_of(word, winner=(0.8, 0.82, 0.81), rival=(0.7, 0.72, 0.71), default=(0
     ("word", "verdict", "step"),
     [
         ("better", "good", "analysis.export run="),
-        ("no better", "careful", "Keep the default settings, or give the proof more seeds"),
+        ("no better", "careful", "Keep the default settings."),
         ("worse", "bad", "Keep the default settings: the search's choice did not hold; widen it"),
-        ("not known", "unknown", "seeds=6 test=false"),
+        ("not decided", "unknown", "Give the proof more seeds: python -m analysis.retrain"),
+        ("not known", "unknown", "seeds=6"),
     ],
 )
 def test_a_proof_speaks_instead_of_the_noise_and_says_what_to_do(tmp_path, word, verdict, step):
@@ -76,7 +77,9 @@ def test_a_proof_speaks_instead_of_the_noise_and_says_what_to_do(tmp_path, word,
     experiment = replace(write_run(tmp_path, healthy_trials()), proof={**proof_of(word), "test": test})
     reply = answer(experiment, "Is the best better")
     assert reply.verdict == verdict
-    assert reply.sentence.startswith("Three seeds say so. On the test split: 0.6 against 0.5, gain +0.1, 95% interval")
+    assert reply.sentence.startswith(
+        "Three seeds say so. On the test split: test/score 0.6 against 0.5, gain +0.1, 95% interval"
+    )
     assert step in reply.sentence
 
 

@@ -1,0 +1,133 @@
+"""The candidates of a proof and its default: the settings of a trial, trained again over fresh seeds."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.frames.experiment import Experiment
+from analysis.wording import format_count, format_digits, join_words
+from trainables.objective import Goal
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The settings of a trial, or the default settings, trained again over fresh seeds.
+
+    Attributes:
+        trial: number in the search; 0 is the default.
+        values: the metric by which the proof is made, in the standing report of each training, by seed.
+        failed: seeds whose training failed.
+        search_value: the result in the search, on one seed; None where it has none.
+        search_epochs: the number of epochs trained in the search.
+        trainings: number of each training in the proof's folder, by seed.
+        goal_values: values of every goal's metric by seed, by metric.
+        excesses: mean and bound of each metric whose constraint is violated on average over the seeds.
+    """
+
+    trial: int
+    values: Mapping[int, float]
+    failed: Sequence[int]
+    search_value: float | None
+    search_epochs: int | None
+    trainings: Mapping[int, int]
+    goal_values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    excesses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The name for people."""
+        return f"trial {self.trial}" if self.trial else "the default"
+
+    @property
+    def feasible(self) -> bool:
+        """Whether the constraints hold on average over the seeds."""
+        return not self.excesses
+
+    @property
+    def mean(self) -> float:
+        """The mean over the seeds; NaN where all failed."""
+        return mean_value(self.values)
+
+    @property
+    def violation(self) -> str:
+        """The violated constraints with figures and bounds, as a clause; empty without any, or without results."""
+        if not self.values:
+            return ""
+        excesses = [
+            f"{metric} {format_digits(mean)} (bound {format_digits(bound)})"
+            for metric, (mean, bound) in self.excesses.items()
+        ]
+        noun = "a constraint" if len(excesses) == 1 else "constraints"
+        return f"violates {noun} on average: {join_words(excesses)}" if excesses else ""
+
+    def optimism(self, goal: Goal, epochs: int) -> float | None:
+        """Return by how much the search's value was too good; None if it was trained for another number of epochs."""
+        if self.search_value is None or self.search_epochs != epochs or not self.values:
+            return None
+        return goal.sign * (self.search_value - self.mean)
+
+    def count_seeds(self) -> str:
+        """Count the seeds with a result, and those that failed."""
+        failed = f", {len(self.failed)} more failed" if self.failed else ""
+        return f"{format_count(len(self.values), 'seed')}{failed}"
+
+    def as_dict(self, goal: Goal, epochs: int) -> dict[str, Any]:
+        """Convert to plain values for JSON."""
+        return {
+            "trial": self.trial,
+            "values": self.values,
+            "failed": self.failed,
+            "feasible": self.feasible,
+            "searched": self.search_value,
+            "searched_epochs": self.search_epochs,
+            "trainings": self.trainings,
+            "mean": self.mean if self.values else None,
+            "optimism": self.optimism(goal, epochs),
+            "goals": self.goal_values,
+            "violations": {
+                metric: {"mean": mean if math.isfinite(mean) else None, "bound": bound}
+                for metric, (mean, bound) in self.excesses.items()
+            },
+        }
+
+
+def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Goal) -> Candidate:
+    """Make a candidate of its trainings.
+
+    Args:
+        number: of the trial in the search; 0 is the default.
+        rows: of the trainings, from the trials of the proof's folder read as a run.
+        search: the run that is to be proved.
+        goal: the goal whose metric is `values`.
+    """
+    seeds = rows["seed"].astype(int)
+    metrics = dict.fromkeys([goal.metric, *(other.metric for other in search.objective.goals)])
+    goal_values = {metric: _values_by_seed(seeds, rows[metric]) for metric in metrics}
+    search_value = search.trials[goal.metric].dropna().get(number)
+    means = {metric: float(rows[metric].mean()) for metric in search.objective.constraints}
+    bounds = search.objective.constraints
+    return Candidate(
+        trial=number,
+        values=goal_values[goal.metric],
+        failed=tuple(int(seed) for seed in seeds[rows["status"] == "failed"]),
+        search_value=None if search_value is None else float(search_value),
+        search_epochs=None if search_value is None else int(search.trials["epochs"][number]),
+        trainings={int(seed): int(training) for seed, training in zip(seeds, rows.index, strict=True)},
+        goal_values=goal_values,
+        excesses={metric: (mean, bounds[metric]) for metric, mean in means.items() if not mean <= bounds[metric]},
+    )
+
+
+def mean_value(values: Mapping[int, float]) -> float:
+    """Average values over seeds; NaN without any."""
+    return float(np.mean(list(values.values()))) if values else math.nan
+
+
+def _values_by_seed(seeds: pd.Series, values: pd.Series) -> dict[int, float]:
+    return {int(seed): float(value) for seed, value in zip(seeds, values, strict=True) if not pd.isna(value)}
