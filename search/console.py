@@ -19,6 +19,7 @@ from trainables.export.folder import read_report
 from trainables.files import BEST_WEIGHTS, trial_folder
 from trainables.settings import format_value
 from trainables.standing import describe_excluded, stage_name, stages_left
+from trainables.trust import allow_command
 
 if TYPE_CHECKING:
     from search.placement import Placement
@@ -67,7 +68,7 @@ def card(board: Board, folder: RunFolder) -> str:
     excluded = describe_excluded(board.compare().excluded)
     notes = [f"    {text}" for text in (board.default_note() if 0 in board.trials else "", excluded) if text]
     notes += [f"    {line}" for line in _baseline_lines(board, folder)]
-    return "\n".join([*lines, *notes, *([note] if note else []), *_next_commands(folder)])
+    return "\n".join([*lines, *notes, *([note] if note else []), *_next_commands(board.space, folder)])
 
 
 def describe_interruption(board: Board, out_of_time: bool) -> str:
@@ -76,6 +77,7 @@ def describe_interruption(board: Board, out_of_time: bool) -> str:
     count = board.count("finished", "stopped", "failed")
     return (
         f"  {cause} after {count} of {board.space.budget.trials} trials; nothing is lost.\n"
+        f"{_allow_line(board.space)}"
         f"  resume: python -m search.run resume={_quote(board.folder.path)}"
     )
 
@@ -173,11 +175,17 @@ def _changes(space: Space, params: Mapping[str, Any]) -> str:
     return "\n    ".join("   ".join(changes[first : first + 4]) for first in range(0, len(changes), 4))
 
 
-def _next_commands(folder: RunFolder) -> list[str]:
+def _allow_line(space: Space) -> str:
+    """Write the line that lets later commands read a run of this variant back; empty for the project's own."""
+    command = allow_command(space.entry.package)
+    return f"  first:  {command}   # runs name your variant, and are read back where it is allowed\n" if command else ""
+
+
+def _next_commands(space: Space, folder: RunFolder) -> list[str]:
     run = _quote(folder.path)
     to = shlex.quote(f"export/{folder.path.name}")
     return [
-        f"  next:   python -m analysis.report   run={run}",
+        f"{_allow_line(space)}  next:   python -m analysis.report   run={run}",
         f"          python -m analysis.retrain  run={run} top=3 seeds=5     is it really better?",
         f"          python -m analysis.export   run={run} to={to}",
     ]

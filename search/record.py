@@ -31,11 +31,12 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from search.space import Space
-from trainables.files import RESULT, read_lines, read_yaml, replace_text, trial_folder, write_yaml
+from trainables.files import RESULT, RUN, read_lines, read_yaml, replace_text, trial_folder, write_yaml
 from trainables.settings import UsageError
+from trainables.trust import record_folder
 
 Status = Literal["running", "finished", "stopped", "failed"]
-RUN, SPACE, ENVIRONMENT, TRIAL, FAILURES = "run.yaml", "space.yaml", "environment.json", "trial.json", "failures.csv"
+SPACE, ENVIRONMENT, TRIAL, FAILURES = "space.yaml", "environment.json", "trial.json", "failures.csv"
 LOCK = ".lock"
 
 
@@ -141,7 +142,8 @@ class RunFolder:
 
     def space(self) -> Space:
         """Read the space of the run."""
-        return Space.from_source(str(self.settings()["space_name"]), read_yaml(self.path / SPACE))
+        name, source = str(self.settings()["space_name"]), read_yaml(self.path / SPACE)
+        return Space.from_source(name, source, record=record_folder(self.path / SPACE))
 
     def write_space(self, space: Space) -> None:
         """Write the space, resolved."""

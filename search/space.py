@@ -24,6 +24,7 @@ from trainables.files import read_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry
 from trainables.settings import UsageError, describe_unknown
+from trainables.trust import record_folder
 
 SPACES = Path(__file__).parent.parent / "spaces"
 
@@ -65,11 +66,20 @@ class Space:
             )
         if not path.is_file():
             raise UsageError(describe_unknown(name, list_spaces(), kind="space"))
-        return cls.from_source(path.stem, merge_overrides(read_yaml(path), overrides or {}))
+        source, overrides = read_yaml(path), overrides or {}
+        record = record_folder(path)
+        if record is not None and "variant" in overrides:  # named by the user, and not by what is read
+            variants.load_apart(str(overrides["variant"]), record)
+            record = None
+        return cls.from_source(path.stem, merge_overrides(source, overrides), record)
 
     @classmethod
-    def from_source(cls, name: str, source: Mapping[str, Any]) -> Space:
-        """Make the space that a merged mapping describes."""
+    def from_source(cls, name: str, source: Mapping[str, Any], record: Path | None = None) -> Space:
+        """Make the space that a merged mapping describes; `record` is the run's or export's folder that it lies in.
+
+        Raises:
+            UsageError: anything in it that cannot be used, or, of a record, a variant that it may not name.
+        """
         for key, value in source.items():
             if key not in KEYS:
                 raise UsageError(describe_unknown(key, KEYS, kind=f"key of space {name}"))
@@ -77,7 +87,7 @@ class Space:
                 raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
         if "variant" not in source:
             raise UsageError(f"space {name} names no variant; accepted: {', '.join(variants.names())}.")
-        entry = variants.load(str(source["variant"]))
+        entry = variants.load(str(source["variant"]), record)
         budget = Budget.from_dict(source.get("budget") or {}, prefix="budget.")
         params, fixed = _split_params(source)
         fixed = entry.inherit(fixed, params)

@@ -14,6 +14,7 @@ from yaml import YAMLError
 
 from trainables.settings import UsageError, first_line
 
+RUN = "run.yaml"
 RESULT = "result.json"
 CHECKPOINT = "last.pt"
 CONFIG, WEIGHTS, METRICS = "config.yaml", "model.safetensors", "metrics.json"

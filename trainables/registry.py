@@ -11,11 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from trainables import trust
 from trainables.adequacy.assessment import Adequacy
 from trainables.base_config import DataConfig, TrainingConfig
 from trainables.contract import Context, Split
 from trainables.networks import pretrained
-from trainables.settings import UsageError, describe_unknown
+from trainables.settings import UsageError, describe_unknown, first_line
 from trainables.training import init_from
 
 if TYPE_CHECKING:
@@ -156,17 +157,41 @@ def names() -> list[str]:
     return sorted(file.parent.name for file in Path(__file__).parent.glob("*/variant.py"))
 
 
-def load(name: str) -> Entry:
+def load(name: str, record: Path | None = None) -> Entry:
     """Load the variant of that name, or of that dotted package.
 
+    Args:
+        name: of the variant.
+        record: folder of the run or export whose file names it; None: a user names it.
+
     Raises:
-        UsageError: no such variant; those that exist are listed.
+        UsageError: no such variant (those that exist are listed), or one that a record may not name.
     """
     package = name if "." in name else f"trainables.{name}"
-    if (package == f"trainables.{name}" and name not in names()) or name.startswith("."):
+    if ("." not in name and name not in names()) or not all(part.isidentifier() for part in package.split(".")):
         raise UsageError(describe_unknown(name, names(), kind="variant"))
+    if record is not None:
+        trust.check_recorded(package, record)
+    return _load_package(name, package)
+
+
+def load_apart(name: str, folder: Path) -> Entry:
+    """Load a variant that has been checked already, unless it would be imported from `folder`: that of a run.
+
+    Raises:
+        UsageError: no such variant, or it lies in the folder.
+    """
+    trust.check_place(name if "." in name else f"trainables.{name}", folder)
+    return load(name)
+
+
+def _load_package(name: str, package: str) -> Entry:
     try:
         config = importlib.import_module(f"{package}.config")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"variant {name}: {error}; it must be importable where trials run.") from error
-    return Entry(name, sys.modules[package].TITLE, package, config.Config, config.Data)
+    except ImportError as error:
+        raise UsageError(f"variant {name}: {first_line(error)}; it must be importable where trials run.") from error
+    title = getattr(sys.modules[package], "TITLE", None)
+    kinds = [getattr(config, kind, None) for kind in ("Config", "Data")]
+    if title is None or None in kinds:
+        raise UsageError(f"variant {name} is none: {package} needs a TITLE, and its config.py Config and Data.")
+    return Entry(name, title, package, config.Config, config.Data)

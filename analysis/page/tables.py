@@ -17,6 +17,7 @@ from analysis.questions.leaders import WINNER, name_leaders
 from analysis.wording import strip_numbers
 from trainables.files import trial_folder
 from trainables.settings import format_value
+from trainables.trust import allow_command
 
 
 def group_findings(experiment: Experiment) -> pd.DataFrame:
@@ -106,6 +107,9 @@ def follow_up_commands(experiment: Experiment) -> Commands:
     config = shlex.quote(f"export/{experiment.name}/config.yaml")
     repeat = _search_command(experiment.environment.get("command"))
     lines = [("repeat the search", repeat)] if repeat else []
+    allow = allow_command(experiment.space.entry.package)
+    if allow:
+        lines.append(("first, in a new shell: allow the variant, which is not of the project", allow))
     folders = damaged_folders(experiment)
     condition = f", after moving {', '.join(folders)} out of the folder" if folders else ""
     lines.append((f"resume, or change the budget{condition}", f"python -m search.run resume={run}"))

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from analysis.frames.experiment import load
+from analysis.page.tables import follow_up_commands
 from search.console import card, describe_interruption, plan, tensorboard_command
 from search.placement import Placement
 from search.request import Request, Run
 from search.status import StatusLine
+from tests.support.packages import forget, write_variant
 from tests.support.simulated import add, board, search, source, space
 from trainables.files import RESULT, append_line, trial_folder
+from trainables.settings import UsageError
 
 NEAR, FAR = {"x": 0.3, "y": 0.7}, {"x": 0.9, "y": 0.1}
 SHORT = {"budget": {"trials": 4, "max_epochs": 2, "grace_epochs": 1}}
@@ -235,3 +239,22 @@ def test_the_line_and_the_card_hold_at_every_moment(tmp_path, concurrent):
         assert card(on, on.folder)
     assert "5/5 trials" in status.text()
     assert "done in" in status.text()
+
+
+def test_what_is_printed_allows_a_variant_of_the_user_s_own_before_its_run_is_read_back(tmp_path, monkeypatch):
+    write_variant(tmp_path / "lab" / "own", tmp_path / "ran")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.delenv("ASSAY_VARIANTS", raising=False)
+    on = board(tmp_path / "run", variant="lab.own", params={"x": {"uniform": [0.0, 1.0]}})
+    trained(on, {"x": 0.5})
+    for text in (card(on, on.folder), describe_interruption(on, out_of_time=True)):
+        first, _, following = text.partition("export ASSAY_VARIANTS=lab.own ")
+        assert "python -m" not in first
+        assert "python -m" in following
+    with pytest.raises(UsageError, match=r"ASSAY_VARIANTS=lab\.own"):
+        on.folder.space()
+    monkeypatch.setenv("ASSAY_VARIANTS", "lab.own")
+    assert on.folder.space() == on.space
+    commands = follow_up_commands(load(on.folder.path)).commands
+    assert "export ASSAY_VARIANTS=lab.own" in [command for _, command in commands]
+    forget("lab")

@@ -55,7 +55,7 @@ class Export(Generic[SomeConfig, SomeData]):
         for name in (CONFIG, METRICS, WEIGHTS):
             if not (folder / name).is_file():
                 raise UsageError(f"{folder} is no export (it has no {name}); `python -m analysis.export` writes one.")
-        recipe = Recipe.read(folder / CONFIG, {}, {})
+        recipe = Recipe.read(folder / CONFIG, {}, {}, package=config.__module__.rpartition(".")[0])
         if not isinstance(recipe.config, config) or not isinstance(recipe.data, data):
             package = recipe.entry.package
             raise UsageError(

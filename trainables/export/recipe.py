@@ -13,6 +13,7 @@ from trainables.files import read_yaml, write_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry, load
 from trainables.settings import UsageError
+from trainables.trust import record_folder
 
 
 @dataclass(frozen=True)
@@ -50,18 +51,33 @@ class Recipe:
         return adequacy.as_facts() if adequacy else {}
 
     @classmethod
-    def read(cls, path: Path, config: Mapping[str, Any], data: Mapping[str, Any], seed: int | None = None) -> Recipe:
+    def read(
+        cls,
+        path: Path,
+        config: Mapping[str, Any],
+        data: Mapping[str, Any],
+        seed: int | None = None,
+        package: str = "",
+    ) -> Recipe:
         """Read `config.yaml`, with some fields of config and data replaced.
 
+        Args:
+            path: of the file.
+            config, data: fields to replace.
+            seed: None: that of the file.
+            package: of a variant that the caller has imported, which the file may name.
+
         Raises:
-            UsageError: no such file, or something in it or in the replacements that cannot be used.
+            UsageError: no such file, something in it or in the replacements that cannot be used, or a variant that it
+                may not name.
         """
         if not path.is_file():
             raise UsageError(f"config={path} is no file; `python -m analysis.export` writes one.")
         values = read_yaml(path)
         if not {"variant", "config", "data", "objective"} <= set(values):
             raise UsageError(f"{path} is no exported config; it lacks variant, config, data or objective.")
-        entry = load(values["variant"])
+        name = str(values["variant"])
+        entry = load(name, None if name == package else record_folder(path) or path.parent)
         return cls(
             entry,
             entry.Config.from_dict({**values["config"], **config}, prefix="config."),

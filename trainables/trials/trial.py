@@ -27,7 +27,7 @@ from ray.actor import exit_actor
 from trainables.files import ERROR, TIMEOUT, failure_reason, replace_text, trial_folder
 from trainables.objective import Objective
 from trainables.processes import Processes
-from trainables.registry import load
+from trainables.registry import load_apart
 from trainables.settings import first_line
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
@@ -67,7 +67,7 @@ class Task:
         processes: Processes | None = None,
     ) -> TrainingFolder:
         """Open a trial's training in its folder, new or as it was left; `origin` is shown in TensorBoard."""
-        entry = load(self.variant)
+        entry = load_apart(self.variant, self.folder)
         config, data = entry.Config.from_dict({**self.fixed, **params}), entry.Data.from_dict(self.data)
         variant = entry.build(config, data, device=device, seed=seed, processes=processes)
         return TrainingFolder(path, Loop(variant, self.objective), settings={**params, "seed": seed, "origin": origin})
@@ -82,7 +82,9 @@ class Trial(tune.Trainable):
         """Take the trial's number and parameters; training begins in the first step, where failures are reported."""
         self.task = task
         with contextlib.suppress(Exception):  # the first step reports what is wrong with the variant
-            load(task.variant).load()  # imports take seconds, which should not count as the first trial's time
+            load_apart(
+                task.variant, task.folder
+            ).load()  # imports take seconds, which should not count as the first trial's time
         torch.set_num_threads(max(1, int(task.cpus)))
         self.device = _device(task.gpus)
         self._begin(config)
