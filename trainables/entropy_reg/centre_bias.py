@@ -13,12 +13,13 @@ values for MIT1003 are a bandwidth of 10^−1.6668 = 0.0215 and a uniform share 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import special
 
+from trainables.progress import track
 from trainables.settings import UsageError
 
 BANDWIDTHS = np.geomspace(0.01, 0.3, 18)
@@ -32,6 +33,9 @@ FIT_GRID = (60, 80)
 
 MAX_IMAGES = 1500
 """Images, evenly chosen, on which it compares them at most: a thousand take ten seconds, and say enough."""
+
+GROUP = 4096
+"""Fixations that are integrated together, which bounds the memory to some megabytes."""
 
 FLOOR = 1e-12
 """Least share of a uniform density: with none, cells far from all fixations had a density of 0, whose logarithm is
@@ -84,7 +88,8 @@ class CentreBias:
         bandwidths = BANDWIDTHS if bandwidth is None else np.array([bandwidth])
         shares = SHARES if uniform_share is None else np.array([uniform_share])
         sample = relative[:: max(1, -(-len(relative) // MAX_IMAGES))]
-        bits = np.array([_leave_one_out(sample, candidate, shares) for candidate in bandwidths])
+        candidates = track(bandwidths.tolist(), "fitting the centre bias", "bandwidth")
+        bits = np.array([_leave_one_out(sample, candidate, shares) for candidate in candidates])
         row, column = np.unravel_index(bits.argmax(), bits.shape)
         at_end = len(bandwidths) > 1 and row in (0, len(bandwidths) - 1) and shares[column] < 1
         return cls(relative, float(bandwidths[row]), float(shares[column]), float(bits[row, column]), bool(at_end))
@@ -129,21 +134,34 @@ def _leave_one_out(relative: Sequence[np.ndarray], bandwidth: float, shares: np.
     """Compute the bits per fixation of each share on `FIT_GRID` cells, each image by the fixations of the others.
 
     An image's own mass is needed at the cells of its own fixations alone, and its sum is that of a product, so that no
-    image has a map of its own.
+    image has a map of its own. Images go through in groups: thousands of small products of matrices take minutes where
+    other processes want the cores, too.
     """
-    total, image_masses, image_sums = np.zeros(FIT_GRID), [], []
-    for points in relative:
+    images = [points for points in relative if len(points)]
+    counts = np.array([len(points) for points in images])
+    total, own_masses, own_sums = np.zeros(FIT_GRID), [], []
+    for group in _group_images(images, counts):
+        points = np.concatenate(group)
         vertical, horizontal = _axis_masses(points, FIT_GRID, bandwidth)
         total += vertical.T @ horizontal
+        starts = np.cumsum([0, *map(len, group)])
+        own_sums.append(np.add.reduceat(vertical.sum(axis=1) * horizontal.sum(axis=1), starts[:-1]))
         row, column = _fit_cells(points)
-        image_masses.append((vertical[:, row] * horizontal[:, column]).sum(axis=0))
-        image_sums.append(float(vertical.sum(axis=1) @ horizontal.sum(axis=1)))
-    bits = []
-    for points, image_mass, image_sum in zip(relative, image_masses, image_sums, strict=True):
-        if len(points):
-            mass = np.maximum(total[_fit_cells(points)] - image_mass, 0) / (total.sum() - image_sum)
-            bits.append(np.log2(_mix(mass, shares[:, None], total.size) * total.size).mean(axis=1))
-    return np.mean(bits, axis=0)
+        for part in map(slice, starts[:-1], starts[1:]):
+            own_masses.append((vertical[part][:, row[part]] * horizontal[part][:, column[part]]).sum(axis=0))
+    cells = _fit_cells(np.concatenate(images))
+    mass = np.maximum(total[cells] - np.concatenate(own_masses), 0)
+    mass /= total.sum() - np.repeat(np.concatenate(own_sums), counts)
+    bits = np.log2(_mix(mass, shares[:, None], total.size) * total.size)  # [shares, fixations]
+    return (np.add.reduceat(bits, np.cumsum([0, *counts[:-1]]), axis=1) / counts).mean(axis=1)
+
+
+def _group_images(images: Sequence[np.ndarray], counts: np.ndarray) -> Iterator[Sequence[np.ndarray]]:
+    """Split images, in their order, into groups of about `GROUP` fixations, or of one image."""
+    ends = np.cumsum(counts)
+    for index in np.unique(ends // GROUP):
+        members = np.flatnonzero(ends // GROUP == index)
+        yield images[members[0] : members[-1] + 1]
 
 
 def _fit_cells(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
