@@ -10,18 +10,26 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from trainables.files import BASELINES, replace_text
 from trainables.objective import Goal, Objective
+from trainables.progress import track
 from trainables.settings import Notice, UsageError, first_line
 
 if TYPE_CHECKING:
     from trainables.base_config import DataConfig, TrainingConfig
     from trainables.registry import Entry
+
+DRAWS = 10
+"""Draws of random predictions over which the metrics of chance are averaged where they are not known exactly."""
+
+_SEED = 0
 
 FACT = "baselines"
 """Name of the rows among an export's facts."""
@@ -128,6 +136,13 @@ class Baselines:
         for rows in dict.fromkeys(filter(None, unbeaten.values())):
             lines.append(f"NOT BETTER than {rows}: {', '.join(name for name in reports if unbeaten[name] == rows)}")
         return lines
+
+
+def average_draws(draw: Callable[[np.random.Generator], dict[str, float]], count: int = DRAWS) -> dict[str, float]:
+    """Average the metrics of random predictions over draws that share one generator; always the same numbers."""
+    generator = np.random.default_rng(_SEED)
+    rows = [draw(generator) for _ in track(range(count), "drawing at random", "draw")]
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
 def compute(entry: Entry, config: TrainingConfig, data: DataConfig) -> Baselines:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainables.baselines import CHANCE
+from trainables.baselines import CHANCE, average_draws
 from trainables.images import pixel_ridge
 from trainables.images.split import calibration_part
 from trainables.mask_st import scoring
@@ -12,20 +12,12 @@ from trainables.mask_st.config import Config, Data
 from trainables.mask_st.data import load_split
 from trainables.mask_st.masks import mask_side
 from trainables.mask_st.split import Examples
-from trainables.measuring.draws import average_draws
 
 RIDGE = "ridge on 32 × 32 pixels"
 
 CLASSIFICATION = ("auroc_macro", "auroc_micro", "f1_macro")
-MASKED = ("auroc_keep", "auroc_drop", "sufficiency_gap", "necessity_gap")
 LOCALISATION = ("pointing_game", "iou", "iobb", "iou_at_10", "iou_at_30", "iou_at_50")
-_EXACT = {
-    "auroc_macro": 0.5,
-    "auroc_keep": 0.5,
-    "auroc_drop": 0.5,
-    "sufficiency_gap": 0.0,
-    "necessity_gap": 0.0,
-}
+_MASKED = {"auroc_keep": 0.5, "auroc_drop": 0.5, "sufficiency_gap": 0.0, "necessity_gap": 0.0}
 
 
 def compute(config: Config, data: Data) -> dict[str, dict[str, float]]:
@@ -36,19 +28,19 @@ def compute(config: Config, data: Data) -> dict[str, dict[str, float]]:
 
 
 def score_chance(config: Config, train: Examples, val: Examples) -> dict[str, float]:
-    """Score random probabilities and random masks of the target coverage.
+    """Score random probabilities, and random masks of the target coverage where images have boxes.
 
     The loss and `auroc_micro`, which compare classes with each other, are those of each class's share in training.
     """
+    shares = scoring.Predictions(np.broadcast_to(train.labels.mean(axis=0), val.labels.shape))
+    constant = _score(shares, config, val)
 
     def draw(generator: np.random.Generator) -> dict[str, float]:
-        return _score(_draw_predictions(config, val, generator), config, val)
+        return {"f1_macro": _score(scoring.Predictions(generator.random(val.labels.shape)), config, val)["f1_macro"]}
 
-    shares = scoring.Predictions(np.broadcast_to(train.labels.mean(axis=0), val.labels.shape))
-    constant, row = _score(shares, config, val), average_draws(draw)
-    names = [name for name in (*CLASSIFICATION, *MASKED, *LOCALISATION) if name in row]
-    exact = {**_EXACT, **{name: constant[name] for name in ("loss_full", "auroc_micro")}}
-    return {**{name: row[name] for name in names}, **{name: exact[name] for name in exact if name in row}}
+    row = {"auroc_macro": 0.5, "auroc_micro": constant["auroc_micro"], "loss_full": constant["loss_full"]}
+    row |= average_draws(draw)
+    return row if config.mask_kind == "none" else {**row, **_MASKED, **_localise(config, val)}
 
 
 def score_ridge(config: Config, train: Examples, val: Examples) -> dict[str, float]:
@@ -58,16 +50,21 @@ def score_ridge(config: Config, train: Examples, val: Examples) -> dict[str, flo
     return {name: metrics[name] for name in CLASSIFICATION}
 
 
-def _draw_predictions(config: Config, val: Examples, generator: np.random.Generator) -> scoring.Predictions:
-    full, keep, drop = generator.random((3, *val.labels.shape))
-    if config.mask_kind == "none":
-        return scoring.Predictions(full)
-    cells = mask_side(config) ** 2
-    saliency = generator.random((len(val), cells))
-    rank = cells - max(1, round(config.keep_ratio * cells))
-    masks = saliency >= np.partition(saliency, rank, axis=1)[:, rank, None]
-    shape = (len(val), mask_side(config), mask_side(config))
-    return scoring.Predictions(full, keep, drop, saliency.reshape(shape), masks.reshape(shape))
+def _localise(config: Config, val: Examples) -> dict[str, float]:
+    """Score random maps, and their masks of the target coverage, on the images that have boxes; nothing without any."""
+    boxed = val.select(np.array([len(boxes) > 0 for boxes in val.boxes]))
+    side, any_threshold = mask_side(config), np.zeros(len(val.classes))
+
+    def draw(generator: np.random.Generator) -> dict[str, float]:
+        saliency = generator.random((len(boxed), side**2), dtype=np.float32)
+        rank = side**2 - max(1, round(config.keep_ratio * side**2))
+        masks = saliency >= np.partition(saliency, rank, axis=1)[:, rank, None]
+        scores, shape = np.zeros(boxed.labels.shape), (len(boxed), side, side)
+        predictions = scoring.Predictions(scores, scores, scores, saliency.reshape(shape), masks.reshape(shape))
+        metrics = scoring.score(predictions, boxed, any_threshold, config)
+        return {name: metrics[name] for name in LOCALISATION}
+
+    return average_draws(draw) if len(boxed) else {}
 
 
 def _score(predictions: scoring.Predictions, config: Config, val: Examples) -> dict[str, float]:

@@ -6,9 +6,8 @@ import math
 
 import numpy as np
 
-from trainables.baselines import CHANCE
+from trainables.baselines import CHANCE, average_draws
 from trainables.images import pixel_ridge
-from trainables.measuring.draws import average_draws
 from trainables.noise_mask import scoring
 from trainables.noise_mask.config import Config, Data
 from trainables.noise_mask.data import load_split

@@ -10,9 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from trainables.baselines import CHANCE
+from trainables.baselines import CHANCE, average_draws
 from trainables.images.split import calibration_part, scored_part
-from trainables.measuring.draws import average_draws
 from trainables.seq_attention.blobs import Blobs
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import count_objects, load_split

@@ -8,10 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from trainables.baselines import CHANCE
+from trainables.baselines import CHANCE, average_draws
 from trainables.images.maxima import Picks, laplacian_of_gaussian
 from trainables.images.split import calibration_part, scored_part
-from trainables.measuring.draws import average_draws
 from trainables.progress import track
 from trainables.settings import Notice
 from trainables.unet_selftrain import matching, scoring
