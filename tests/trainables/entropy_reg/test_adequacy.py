@@ -8,6 +8,7 @@ from tests.support.tiny_gaze import config
 from trainables.entropy_reg.adequacy import assess
 from trainables.entropy_reg.data import load_split
 from trainables.measuring import intervals
+from trainables.settings import Notice
 
 
 def gaze_data(folder, images, viewers, **values):
@@ -49,10 +50,16 @@ def test_few_viewers_are_said_of_what_is_learnt_and_of_what_is_compared_with(tmp
 
 def test_viewers_follow_their_images(tmp_path):
     sizes = {f"image_{index:02d}": (64, 48) for index in range(9)}
-    rows = [(name, f"s{viewer}", 0, 20, 20) for number, name in enumerate(sizes) for viewer in range(number + 1)]
+    rows = [
+        (name, f"s{viewer}", 0, 20 if number else 200, 20)  # nobody looked at the first image itself
+        for number, name in enumerate(sizes)
+        for viewer in range(number + 1)
+    ]
     data = folder_data(write_folder(tmp_path / "gaze", sizes, rows))
-    for split in ("train", "val", "test"):
-        stimuli = load_split(config(), data, split)
+    with pytest.warns(Notice, match="outside their image"):
+        splits = [load_split(config(), data, split) for split in ("train", "val", "test")]
+    assert sum(map(len, splits)) == 8
+    for stimuli in splits:
         assert stimuli.viewers.tolist() == [int(name[6:8]) + 1 for name in stimuli.names]
         last = stimuli.select(np.array([len(stimuli) - 1]))
         assert last.viewers.tolist() == [stimuli.viewers[-1]]
