@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -11,6 +13,7 @@ import torch
 from tests.support import first_weights as support
 from tests.support.first_weights import CHANNELS, CLASSES, VARIANTS, build, head_name, random_tensors, save, space
 from tests.support.gaze_networks import random_network
+from tests.support.repository import ROOT
 from trainables.base_config import NetworkField
 from trainables.networks.first_weights import check_fit, create_network
 from trainables.settings import Notice, UsageError
@@ -362,3 +365,13 @@ def test_a_convnext_s_stem_has_a_bias_unless_the_file_has_one(with_bias, tmp_pat
 def test_facts_are_json_for_the_export(tmp_path):
     facts = build("mask_st", save(tmp_path / "w.safetensors", random_tensors("mask_st"))).first_weights.facts
     assert json.loads(json.dumps(facts)) == facts
+
+
+def test_without_a_file_a_check_imports_neither_torch_nor_timm():
+    code = (
+        "import sys; from search.space import Space\n"
+        "for name in ('mask_st', 'unet_selftrain', 'seq_attention', 'entropy_reg'): Space.load(name).check_start()\n"
+        "print({'torch', 'timm'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "set()\n"
