@@ -165,12 +165,12 @@ def _shortfall(path: Path, network: str, match: Fit) -> str:
     """Say how much of a network a file gives, and with an example what is missing or of another shape."""
     gaps = []
     if match.missing:
-        gaps.append(f"{len(match.missing)} are not in it, such as {match.missing[0]}")
+        gaps.append(f"missing: {len(match.missing)}, such as {match.missing[0]}")
     if match.misfits:
-        gaps.append(f"{len(match.misfits)} have another shape: {_format_misfit(match.misfits[0])}")
+        gaps.append(f"of another shape: {len(match.misfits)}, as {_format_misfit(match.misfits[0])}")
     return (
-        f"weights={path} gives {match.taken} of the {match.total} tensors of {network}; {'; '.join(gaps)}. "
-        "The others begin random."
+        f"weights={path} gives {match.taken} of the {match.total} tensors of {network} ({'; '.join(gaps)}): "
+        "the others begin random."
     )
 
 

@@ -10,16 +10,16 @@ are translated by the filter that timm has for the model's family.
 from __future__ import annotations
 
 import inspect
+import math
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from timm.models import adapt_input_conv
 from torch import Tensor, nn
 
-RGB = 3
+GREY, RGB = 1, 3
 FILTER_NAMES = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")
 FILTER_ERRORS = (AttributeError, AssertionError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
 UNCOUNTED = "num_batches_tracked"
@@ -175,16 +175,29 @@ def _count(source: Mapping[str, Tensor], names: Names) -> int:
 
 
 def _adapt_stem(source: Mapping[str, Tensor], names: Names, model: nn.Module) -> dict[str, Tensor]:
-    """Fit the first convolutions of a file that was trained on colour images to other channels, as timm does."""
+    """Fit the first convolutions of a file that was trained on grey or colour images to other channels."""
     output = dict(source)
     for stem in _listed(model, "first_conv"):
         name = f"{stem}.weight"
         if name not in source or name not in names.tensors or names.fits(name, source[name]):
             continue
         weight, shape = source[name], names.tensors[name].shape
-        if weight.is_floating_point() and weight.shape == (shape[0], RGB, *shape[2:]):
-            output[name] = adapt_input_conv(shape[1], weight)
+        is_alike = weight.ndim == 4 and weight.shape == (shape[0], weight.shape[1], *shape[2:])
+        if is_alike and weight.is_floating_point() and weight.shape[1] in (GREY, RGB):
+            output[name] = _adapt_channels(weight, shape[1])
     return output
+
+
+def _adapt_channels(weight: Tensor, channels: int) -> Tensor:
+    """Fit a convolution's weights `[O, I, h, w]` to other channels: their sum for grey, else repeated and scaled.
+
+    Source: `adapt_input_conv` of timm, whose older versions take colour images alone.
+    """
+    before = weight.shape[1]
+    if channels == GREY:
+        return weight.float().sum(dim=1, keepdim=True).to(weight.dtype)
+    repeated = weight.float().repeat(1, math.ceil(channels / before), 1, 1)[:, :channels]
+    return (repeated * (before / channels)).to(weight.dtype)
 
 
 def _compare(source: Mapping[str, Tensor], names: Names, heads: tuple[str, ...], prefix: str) -> Fit:

@@ -170,7 +170,7 @@ def test_a_file_of_another_depth_is_told_with_the_counts_and_described(variant, 
     field = space(variant, file).entry.Config.NETWORKS[0].name
     with pytest.warns(Notice, match=f"gives {same} of the {total} tensors of {field}=") as notices:
         space(variant, file).check_start()
-    assert f"{total - same} are not in it, such as " in str(notices[0].message)
+    assert f"(missing: {total - same}, such as " in str(notices[0].message)
 
 
 def test_a_resnet18_in_a_resnet34_is_told_with_the_counts(tmp_path):
@@ -181,7 +181,7 @@ def test_a_resnet18_in_a_resnet34_is_told_with_the_counts(tmp_path):
     }
     same, total = len(names["resnet18"] & names["resnet34"]), len(names["resnet34"])
     with pytest.warns(
-        Notice, match=f"gives {same} of the {total} tensors of backbone=resnet34; {total - same} are not"
+        Notice, match=rf"gives {same} of the {total} tensors of backbone=resnet34 \(missing: {total - same}, "
     ):
         space("noise_mask", file, backbone="resnet34").check_start()
 
@@ -214,17 +214,44 @@ def test_a_head_of_the_same_size_is_taken(variant, tmp_path):
     assert "head" not in network.first_weights.facts
 
 
-def test_a_stem_is_adapted_to_more_channels_and_one_that_timm_cannot_adapt_is_told(tmp_path):
-    grey, colour = (random_tensors("noise_mask", in_chans=channels) for channels in (1, 3))
-    network = create_network("resnet10t", str(save(tmp_path / "c.safetensors", colour)), in_chans=5)
-    expected = colour["conv1.0.weight"][:, [0, 1, 2, 0, 1]] * 3 / 5
-    torch.testing.assert_close(network.state_dict()["conv1.0.weight"], expected)
-    file = save(tmp_path / "g.safetensors", grey)
+@pytest.mark.parametrize(("before", "after"), [(3, 1), (3, 2), (3, 4), (3, 5), (1, 3), (1, 2)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_stem_is_adapted_to_other_channels_as_timm_does(before, after, dtype, tmp_path):
+    tensors = random_tensors("noise_mask", in_chans=before)
+    weight = tensors["conv1.0.weight"].to(dtype)
+    file = save(tmp_path / "w.safetensors", tensors | {"conv1.0.weight": weight})
+    network = create_network("resnet10t", str(file), in_chans=after)
+    expected = timm.models.adapt_input_conv(after, weight, base_chans=before).float()
+    torch.testing.assert_close(network.state_dict()["conv1.0.weight"], expected, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1)])
+def test_an_adapted_stem_sees_in_a_grey_image_what_the_file_s_sees(before, after, tmp_path):
+    tensors = random_tensors("noise_mask", in_chans=before)
+    stems = [
+        create_network("resnet10t", str(save(tmp_path / f"{channels}.safetensors", tensors)), in_chans=channels).conv1[
+            0
+        ]
+        for channels in (before, after)
+    ]
+    grey = torch.rand(1, 1, 16, 16, generator=torch.Generator().manual_seed(3))
+    maps = [stem(grey.expand(-1, channels, -1, -1)) for stem, channels in zip(stems, (before, after), strict=True)]
+    torch.testing.assert_close(*maps, rtol=1e-4, atol=1e-5)
+
+
+def test_a_stem_that_cannot_be_adapted_is_told(tmp_path):
+    file = save(tmp_path / "w.safetensors", random_tensors("noise_mask", in_chans=6))
     with pytest.warns(
-        Notice, match=r"1 have another shape: conv1\.0\.weight is \[24, 1, 3, 3\] in the file and \[24, 3,"
+        Notice, match=r"\(of another shape: 1, as conv1\.0\.weight is \[24, 6, 3, 3\] in the file and \[24, 3,"
     ):
         space("noise_mask", file, channels=3).check_start()
-    assert_arrived("noise_mask", build("noise_mask", save(tmp_path / "g.safetensors", colour)), colour)
+
+
+def test_a_grey_network_s_file_fits_a_network_of_colour_images(tmp_path):
+    file = save(tmp_path / "w.safetensors", random_tensors("noise_mask", in_chans=1))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", Notice)
+        space("noise_mask", file, channels=3).check_start()
 
 
 REFUSALS = {
