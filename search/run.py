@@ -45,7 +45,7 @@ def search(request: Request) -> int:
     run, space = request.run, request.space
     config = space.config(space.default_params())
     if not run.quiet:
-        print("  preparing the data …", flush=True)
+        print("  preparing data and networks …", flush=True)
     with silence(run.quiet):
         space.entry.prepare(config, space.data)
     adequacy = space.entry.assess(config, space.data)

@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from trainables.progress import track
+
 GREY3 = (0, 128, 255)
 """Intensities 0, ½ and 1 of the method's notes."""
 
@@ -79,7 +81,8 @@ def scramble_phases(images: np.ndarray, seed: int) -> np.ndarray:
     """
     generator = np.random.default_rng(seed)
     output = np.empty_like(images)
-    for image, row in zip(images, output, strict=True):
+    for index in track(range(len(images)), "scrambling images"):
+        image, row = images[index], output[index]
         mean = image.mean(axis=(0, 1))
         phases = _phases(image.shape[:2], generator)[:, :, None]
         contrast = np.fft.ifft2(np.fft.fft2(image - mean, axes=(0, 1)) * phases, axes=(0, 1)).real
@@ -100,7 +103,7 @@ def texture(count: int, shape: tuple[int, int], seed: int) -> np.ndarray:
     generator = np.random.default_rng(seed)
     greys = _greys(held_out=True)
     means = generator.choice(greys[(greys >= _MIDDLE[0]) & (greys < _MIDDLE[1])], count)
-    noise = np.stack([_noise(shape, generator) for _ in range(count)])
+    noise = np.stack([_noise(shape, generator) for _ in track(range(count), "drawing textures")])
     return np.repeat(_levels(means[:, None, None] + CONTRAST * noise)[..., None], 3, axis=-1)
 
 

@@ -10,7 +10,6 @@ from trainables.images.split import calibration_part
 from trainables.mask_st import scoring
 from trainables.mask_st.config import Config, Data
 from trainables.mask_st.data import load_split
-from trainables.mask_st.masks import mask_side
 from trainables.mask_st.split import Examples
 
 RIDGE = "ridge on 32 × 32 pixels"
@@ -53,7 +52,7 @@ def score_ridge(config: Config, train: Examples, val: Examples) -> dict[str, flo
 def _localise(config: Config, val: Examples) -> dict[str, float]:
     """Score random maps, and their masks of the target coverage, on the images that have boxes; nothing without any."""
     boxed = val.select(np.array([len(boxes) > 0 for boxes in val.boxes]))
-    side, any_threshold = mask_side(config), np.zeros(len(val.classes))
+    side, any_threshold = config.mask_side, np.zeros(len(val.classes))
 
     def draw(generator: np.random.Generator) -> dict[str, float]:
         saliency = generator.random((len(boxed), side**2), dtype=np.float32)

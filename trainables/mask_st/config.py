@@ -118,6 +118,13 @@ class Config(TrainingConfig):
         if self.backbone == "micro" and (self.drop_path > 0 or self.weights != "none"):
             raise UsageError("backbone=micro has neither drop_path nor weights: take a timm convnext_* for those.")
 
+    @property
+    def mask_side(self) -> int:
+        """The number of cells along the side of a mask."""
+        if self.mask_kind == "ppo":
+            return self.ppo_grid
+        return self.image_size // (self.mask_stride if self.mask_arch == "strided" else 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Data(DataConfig):

@@ -31,7 +31,7 @@ class MaskSource:
 
     def __init__(self, config: Config, generator: MaskGenerator | None) -> None:
         self.config, self.generator = config, generator
-        self.side = mask_side(config)
+        self.side = config.mask_side
         self.top_k = sampling.projection_size(config.keep_ratio, self.side**2) if config.project else None
 
     def logits(self, images: Tensor) -> Tensor:
@@ -56,10 +56,3 @@ class MaskSource:
         """Return saliency in (0, 1) and binary mask, both `[b, 1, side, side]`, without noise but for random masks."""
         scores = logits if noise is None else logits + noise
         return scores.sigmoid(), sampling.binarise(scores, self.top_k)
-
-
-def mask_side(config: Config) -> int:
-    """Return the number of cells along the side of a mask."""
-    if config.mask_kind == "ppo":
-        return config.ppo_grid
-    return config.image_size // (config.mask_stride if config.mask_arch == "strided" else 1)

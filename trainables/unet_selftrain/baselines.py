@@ -34,8 +34,8 @@ GRID: Grid = {
     "spacing": (0.7, 1.0, 1.3),
     "sign": (1.0, -1.0),  # dark or bright particles
 }
-MAX_TUNING_PIXELS = 2_000_000
-"""Pixels of the training micrographs, evenly chosen, on which numbers are tuned at most: 8 of 512 × 512."""
+MAX_TUNING_PIXELS = 8 * 512**2
+"""Pixels of the training micrographs, evenly chosen, on which numbers are tuned at most."""
 
 MAX_DRAWN_PIXELS = 20_000_000
 
