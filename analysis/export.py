@@ -20,12 +20,14 @@ from analysis.proof.card import sections
 from analysis.proof.evaluation import build_variant, check_weights, read_recipe, score_weights
 from analysis.proof.result import rows_by_trial
 from analysis.questions.baselines import read_baselines
+from analysis.questions.leaders import describe_exclusion
 from search.record import RunFolder
 from trainables.commands import command_help, parse_arguments, run_command
 from trainables.export.folder import read_report, write_export
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS, CONFIG, trial_folder
 from trainables.settings import Settings, UsageError, setting
+from trainables.stages import check_usable
 
 USAGE = """
 Export the model of a run: that of the winner of its proof; without a proof that of the best trial, or, with several
@@ -57,20 +59,22 @@ class Selection:
         number: of the training in the folder.
         trial: of the search.
         seed: of the proof's training; None for the search's own.
+        note: that the trial may not be compared with the others of the search; or empty.
     """
 
     folder: RunFolder
     number: int
     trial: int
     seed: int | None
+    note: str = ""
 
     @property
     def origin(self) -> str:
         """A sentence on its origin for the card."""
         if self.seed is None:
-            return (
-                f"Trial {self.trial} of the run {self.folder.path.name}; not trained again, so one seed speaks for it."
-            )
+            origin = f"Trial {self.trial} of the run {self.folder.path.name}"
+            note = f" {self.note[:1].upper()}{self.note[1:]}." if self.note else ""
+            return f"{origin}; not trained again, so one seed speaks for it.{note}"
         settings = f"The settings of trial {self.trial}" if self.trial else "The default settings"
         return (
             f"{settings} of the run {self.folder.path.parent.name}, trained again with seed {self.seed}, "
@@ -92,6 +96,7 @@ def main(arguments: list[str]) -> int:
     weights, recipe = _find_weights(selection), read_recipe(selection.folder, selection.number)
     test_metrics = _look_up_test(selection, proof)
     variant = build_variant(recipe, export.device, with_test=export.test or bool(test_metrics))
+    check_usable(variant.stages, read_report(weights), f"trial={selection.number} of {selection.folder.path}")
     if export.test:
         with ledger.reserve_look(search.path, f"trial {selection.trial}", repeat=export.again) as enter:
             test_metrics = score_weights(variant, [weights])[0]
@@ -123,7 +128,8 @@ def choose(search: Experiment, proof: Mapping[str, Any] | None, trial: int | Non
         trial = search.best if search.choice is None else search.choice
     if trial is None:
         raise UsageError(f"{search.path} has no trial with a result; failures.csv there says why, if any failed.")
-    return Selection(search.folder, trial, trial, None)
+    note = describe_exclusion(search, trial)
+    return Selection(search.folder, trial, trial, None, f"it is {note}" if note else "")
 
 
 def _find_weights(selection: Selection) -> Path:
@@ -153,9 +159,12 @@ def _format_result(
     proof: Mapping[str, Any] | None,
     to: Path,
 ) -> str:
-    value = f"{recipe.objective.first.metric} {read_report(weights)['objective/value']:.4g}"
+    report, objective = read_report(weights), recipe.objective
+    values = "   ".join(f"{goal.metric} {report[goal.metric]:.4g}" for goal in objective.goals)
     seed = "" if selection.seed is None else f", seed {selection.seed}"
-    lines = [f"  trial {selection.trial}{seed} → {to}    {value}"]
+    lines = [f"  trial {selection.trial}{seed} → {to}    {values} at epoch {report['epoch']}"]
+    lines += [f"    violates {violation}" for violation in objective.describe_violations(report)]
+    lines += [f"    {selection.note}"] if selection.note else []
     lines += [f"    {name:<28} {value:.4g}" for name, value in test_metrics.items()]
     if proof is None:
         run = shlex.quote(f"run={selection.folder.path}")

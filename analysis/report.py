@@ -181,7 +181,7 @@ def _problem_sections(experiment: Experiment) -> list[Section]:
     health = _table_or_note(tables.findings_table(experiment), "No trial has reported a health finding.")
     failures = _table_or_note(tables.failures_table(experiment), "No trial has failed.")
     panels = collect_panels(experiment)
-    lead = "The best trials and the default on fixed validation examples, at their best epochs."
+    lead = "The best trials and the default on fixed validation examples, at the epochs that stand for them."
     return [
         Section("health", "Health", (health,), "What the checks that run in every trial found, commonest first."),
         *([Section("panels", "Panels", tuple(panels), lead)] if panels else []),

@@ -16,6 +16,7 @@ from analysis.importance.interaction import Interaction
 from analysis.page import ranking, tables
 from analysis.questions.baselines import has_baselines, read_baselines
 from analysis.questions.data import read_splits
+from analysis.questions.leaders import describe_exclusion
 from analysis.questions.playbook import Answer, Headline
 
 
@@ -38,6 +39,12 @@ def summary(
         "answers": [asdict(answer) for answer in answers],
         "best": _describe_trial(experiment, experiment.best),
         "default": _describe_trial(experiment, experiment.default),
+        "default_note": experiment.default_note,
+        "stage": experiment.stage,
+        "excluded": [
+            {"trial": trial, "stage": stage, "note": describe_exclusion(experiment, trial)}
+            for trial, stage in experiment.excluded.items()
+        ],
         "importances": None if importances is None else _describe_importances(importances),
         "interaction": None if interaction is None else {"names": list(interaction.names), "share": interaction.share},
         "top": ranking.top_trials(experiment).reset_index(names="trial").to_dict("records"),
@@ -108,6 +115,7 @@ def _describe_trial(experiment: Experiment, trial: int | None) -> dict[str, Any]
     row = experiment.trials.loc[trial].to_dict()
     values = {name: row[name] for name in ("value", "best_epoch", "feasible", "status", "epochs", "seconds")}
     values |= {"feasible": bool(values["feasible"]), "best_epoch": int(values["best_epoch"])}
+    values |= {"stage": row["stage"], "violations": experiment.violations(trial)}
     return {"trial": trial, **values, "settings": _list_settings(experiment, trial)}
 
 

@@ -16,6 +16,11 @@ def format_share(share: float) -> str:
     return f"{share:.1%}" if 0 < share < 0.01 else f"{share:.0%}"
 
 
+def capitalise(sentence: str) -> str:
+    """Begin a sentence with a capital letter."""
+    return sentence[:1].upper() + sentence[1:]
+
+
 def join_trials(trials: Sequence[int]) -> str:
     """List trials by number: `#3`, `#3 and #7`, `#1, #3 and #7`."""
     return join_words([f"#{trial}" for trial in trials])

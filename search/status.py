@@ -59,7 +59,7 @@ class StatusLine:
         against = f" against default {default[VALUE]:.4g}" if default else ""
         violations = " and ".join(objective.describe_violations(report))
         return [
-            f"best {report[VALUE]:.4g} (#{best}{stage}){f' violates {violations}' if violations else ''}{against}",
+            f"best {report[VALUE]:.4g} (#{best}){against}{stage}{f', violates {violations}' if violations else ''}",
             *filter(
                 None, [board.default_note() if 0 in board.trials else "", describe_excluded(comparison.excluded, 0)]
             ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from trainables.objective import COMPARABLE_END, COMPARABLE_STAGE, STAGE, STAGE_NAME, STAGES_LEFT
+from trainables.settings import UsageError
 
 
 class Stage(NamedTuple):
@@ -59,3 +60,23 @@ def stage_report(stages: Sequence[Stage], epoch: int) -> dict[str, Any]:
         COMPARABLE_STAGE: float(borders),
         COMPARABLE_END: float(stages[end].end),
     }
+
+
+def check_usable(stages: Sequence[Stage], report: Mapping[str, Any], subject: str) -> None:
+    """Check that the weights of a report are a model that predicts as it was scored.
+
+    Args:
+        stages: of the training.
+        report: of the weights.
+        subject: of the sentence that refuses them.
+
+    Raises:
+        UsageError: they are those of a stage of which this is not true.
+    """
+    index = min(int(report.get(STAGE, 0)), len(stages) - 1)
+    if not stages[index].usable:
+        reason = f" because of {report['stop_reason']}" if report.get("stop_reason") else ""
+        raise UsageError(
+            f"{subject} ended in stage {stages[index].name}{reason}, whose weights do not predict as they were scored: "
+            f"what is used is a model of stage {stages[-1].name}."
+        )

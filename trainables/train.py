@@ -7,6 +7,7 @@ Writes the same kind of folder as an export, resumes where it was interrupted, a
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,9 @@ from trainables.commands import command_help, parse_parts, run_command
 from trainables.export.folder import read_report, write_export
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS, CHECKPOINT, CONFIG
+from trainables.objective import STAGE_NAME, STAGES_LEFT, Objective
 from trainables.settings import Settings, UsageError, setting
+from trainables.stages import check_usable
 
 if TYPE_CHECKING:
     from trainables.training.folder import TrainingFolder
@@ -99,9 +102,11 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
         print(f"\n  interrupted after epoch {loop.epoch_done}; the same command resumes from there.")
         return 130
     training.close()
-    if processes.first:
-        _finish(folder, recipe, loop)
-    processes.leave()
+    try:
+        if processes.first:
+            _finish(folder, recipe, loop)
+    finally:
+        processes.leave()
     return 0
 
 
@@ -126,25 +131,40 @@ def _epoch(training: TrainingFolder, *, show: bool) -> None:
 
 
 def _finish(folder: Path, recipe: Recipe, loop: Loop) -> None:
-    report = read_report(folder / BEST_WEIGHTS)
-    early_end = f"; ended early: {loop.monitor.stop_reason}" if loop.monitor.stop_reason else ""
+    """Write the folder as an export, and print which epoch its weights are of.
+
+    Raises:
+        UsageError: training ended in a stage whose weights are no model yet.
+    """
+    report, objective = read_report(folder / BEST_WEIGHTS), recipe.objective
+    check_usable(loop.variant.stages, {**report, "stop_reason": loop.monitor.stop_reason}, str(folder))
+    stage = f" in stage {report[STAGE_NAME]}" if report.get(STAGES_LEFT) else ""
+    early_end = f"; ended early{stage}: {loop.monitor.stop_reason}" if loop.monitor.stop_reason else ""
     origin = f"Trained in full for {loop.epoch_done} epochs{early_end}."
     baselines = compute(recipe.entry, recipe.config, recipe.data)
     facts = {**loop.variant.describe(), **recipe.describe_adequacy(), **baselines.as_facts()}
     write_export(folder, recipe, folder / BEST_WEIGHTS, {}, facts, origin)
-    print(
-        f"  best epoch {report['epoch']}: {recipe.objective.first.metric} {report['objective/value']:.4f}    {folder}"
-    )
+    goals = " · ".join(f"{goal.metric} {report[goal.metric]:.4f}" for goal in objective.goals)
+    epoch = f"{'last' if objective.is_multi else 'best'} epoch {report['epoch']}"
+    print(f"  {epoch}{stage}: {goals}{_violations(objective, report)}    {folder}")
     for line in baselines.compare(recipe.objective, {"training": report}):
         print(f"    {line}")
 
 
 def _line(loop: Loop, report: dict[str, Any]) -> str:
     left = report["time/total_s"] / loop.epoch_done * (loop.config.epochs - loop.epoch_done)
-    metric = loop.monitor.objective.first.metric
-    figures = f"loss {report['train/total']:.4f} · {metric} {report[metric]:.4f}{' *' if loop.monitor.stands else ''}"
+    objective = loop.monitor.objective
+    mark = " *" if loop.monitor.stands and not objective.is_multi else ""
+    goals = " · ".join(f"{goal.metric} {report[goal.metric]:.4f}" for goal in objective.goals)
+    figures = f"loss {report['train/total']:.4f} · {goals}{mark}{_violations(objective, report)}"
     findings = "".join(f" · {finding.message}" for finding in loop.monitor.findings)
     return f"  epoch {loop.epoch_done}/{loop.config.epochs} · {figures} · {left:.0f} s left{findings}"
+
+
+def _violations(objective: Objective, report: Mapping[str, Any]) -> str:
+    """Name the violated constraints, with metric and bound; empty without any."""
+    violations = " and ".join(objective.describe_violations(report))
+    return f" · violates {violations}" if violations else ""
 
 
 if __name__ == "__main__":

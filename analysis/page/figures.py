@@ -12,7 +12,7 @@ from analysis.page import baselines, drawing
 from analysis.page.blocks import LegendKey, Plot, Shape
 from analysis.page.drawing import BEST, DEFAULT, FAILED_MARK, FAINT, SECONDARY, axis, format_number, round_values
 from analysis.questions.leaders import BEST as BEST_WITHOUT_PROOF
-from analysis.questions.leaders import SEARCH_BEST, find_leader, name_leaders
+from analysis.questions.leaders import SEARCH_BEST, find_leader, list_remarks, name_leaders
 from analysis.wording import format_count
 
 MAX_TRIALS = 1000  # trials in the history of a large run
@@ -22,8 +22,8 @@ DASHES: tuple[tuple[Shape, str], ...] = (("line", "solid"), ("dash", "dash"), ("
 
 
 def draw_history(experiment: Experiment) -> Plot:
-    """Draw each trial's best epoch by trial number, with the best so far and the default; trials must have results."""
-    values, goal = experiment.trials["value"].dropna(), experiment.objective.first
+    """Draw the value of each trial by its number, with the best so far and the default; trials must have results."""
+    values, goal = experiment.trials["value"].loc[sorted(experiment.ranking)], experiment.objective.first
     so_far, last = best_so_far(experiment), int(experiment.trials.index.max())
     sample = drawing.sample_trials(
         list(values.index), MAX_TRIALS, {*drawing.reference_trials(experiment), *so_far.index}
@@ -46,10 +46,12 @@ def draw_history(experiment: Experiment) -> Plot:
         legend += status_keys
     x_axis = axis("trial", range=[-0.02 * last - 0.5, 1.02 * last + 0.5])
     figure = {"data": traces, "layout": drawing.layout(x_axis, axis(goal.metric, range=limits))}
+    epoch = "last" if experiment.objective.is_multi else "best"
     caption = (
-        f"Each mark is a trial at its best epoch ({'higher' if goal.mode == 'max' else 'lower'} is better); the line "
+        f"Each mark is a trial at its {epoch} epoch ({'higher' if goal.mode == 'max' else 'lower'} is better); the line "
         f"is the best so far, where a trial that keeps the constraints beats one that does not."
         f"{drawing.sample_note(len(sample), len(values))}{drawing.outlier_note(outliers)}"
+        f"{list_remarks(experiment)}"
     )
     return Plot(_history_title(experiment, so_far), caption, figure, 360, tuple(legend))
 

@@ -110,11 +110,14 @@ def _search_tiles(experiment: Experiment, headline: Headline) -> list[Tile]:
     metric = objective.first.metric
     best = f"{metric}, trial {headline.best_trial}" if headline.best_trial is not None else metric
     best += f"; the first of {len(objective.goals)} goals" if objective.is_multi else ""
+    best += f"; in stage {experiment.stage}" if experiment.stage else ""
+    violations = [] if headline.best_trial is None else experiment.violations(headline.best_trial)
+    best += "".join(f"; violates {violation}" for violation in violations)
     if headline.winner:
         return [("best in the search, one seed", format_number(headline.best), best)]
     return [
         ("best", format_number(headline.best), best),
-        ("default settings", format_number(headline.default), f"{metric}, trial 0"),
+        ("default settings", format_number(headline.default), _describe_default(experiment, metric)),
     ]
 
 
@@ -127,6 +130,12 @@ def _baseline_tiles(experiment: Experiment) -> list[Tile]:
     values = baselines.values(goal.metric)
     chance = f"; {CHANCE} {format_number(values[CHANCE])}" if CHANCE in values and name != CHANCE else ""
     return [("without a network", format_number(values[name]), f"{goal.metric}, {name}{chance}")]
+
+
+def _describe_default(experiment: Experiment, metric: str) -> str:
+    """Describe the figure of the default trial, or why there is none to compare with."""
+    note = experiment.default_note
+    return note if note and experiment.default is None else "; ".join(filter(None, [f"{metric}, trial 0", note]))
 
 
 def _format_duration(seconds: float) -> str:

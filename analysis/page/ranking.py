@@ -12,7 +12,7 @@ from analysis.page.baselines import add_rows
 from analysis.page.blocks import Table
 from analysis.page.drawing import format_column, format_number
 from analysis.page.tables import format_setting
-from analysis.questions.leaders import WINNER, find_leader, name_leaders
+from analysis.questions.leaders import WINNER, find_leader, list_remarks, name_leaders
 from trainables.settings import format_value
 
 TOP_ROWS = 10
@@ -20,10 +20,14 @@ FRONT_ROWS = 40  # rows of a front
 
 
 def top_trials(experiment: Experiment) -> pd.DataFrame:
-    """List the best trials, the best first: `value`, `epoch`, `feasible`, `status`, `seconds`, `settings`."""
+    """List the best trials, the best first.
+
+    Columns: `value`, `epoch`, `stage`, `feasible`, `violations`, `status`, `seconds`, `settings`.
+    """
     best = experiment.ranking[:TOP_ROWS]
-    frame = experiment.trials.loc[best, ["value", "best_epoch", "feasible", "status", "seconds"]]
+    frame = experiment.trials.loc[best, ["value", "best_epoch", "stage", "feasible", "status", "seconds"]]
     frame = frame.astype({"feasible": bool, "best_epoch": int})
+    frame = frame.assign(violations=pd.Series([experiment.violations(trial) for trial in best], best, dtype=object))
     return frame.rename(columns={"best_epoch": "epoch"}).assign(settings=_list_settings(experiment, best))
 
 
@@ -49,6 +53,7 @@ def top_table(experiment: Experiment) -> Table:
     note = (
         f"“=” is the default's value, “–” a setting that does not apply. Ranked by validation on one seed{by}, after "
         "choosing among many: neighbours in this list may well change places."
+        f"{list_remarks(experiment)}"
     )
     rows = experiment.trials.loc[trials].rename(columns={"best_epoch": "epoch"})
     return add_rows(_table(experiment, rows, leader, note), experiment)
@@ -81,7 +86,7 @@ def _table(experiment: Experiment, frame: pd.DataFrame, bold_trial: int | None, 
         if any(_differs_from_default(experiment, trial, name) for trial in trials)
     ]
     metrics = list(dict.fromkeys([*_goal_metrics(experiment), *experiment.objective.constraints]))
-    feasible_column = {"feasible": ["yes" if feasible else "no" for feasible in frame["feasible"]]}
+    feasible_column = {"feasible": [_describe_feasibility(experiment, trial) for trial in trials]}
     columns = {
         "trial": [_name(experiment, trial) for trial in trials],
         **{metric: format_column(frame[metric]) for metric in metrics},
@@ -93,6 +98,11 @@ def _table(experiment: Experiment, frame: pd.DataFrame, bold_trial: int | None, 
     rows = tuple(zip(*columns.values(), strict=True))
     bold_rows = frozenset({trials.index(bold_trial)} if bold_trial in trials else ())
     return Table(tuple(columns), rows, frozenset({*columns} - {"trial", "feasible"}), bold_rows=bold_rows, note=note)
+
+
+def _describe_feasibility(experiment: Experiment, trial: int) -> str:
+    violations = experiment.violations(trial)
+    return f"no: {', '.join(violations)}" if violations else "yes"
 
 
 def _goal_metrics(experiment: Experiment) -> list[str]:

@@ -13,7 +13,7 @@ from analysis.page.blocks import Commands, Facts, Table
 from analysis.page.drawing import format_number
 from analysis.questions.answer import proof_command, quote_path, quote_word
 from analysis.questions.effort import damaged_folders
-from analysis.questions.leaders import WINNER, name_leaders
+from analysis.questions.leaders import WINNER, describe_exclusion, name_leaders
 from analysis.wording import strip_numbers
 from trainables.files import trial_folder
 from trainables.settings import format_value
@@ -146,6 +146,7 @@ def hover_texts(experiment: Experiment, trials: Iterable[int]) -> dict[int, str]
             else str(reason or "no result")[:120]
         )
         pairs = [f"{name} {format_setting(setting)}" for name, setting in settings[trial].items() if pd.notna(setting)]
+        result += "".join(f" · {text}" for text in [describe_exclusion(experiment, int(trial))] if text)
         lines = [" · ".join(pairs[first : first + 3]) for first in range(0, len(pairs), 3)]
         texts[int(trial)] = "\n".join([f"#{trial} · {status} · {result}", *lines])
     return texts

@@ -13,7 +13,7 @@ from analysis.page import drawing
 from analysis.page.blocks import LegendKey, Plot
 from analysis.page.drawing import BEST, CHOICE_MARK, DEFAULT, FAINT, INK, LIMIT, SECONDARY, SURFACE, axis, format_number
 from analysis.page.slices import choice_names, position
-from analysis.questions.leaders import SEARCH_BEST, name_leaders
+from analysis.questions.leaders import SEARCH_BEST, list_remarks, name_leaders
 from analysis.wording import format_count, inflect
 
 MAX_LINES = 150  # trials among the parallel coordinates
@@ -71,7 +71,7 @@ def draw_trade_offs(experiment: Experiment) -> list[Plot]:
 
 def _trade_off(experiment: Experiment, metric: str) -> Plot:
     objective = experiment.objective
-    trials, epoch = experiment.trials, "last" if objective.is_multi else "best"
+    trials, epoch = experiment.trials.loc[sorted(experiment.ranking)], "last" if objective.is_multi else "best"
     first = objective.first
     complete = trials[[first.metric, metric]].dropna().index
     modes = {goal.metric: goal.mode for goal in objective.goals}
@@ -101,6 +101,7 @@ def _trade_off(experiment: Experiment, metric: str) -> Plot:
     }
     caption = f"Each mark is a trial at its {epoch} epoch.{_reading_hint(experiment)}"
     caption += f"{drawing.sample_note(len(sample), len(complete))}{drawing.outlier_note(max(outliers, x_outliers))}"
+    caption += list_remarks(experiment)
     return Plot(
         _trade_title(experiment, metric, len(complete), members), caption, figure, 380, legend=(*legend, *star_keys)
     )
@@ -218,5 +219,5 @@ def _trade_title(experiment: Experiment, metric: str, total: int, members: list[
         are = inflect(len(members), "is", "are")
         return f"{len(members)} of {format_count(total, 'trial')} {are} on the front of {names}"
     bound = experiment.objective.constraints[metric]
-    feasible = int((experiment.trials[metric] <= bound).sum())
+    feasible = int((experiment.trials[metric].loc[experiment.ranking] <= bound).sum())
     return f"{feasible:,} of {format_count(total, 'trial')} {inflect(feasible, 'keeps', 'keep')} {metric} ≤ {bound:g}"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
+from trainables.objective import STAGES_LEFT
 
 TOP = 5
 """Number of trials that count as the best: enough for a median that one outlier does not move."""
@@ -25,7 +26,7 @@ class Evidence:
     Attributes:
         top: the best trials, best first.
         complete_trials: the best of those that trained their whole budget.
-        curves: the objective by epoch, larger is better, for all trials of both lists.
+        curves: the objective by epoch in the last stage of each trial of both lists; larger is better.
         scatter: the standard deviation from one epoch to the next at the end of the best trials. A lower bound of the
             scatter between seeds, which also start differently; None where the curves are too short.
     """
@@ -51,8 +52,14 @@ class Evidence:
         return self.experiment.trials.at[trial, column]
 
     def value(self, trial: int) -> float:
-        """Return a trial's objective at its best epoch, as reported."""
+        """Return a trial's objective in the report that stands for it."""
         return float(self.lookup(trial, "value"))
+
+    def best_epoch(self, trial: int) -> int:
+        """Return the best epoch of a trial's last stage by the first goal; one of several does not choose the weights."""
+        if self.experiment.objective.is_multi:
+            return int(self.curves[trial].idxmax())
+        return int(self.lookup(trial, "best_epoch"))
 
     def gain(self, trial: int, reference: int) -> float:
         """Return by how much a trial is better than a reference trial."""
@@ -77,7 +84,10 @@ def _curves(experiment: Experiment, trials: set[int]) -> dict[int, pd.Series]:
     if not trials:
         return {}
     sign = experiment.objective.first.sign
-    rows = experiment.reports[experiment.reports["trial"].isin(trials)].sort_values("epoch", kind="stable")
+    reports = experiment.reports[experiment.reports["trial"].isin(trials)]
+    # What a curve does at a border of stages is neither an improvement nor noise.
+    rows = reports[reports[STAGES_LEFT] == reports["trial"].map(experiment.trials["stages_left"])]
+    rows = rows.sort_values("epoch", kind="stable")
     by_trial = rows.set_index("epoch").groupby("trial")["objective/value"]
     return {trial: sign * by_trial.get_group(trial) for trial in trials}
 

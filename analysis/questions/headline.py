@@ -23,7 +23,7 @@ class Headline:
         sentence: the proof's, where it has a winner; else the search's.
         search: a sentence on the result of the search, on one seed.
         winner: of the proof, over fresh seeds.
-        best, default: the objective of the search's best and of the default trial, at their best epochs, on one seed.
+        best, default: the objective of the search's best and of the default trial, on one seed.
         trials: number started so far.
         budget: number of trials in the budget.
         finished, stopped, failed, running: numbers of trials in each state; a trial without a record is in none.
@@ -31,6 +31,7 @@ class Headline:
         stopped_share: their share of the started trials.
         saved_epochs: the share of the started trials' full budgets that the scheduler saved.
         saved_hours: the same in hours, by the seconds per epoch of each of these trials.
+        default_note: what a comparison with the default trial must not hide; empty where there is nothing.
     """
 
     sentence: str
@@ -49,6 +50,7 @@ class Headline:
     stopped_share: float
     saved_epochs: float
     saved_hours: float
+    default_note: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """Convert to plain values for `summary.json`, under the names that its readers know."""
@@ -80,6 +82,7 @@ def headline(experiment: Experiment) -> Headline:
         stopped_share=len(cut_short) / max(1, count),
         saved_epochs=saved_epochs,
         saved_hours=saved_hours,
+        default_note=experiment.default_note,
     )
 
 
@@ -106,6 +109,9 @@ def _describe_search(experiment: Experiment, counts: pd.Series, saved_epochs: fl
             result += f" against {format_digits(experiment.trials['value'].loc[default])} of the default settings"
         if objective.is_multi:
             result += f", by {objective.first.metric}, the first of {len(objective.goals)} goals"
+        result += f", in stage {experiment.stage}" if experiment.stage else ""
+        result += "".join(f", which violates {violation}" for violation in experiment.violations(best))
+        result += f"; {experiment.default_note}" if experiment.default_note else ""
     parts = [f"{counts.get(status, 0):,} {word}" for status, word in STATUS_WORDS.items() if counts.get(status, 0)]
     sentence = f"{result}; {len(experiment.trials):,} of {format_count(budget, 'trial')}"
     sentence += f": {', '.join(parts)}" if parts else ""

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.frames.experiment import Experiment
+from analysis.wording import capitalise
+from trainables.standing import describe_excluded, describe_stop
 
 WINNER, SEARCH_BEST, BEST = "winner", "best in the search", "best"
 
@@ -53,6 +55,22 @@ def describe_choice(experiment: Experiment) -> str:
     if not experiment.objective.is_multi or experiment.choice is None:
         return ""
     return f"Trial #{experiment.choice} is chosen: {experiment.objective.rule}, each at its last epoch."
+
+
+def describe_exclusion(experiment: Experiment, trial: int) -> str:
+    """Describe why a trial may not be compared; empty for one that may."""
+    if trial not in experiment.excluded:
+        return ""
+    row: dict[Any, Any] = experiment.trials.loc[trial].to_dict()
+    if row["status"] == "running":
+        return f"still in stage {row['stage']}; not compared"
+    return describe_stop(row["stage"], row["reason"] if isinstance(row["reason"], str) else None)
+
+
+def list_remarks(experiment: Experiment) -> str:
+    """Write sentences on the trials that are not compared, and on the default trial; empty where there are none."""
+    remarks = (experiment.default_note, describe_excluded(experiment.excluded))
+    return "".join(f" {capitalise(remark)}." for remark in remarks if remark)
 
 
 def name_leaders(experiment: Experiment) -> dict[int, str]:

@@ -7,7 +7,7 @@ import pandas as pd
 from analysis.questions import proof
 from analysis.questions.answer import Outcome, proof_command
 from analysis.questions.evidence import CLEAR_SCATTERS, Evidence
-from analysis.wording import format_count, format_digits, format_share, inflect, join_trials, join_words
+from analysis.wording import capitalise, format_count, format_digits, format_share, inflect, join_trials, join_words
 
 SCATTERS_WORTH_PROVING = 5.0
 """Scatters by which the best trial must beat the default to be worth a proof: the best of hundreds of equal trials lies
@@ -140,13 +140,7 @@ def _describe_infeasibility(evidence: Evidence) -> str:
 
 def _describe_violation(evidence: Evidence, trial: int) -> str:
     """Describe by what a trial violates the constraints at its best epoch."""
-    bounds = evidence.experiment.objective.constraints
-    values = {metric: float(evidence.lookup(trial, metric)) for metric in bounds}
-    violations = [
-        f"{metric} {format_digits(value)} (bound {format_digits(bounds[metric])})"
-        for metric, value in values.items()
-        if value > bounds[metric]
-    ]
+    violations = evidence.experiment.violations(trial)
     return f"has {join_words(violations)}" if violations else "does not keep them"
 
 
@@ -162,6 +156,8 @@ def _judge_without_default(evidence: Evidence) -> Outcome:
     if evidence.lookup(0, "status") == "failed":
         reason = str(evidence.lookup(0, "reason") or "without a reason").rstrip(".")
         return "careful", f"{result}; the default failed ({reason}), so there is nothing to compare it with."
+    if 0 in evidence.experiment.excluded:
+        return "unknown", f"{result}; {evidence.experiment.default_note}."
     return "unknown", f"{result}; the default has no result yet."
 
 
@@ -188,6 +184,8 @@ def _judge_best_default(evidence: Evidence) -> Outcome:
 def _describe_weak_default(evidence: Evidence) -> str:
     """Warn of a default trial that never improved after its first epoch, because it is easy to beat."""
     epochs = evidence.lookup(0, "epochs")
+    if note := evidence.experiment.default_note:
+        return f" {capitalise(note)}, so it is compared with less than its budget."
     if epochs > 1 and evidence.lookup(0, "best_epoch") == 1:
         return (
             f" The default is best at epoch 1 of {epochs}: it does not learn in this budget, so the difference "

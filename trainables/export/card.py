@@ -12,8 +12,9 @@ from trainables.base_config import TrainingConfig
 from trainables.baselines import FACT, Baselines
 from trainables.export.recipe import Recipe
 from trainables.files import CONFIG
-from trainables.objective import STAGE
+from trainables.objective import STAGE, STAGES_LEFT
 from trainables.settings import format_value
+from trainables.standing import stage_name
 
 
 def write_card(
@@ -30,7 +31,7 @@ def write_card(
     sections = {
         **evidence,
         "Metrics of these weights": _metrics(recipe, report, Baselines.from_facts(facts)),
-        "Health": _health(report),
+        "Health": _health(recipe, report),
         "Settings that differ from the default": _differences(recipe.config),
         "Data and model": _facts(recipe, facts),
         **_adequacy(facts),
@@ -50,11 +51,13 @@ def _metrics(recipe: Recipe, report: Mapping[str, Any], baselines: Baselines) ->
         for key, value in sorted(report.items())
         if key.startswith(("val/", "test/", "health/")) and isinstance(value, int | float)
     ]
-    choice = "the best of its last stage" if report.get(STAGE) else "best"
-    origin = (
-        f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, {choice} by {recipe.objective.first.metric}. "
-    )
-    note = "Validation chose that epoch (and trial, or seed), so its metrics are optimistic."
+    stage = f" of stage {stage_name(report)}" if report.get(STAGES_LEFT) else " of its last stage"
+    stage = stage if report.get(STAGE) or report.get(STAGES_LEFT) else ""
+    choice, chosen_by = f"the best{stage} by {recipe.objective.first.metric}", "epoch (and trial, or seed)"
+    if recipe.objective.is_multi:
+        choice, chosen_by = f"the last{stage}, as there are several goals", "trial or seed"
+    origin = f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, {choice}. "
+    note = f"Validation chose that {chosen_by}, so its metrics are optimistic."
     head = [f"| {' | '.join(['metric', 'these weights', *names])} |", "|---" * (2 + len(names)) + "|"]
     unbeaten = baselines.unbeaten(recipe.objective, report)
     warning = [f"These weights are **not better than {' or '.join(unbeaten)}**.", ""] if unbeaten else []
@@ -66,9 +69,11 @@ def _level(baselines: Baselines, name: str, metric: str) -> str:
     return f"{baselines.rows[name][metric]:.4g}" if metric in baselines.rows[name] else ""
 
 
-def _health(report: Mapping[str, Any]) -> str:
-    findings = report.get("findings", [])
-    return "\n".join(f"- {finding['check']}: {finding['message']}" for finding in findings) or "Fine."
+def _health(recipe: Recipe, report: Mapping[str, Any]) -> str:
+    """List the health findings and the violated constraints."""
+    lines = [f"- {finding['check']}: {finding['message']}" for finding in report.get("findings", [])]
+    lines += [f"- violates a constraint: {violation}" for violation in recipe.objective.describe_violations(report)]
+    return "\n".join(lines) or "Fine."
 
 
 def _differences(config: TrainingConfig) -> str:
