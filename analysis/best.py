@@ -1,7 +1,7 @@
 """Rank the trials of a run: `python -m analysis.best run=runs/NAME`.
 
-A trial counts with the report that stands for it, whose weights are exported: the best epoch of its last stage, or, with
-several goals, the last epoch. Trials that were left in an earlier stage than others come last, and are not compared. The
+A trial counts with the report that stands for it, whose weights are exported: the best epoch of its last stage, or,
+with several goals, the last epoch. Trials left in an earlier stage than others come last, and are not compared. The
 ranking is by validation on one seed, after a choice among many: it shows what is worth a proof, and proves nothing.
 """
 

@@ -80,6 +80,7 @@ def main(arguments: list[str]) -> int:
     replace_text(path, render(build_page(groups)))
     for group in groups:
         print("\n".join(f"  {answer.sentence}" for answer in answer_pairs(group)))
+        print("".join(f"  {remark}\n" for arm in group.arms for remark in arm.remarks), end="")
     print(f"  page:  {path}  ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 

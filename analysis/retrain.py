@@ -26,6 +26,7 @@ from search.retraining import Proposal, Training, retrain
 from trainables.commands import command_help, parse_arguments, run_command
 from trainables.objective import Goal
 from trainables.settings import Settings, UsageError, setting, suggest_name
+from trainables.standing import describe_excluded
 
 USAGE = """
 Train the best trials of a run and the default settings again, over fresh seeds, and say which is better.
@@ -180,10 +181,13 @@ def _find_goal(search: Experiment, metric: str) -> Goal | None:
 def _describe_plan(search: Experiment, plan: list[Proposal]) -> str:
     counts = Counter(training.origin for training in plan)
     trainings = ", ".join(f"{origin} × {count}" for origin, count in counts.items())
-    return (
-        f"{search.name} · {len(plan)} trainings in full over fresh seeds: {trainings}\n"
-        f"  watch:  tensorboard --logdir {shlex.quote(str(search.path))}"
-    )
+    remarks = filter(None, (search.default_note, describe_excluded(search.excluded)))
+    lines = [
+        f"{search.name} · {len(plan)} trainings in full over fresh seeds: {trainings}",
+        *(f"  in the search: {remark}" for remark in remarks),
+        f"  watch:  tensorboard --logdir {shlex.quote(str(search.path))}",
+    ]
+    return "\n".join(lines)
 
 
 def _train(search: Experiment, plan: list[Proposal], request: ProofRequest) -> bool:

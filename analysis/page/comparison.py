@@ -88,6 +88,7 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
             )
         )
     note = "Mean, with Student's 95% interval where there are several seeds. Each winner was chosen by its own values."
+    note += "".join(f" {remark}." for arm in arms for remark in arm.remarks)
     return Table(columns, tuple(rows), frozenset(columns[2:]), note=note)
 
 

@@ -48,8 +48,8 @@ def draw_history(experiment: Experiment) -> Plot:
     figure = {"data": traces, "layout": drawing.layout(x_axis, axis(goal.metric, range=limits))}
     epoch = "last" if experiment.objective.is_multi else "best"
     caption = (
-        f"Each mark is a trial at its {epoch} epoch ({'higher' if goal.mode == 'max' else 'lower'} is better); the line "
-        f"is the best so far, where a trial that keeps the constraints beats one that does not."
+        f"Each mark is a trial at its {epoch} epoch ({'higher' if goal.mode == 'max' else 'lower'} is better); the "
+        f"line is the best so far, where a trial that keeps the constraints beats one that does not."
         f"{drawing.sample_note(len(sample), len(values))}{drawing.outlier_note(outliers)}"
         f"{list_remarks(experiment)}"
     )

@@ -16,6 +16,7 @@ from analysis.frames.experiment import Experiment
 from analysis.proof.statistics import Gain, Interval, gain, mean_interval
 from trainables.measuring.ranges import metric_range
 from trainables.objective import STAGES_LEFT, VALUE, VIOLATION, Goal
+from trainables.standing import describe_excluded
 
 Cost = Literal["seconds", "epochs"]
 
@@ -54,6 +55,12 @@ class Arm:
         """Return the best value at a cost, by search seed; runs that had none by then are left out."""
         by_seed = {seed: value_at(values, cost) for seed, values in self.trajectories.items()}
         return {seed: value for seed, value in by_seed.items() if value is not None}
+
+    @property
+    def remarks(self) -> list[str]:
+        """What its figures do not show, run by run: how a default trial ended, and which trials are not compared."""
+        texts = [(run.name, text) for run in self.runs for text in (run.default_note, describe_excluded(run.excluded))]
+        return [f"{name}: {text}" for name, text in texts if text]
 
     @property
     def proof(self) -> dict[str, Any] | None:

@@ -1,4 +1,7 @@
-"""Questions about the ends of the best trials' curves: are they still rising, or past their best epoch?"""
+"""Questions about the ends of the best trials' curves: are they still rising, or past their best epoch?
+
+A curve is that of the last stage: what happens at a border of stages, or before it, is no sign of either.
+"""
 
 from __future__ import annotations
 
@@ -29,12 +32,12 @@ def judge_improvement(evidence: Evidence) -> Outcome:
     if reason := _missing_data(evidence):
         return "unknown", reason
     rises = {trial: _rise(evidence.curves[trial].to_numpy(float)) for trial in evidence.complete_trials}
-    threshold = NOTICEABLE * _rise_error(budget) * (scatter or 0.0)
-    is_last = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"] == budget
-    rising = [trial for trial, rise in rises.items() if is_last[trial] and rise > threshold]
+    best_epochs = {trial: evidence.best_epoch(trial) for trial in rises}
+    thresholds = {trial: NOTICEABLE * _rise_error(len(evidence.curves[trial])) * (scatter or 0.0) for trial in rises}
+    rising = [trial for trial, rise in rises.items() if best_epochs[trial] == budget and rise > thresholds[trial]]
     group = f"trained all {budget} epochs"
     if not rising:
-        epoch = evidence.experiment.trials.loc[evidence.complete_trials, "best_epoch"].median()
+        epoch = np.median([*best_epochs.values()])
         if len(rises) == 1:
             subject = _name_members([*rises], rises, group)
             return "good", f"{subject} was not rising any more; it was best at epoch {epoch:.0f}."
@@ -76,7 +79,7 @@ def judge_overfitting(evidence: Evidence) -> Outcome:
         subject = f"None of the best {len(falls)} trials that {group}"
         return "good", f"{subject} lost more after its best epoch than its curve scatters."
     steepest = max(overfitting, key=falls.__getitem__)
-    best_epoch = int(evidence.lookup(steepest, "best_epoch"))
+    best_epoch = evidence.best_epoch(steepest)
     sentence = (
         f"{_name_members(overfitting, falls, group)} got worse after an early best epoch while the training loss fell: "
         f"{inflect(len(overfitting), 'it', f'#{steepest}')} is best at epoch {best_epoch} and then loses "
@@ -97,7 +100,10 @@ def _missing_data(evidence: Evidence) -> str:
     budget = evidence.experiment.space.budget.max_epochs
     if budget < MIN_EPOCHS:
         return f"Trials of {format_count(budget, 'epoch')} are too short to tell."
-    return "" if evidence.complete_trials else f"No trial has trained all {budget} epochs yet."
+    if not evidence.complete_trials:
+        return f"No trial has trained all {budget} epochs yet."
+    length = min(len(evidence.curves[trial]) for trial in evidence.complete_trials)
+    return f"The last stage of {format_count(length, 'epoch')} is too short to tell." if length < MIN_EPOCHS else ""
 
 
 def _name_members(members: Sequence[int], trials: Collection[int], group: str) -> str:
@@ -130,7 +136,8 @@ def _fall(curve: np.ndarray) -> float:
 
 
 def _has_early_best(evidence: Evidence, trial: int) -> bool:
-    return bool(evidence.lookup(trial, "best_epoch") <= EARLY_SHARE * evidence.lookup(trial, "epochs"))
+    epochs = evidence.curves[trial].index  # of the last stage, the one that is judged
+    return bool(evidence.best_epoch(trial) - epochs[0] + 1 <= EARLY_SHARE * len(epochs))
 
 
 def _is_learning(evidence: Evidence, trial: int) -> bool:
@@ -138,4 +145,4 @@ def _is_learning(evidence: Evidence, trial: int) -> bool:
     if TRAINING_LOSS not in evidence.experiment.reports:
         return True
     loss = evidence.experiment.curve(trial, TRAINING_LOSS)
-    return bool(loss.iloc[-3:].mean() < loss.loc[int(evidence.lookup(trial, "best_epoch"))])
+    return bool(loss.iloc[-3:].mean() < loss.loc[evidence.best_epoch(trial)])

@@ -56,9 +56,10 @@ class Evidence:
         return float(self.lookup(trial, "value"))
 
     def best_epoch(self, trial: int) -> int:
-        """Return the best epoch of a trial's last stage by the first goal; one of several does not choose the weights."""
+        """Return the best epoch of a trial's last stage by the first goal, which of several does not choose weights."""
         if self.experiment.objective.is_multi:
-            return int(self.curves[trial].idxmax())
+            curve = self.curves[trial]
+            return int(curve.index[int(np.nanargmax(curve.to_numpy(float)))])
         return int(self.lookup(trial, "best_epoch"))
 
     def gain(self, trial: int, reference: int) -> float:

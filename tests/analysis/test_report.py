@@ -207,7 +207,7 @@ def test_panels_of_the_best_and_the_default_are_embedded(searched):
     images = re.findall(r'src="data:image/webp;base64,([^"]+)"', page)
     assert len(images) == 2 * len(trials) - 1
     assert page.count('<figure class="panels">') == len(trials)
-    assert "The best trials and the default on fixed validation examples, at their best epochs." in page
+    assert "The best trials and the default on fixed validation examples, at the epochs that stand for them." in page
     assert sum(map(len, images)) < 1.5e6
 
 

@@ -53,7 +53,10 @@ def _metrics(recipe: Recipe, report: Mapping[str, Any], baselines: Baselines) ->
     ]
     stage = f" of stage {stage_name(report)}" if report.get(STAGES_LEFT) else " of its last stage"
     stage = stage if report.get(STAGE) or report.get(STAGES_LEFT) else ""
-    choice, chosen_by = f"the best{stage} by {recipe.objective.first.metric}", "epoch (and trial, or seed)"
+    choice, chosen_by = (
+        f"{'the ' if stage else ''}best{stage} by {recipe.objective.first.metric}",
+        "epoch (and trial, or seed)",
+    )
     if recipe.objective.is_multi:
         choice, chosen_by = f"the last{stage}, as there are several goals", "trial or seed"
     origin = f"Weights of epoch {report['epoch']} of {recipe.config.epochs}, {choice}. "
