@@ -98,7 +98,7 @@ class Candidate:
 
 
 def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Goal) -> Candidate:
-    """Make a candidate of its trainings.
+    """Make a candidate of its trainings; one that ended itself before its last stage counts as failed.
 
     Args:
         number: of the trial in the search; 0 is the default.
@@ -107,15 +107,18 @@ def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Go
         goal: the goal whose metric is `values`.
     """
     seeds = rows["seed"].astype(int)
+    is_unfinished = rows["stages_left"] > 0  # its figures are those of another model than the one to be judged
+    is_failed = (rows["status"] == "failed") | (is_unfinished & (rows["status"] != "running"))
+    complete = rows[~is_unfinished]
     metrics = dict.fromkeys([goal.metric, *(other.metric for other in search.objective.goals)])
-    goal_values = {metric: _values_by_seed(seeds, rows[metric]) for metric in metrics}
-    search_value = search.trials[goal.metric].dropna().get(number)
-    means = {metric: float(rows[metric].mean()) for metric in search.objective.constraints}
+    goal_values = {metric: _values_by_seed(seeds[complete.index], complete[metric]) for metric in metrics}
+    search_value = search.trials.loc[search.ranking, goal.metric].dropna().get(number)
+    means = {metric: float(complete[metric].mean()) for metric in search.objective.constraints}
     bounds = search.objective.constraints
     return Candidate(
         trial=number,
         values=goal_values[goal.metric],
-        failed=tuple(int(seed) for seed in seeds[rows["status"] == "failed"]),
+        failed=tuple(int(seed) for seed in seeds[is_failed]),
         search_value=None if search_value is None else float(search_value),
         search_epochs=None if search_value is None else int(search.trials["epochs"][number]),
         trainings={int(seed): int(training) for seed, training in zip(seeds, rows.index, strict=True)},
