@@ -59,6 +59,7 @@ PLACEMENT = (
     "gpus_per_trial",
     "max_concurrent",
     "trial_timeout_s",
+    "ray_start_timeout_s",
     "quiet",
 )
 
@@ -82,7 +83,9 @@ class ProofRequest(Settings):
         "auto", "score winner and default on the test split, entered in the run's ledger; auto: once it is decided"
     )
     again: bool = setting(False, "look at the test split although the ledger has an entry")
-    retry: bool = setting(False, "train failed trainings again; otherwise a failure counts as a result")
+    retry: bool = setting(
+        False, "train failed trainings again; otherwise a failure counts as a result, unless it is the environment's"
+    )
     processes: int | Literal["auto"] = setting(
         "auto", "processes of one training, with ray.train; auto: one per GPU", low=1
     )
@@ -96,6 +99,7 @@ class ProofRequest(Settings):
     )
     max_concurrent: int | None = setting(None, "trainings at a time; none: as many as fit", low=1)
     trial_timeout_s: float | None = setting(None, "kill a training that takes longer, hung or not", low=0.1)
+    ray_start_timeout_s: float = setting(120.0, "how long a start of Ray may take; it is tried twice", low=1)
     quiet: bool = setting(False, "print the result alone")
 
 

@@ -165,15 +165,15 @@ class _Memory(RunFolder):
     def begin(self, trial: TrialRecord) -> TrialRecord:
         return trial
 
-    def end(self, trial: TrialRecord, status: Status, cause: str, reason: str) -> TrialRecord:
-        return replace(trial, status=status, cause=cause, reason=reason)
+    def end(self, trial: TrialRecord, status: Status, cause: str, reason: str, errno: str | None = None) -> TrialRecord:
+        return replace(trial, status=status, cause=cause, reason=reason, errno=errno)
 
 
 class _Mixed(Board):
     """A board on which the last value of a stopped trial counts as its final one."""
 
-    def end(self, number: int, status: Status, cause: str, reason: str) -> None:
-        super().end(number, status, cause, reason)
+    def end(self, number: int, status: Status, cause: str, reason: str, errno: str | None = None) -> None:
+        super().end(number, status, cause, reason, errno)
         trial = self.trials[number]
         self.trials[number] = replace(trial, reports=(*trial.reports, {**trial.reports[-1], "epoch": EPOCHS}))
 

@@ -6,7 +6,8 @@ a run that was killed is resumed as if it had not been.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -49,6 +50,8 @@ class Board:
     Attributes:
         trials: number → record, with reports reduced to what decisions need.
         waiting: numbers of trials that an earlier process left unfinished; they are started first.
+        environment_failures: trials that the environment failed since one ended otherwise, in this process.
+        record_error: what kept the record from being written.
     """
 
     def __init__(self, folder: RunFolder, space: Space) -> None:
@@ -58,12 +61,22 @@ class Board:
         self._keys = ("epoch", VALUE, VIOLATION, FEASIBLE, *stage, "stop_reason", *space.objective.metrics)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
+        self.environment_failures: list[TrialRecord] = []
+        self.record_error: OSError | None = None
 
     def begin(self, params: Mapping[str, Any], origin: str, seed: int | None = None) -> TrialRecord:
         """Begin a new trial with the next number, and with a seed of its own if one is given."""
-        trial = self.folder.begin(TrialRecord(self.next_number, dict(params), origin, seed=seed))
+        with self._recording():
+            trial = self.folder.begin(TrialRecord(self.next_number, dict(params), origin, seed=seed))
         self.trials[trial.number] = trial
         return trial
+
+    def retry_failures(self) -> None:
+        """Let all failed trials be run again; what failed stays in their records."""
+        for trial in self.failures():
+            self.trials[trial.number] = self.folder.retry(trial)
+            self.waiting.append(trial.number)
+        self.waiting.sort()
 
     def report(self, number: int, report: Mapping[str, Any]) -> None:
         """Take the report of a trial's epoch; one that is there already (after a resume) is not taken twice."""
@@ -72,9 +85,21 @@ class Board:
             slim = {key: report[key] for key in self._keys if key in report}
             self.trials[number] = replace(trial, reports=(*trial.reports, slim))
 
-    def end(self, number: int, status: Status, cause: str, reason: str) -> None:
+    def end(self, number: int, status: Status, cause: str, reason: str, errno: str | None = None) -> None:
         """Record that a trial has ended."""
-        self.trials[number] = self.folder.end(self.trials[number], status, cause, reason)
+        with self._recording():
+            self.trials[number] = self.folder.end(self.trials[number], status, cause, reason, errno)
+        is_environment = self.trials[number].cause == "environment"
+        self.environment_failures = [*self.environment_failures, self.trials[number]] if is_environment else []
+
+    @contextlib.contextmanager
+    def _recording(self) -> Iterator[None]:
+        """Keep the error of a record that cannot be written: Ray, which calls, passes on its text alone."""
+        try:
+            yield
+        except OSError as error:
+            self.record_error = error
+            raise
 
     @property
     def next_number(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import ray
 import torch
 from ray import tune
-from ray.tune import Callback
+from ray.tune import Callback, Stopper, TuneError
 
 from search.board import Board, Proposal
+from search.environment import is_blocked
+from search.interruption import Interruption, kill_descendants, list_descendants
 from search.placement import Machine, Placement, place_trials, this_machine
 from search.request import Run
 from search.scheduler import BoardScheduler, settle
@@ -24,36 +27,71 @@ from trainables.settings import UsageError, first_line
 from trainables.training.tensorboard import write_hparams
 from trainables.trials.trial import Task, Trial
 
+RAY_LOGS = "/tmp/ray/session_latest/logs"
+
 
 @contextlib.contextmanager
-def connect(run: Run) -> Iterator[Machine]:
+def connect(run: Run, interruption: Interruption, clean_up: Callable[[], None]) -> Iterator[Machine]:
     """Start Ray on this machine, or join it at an address, and leave it at the end; yields its CPUs and GPUs.
 
+    Args:
+        run: keys of the command line.
+        interruption: of the search; during the start a signal ends the process.
+        clean_up: what is to be done before it does.
+
     Raises:
-        UsageError: nothing answers at the address.
+        UsageError: Ray does not start, or nothing answers at the address.
     """
-    if run.address:
-        try:
-            ray.init(address=run.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError) as error:
-            raise UsageError(
-                f"address={run.address}: {first_line(error)}; `ray status` shows what runs there."
-            ) from error
-    else:
-        machine = this_machine(run)
-        ray.init(
-            address="local",  # not a cluster that happens to run here
-            num_cpus=machine.cpus,
-            num_gpus=machine.gpus,
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-        )
+    if not run.quiet:
+        print("  starting Ray …" if not run.address else f"  joining Ray at {run.address} …", flush=True)
+    pids = list_descendants()
+
+    def leave() -> None:
+        kill_descendants(but=pids)
+        clean_up()
+
+    with interruption.ends_process("interrupted while Ray was starting; nothing is lost", leave):
+        _start_ray(run, pids)
     try:
         resources = ray.cluster_resources()
-        yield Machine(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
+        with interruption.ends_search():
+            yield Machine(int(resources.get("CPU", 0)), int(resources.get("GPU", 0)))
     finally:
         ray.shutdown()
+
+
+def _start_ray(run: Run, pids: set[int]) -> None:
+    """Start or join Ray; a second time where the first one fails, since a busy machine is less so a little later."""
+    machine = this_machine(run)
+    local = {"num_cpus": machine.cpus, "num_gpus": machine.gpus, "include_dashboard": False}
+    for remaining_tries in (1, 0):
+        start = time.monotonic()
+        try:
+            ray.init(
+                address=run.address or "local",  # local: not a cluster that happens to run here
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                **({} if run.address else local),
+            )
+        except Exception as error:  # what Ray raises when a process of its own does not answer
+            ray.shutdown()
+            kill_descendants(but=pids)
+            seconds = time.monotonic() - start
+            if not remaining_tries:
+                raise _explain_start(run, error, seconds) from error
+            print(f"  Ray has not started in {seconds:.0f} s ({first_line(error)}); trying once more …", flush=True)
+        else:
+            return
+
+
+def _explain_start(run: Run, error: Exception, seconds: float) -> UsageError:
+    if run.address:
+        return UsageError(f"address={run.address}: {first_line(error)}; `ray status` shows what runs there.")
+    return UsageError(
+        f"Ray did not start in two tries, the second of {seconds:.0f} s ({first_line(error)}): wait until this machine "
+        f"has less to do, give it longer with ray_start_timeout_s={2 * run.ray_start_timeout_s:.0f}, or read "
+        f"{RAY_LOGS}."
+    )
 
 
 class StatusCallback(Callback):
@@ -84,6 +122,9 @@ def run_trials(
         line: about the run.
         proposal: from a trial's number to what it is to be; None: what the space's searcher proposes.
         processes: of each trial; several train it together, in one step of Ray.
+
+    Raises:
+        OSError: the record cannot be written; it is complete up to there.
     """
     settle(board)
     if not board.remaining():
@@ -96,7 +137,27 @@ def run_trials(
         tune_config=_tune_config(run, board, placement, proposal or partial(propose, board, run.seed)),
         run_config=_run_config(run, board, line),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except TuneError as error:
+        raise board.record_error or error from error
+    if board.record_error is not None:
+        raise board.record_error
+
+
+class BlockedStopper(Stopper):
+    """Ends a search whose record cannot be written, or whose trials fail one after the other."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Leave single trials to the scheduler; Ray calls this."""
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether the search ends; Ray calls this."""
+        return is_blocked(self.board)
 
 
 def _write_hparams(board: Board) -> None:
@@ -157,5 +218,6 @@ def _run_config(run: Run, board: Board, line: StatusLine) -> tune.RunConfig:
         checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         failure_config=tune.FailureConfig(max_failures=run.trial_restarts),
         callbacks=[StatusCallback(line)],
+        stop=BlockedStopper(board),
         verbose=0,
     )

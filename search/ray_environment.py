@@ -1,5 +1,6 @@
 """Environment variables of Ray; they must be set before it is imported."""
 
+import math
 import os
 
 QUIET_RAY = {
@@ -17,7 +18,17 @@ QUIET_RAY = {
 }
 
 
-def quiet_ray() -> None:
-    """Set the variables that are not set already."""
-    for key, value in QUIET_RAY.items():
+START_TIMEOUTS = {
+    "RAY_raylet_start_wait_time_s": 1,
+    "RAY_gcs_server_port_wait_time_s": 1,
+    "RAY_agent_register_timeout_ms": 1000,
+    "RAY_worker_register_timeout_seconds": 1,
+}
+"""What a start of Ray waits for, half a minute each unless it is told otherwise, and its parts of a second."""
+
+
+def quiet_ray(start_timeout_s: float = 120) -> None:
+    """Set the variables that are not set already; a start of Ray may take so many seconds."""
+    patience = {key: str(math.ceil(start_timeout_s * parts)) for key, parts in START_TIMEOUTS.items()}
+    for key, value in {**QUIET_RAY, **patience}.items():
         os.environ.setdefault(key, value)

@@ -5,8 +5,8 @@
     environment.json    commit, versions, devices, seed, command of the run's first session
     trial_0007/         one folder per trial:
       trial.json          parameters and their origin, how the trial ended and why; written by the driver
-      result.json         one report per epoch and line; written by the trial (`trainables.training.folder`)
-    failures.csv        number, reason and folder of every failed trial, once there is one
+      reports.jsonl       one report per epoch and line; written by the trial (`trainables.training.folder`)
+    failures.csv        number, cause, reason and folder of every failure, and whether it was retried, once there is one
 
 A run is resumed from these files alone, so that a kill at any moment loses at most the epochs in flight.
 """
@@ -17,62 +17,25 @@ import contextlib
 import csv
 import io
 import json
-import os
-import platform
-import subprocess
-import sys
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock, Timeout
 
+from search.provenance import describe_environment
 from search.space import Space
-from trainables.files import RESULT, RUN, read_lines, read_yaml, replace_text, trial_folder, write_yaml
+from search.trial_record import TRIAL, Status, TrialRecord, read_trial
+from trainables.failures import set_failure_aside
+from trainables.files import RUN, read_yaml, replace_text, trial_folder, write_yaml
 from trainables.settings import UsageError
 from trainables.trust import record_folder
 
-Status = Literal["running", "finished", "stopped", "failed"]
-SPACE, ENVIRONMENT, TRIAL, FAILURES = "space.yaml", "environment.json", "trial.json", "failures.csv"
+SPACE, ENVIRONMENT, FAILURES = "space.yaml", "environment.json", "failures.csv"
 LOCK = ".lock"
-
-
-@dataclass(frozen=True)
-class TrialRecord:
-    """Record of one trial.
-
-    Attributes:
-        params: the searched parameters; the default trial has the values of `Config()` for them.
-        origin: `default`, `random`, or `model of epoch 3`; in a proof the trial that is trained again: `trial 21`.
-        status: `finished` used its budget, `stopped` ended early on purpose, `failed` did not work.
-        cause: what ended it: budget, scheduler, patience, health or error; None while it runs.
-        reason: the cause in words.
-        seed: its own; None where it has that of the run.
-        reports: one per epoch, in order.
-    """
-
-    number: int
-    params: dict[str, Any]
-    origin: str
-    status: Status = "running"
-    cause: str | None = None
-    reason: str | None = None
-    started: float = 0.0
-    ended: float | None = None
-    seed: int | None = None
-    reports: tuple[dict[str, Any], ...] = field(default=(), compare=False)
-
-    @property
-    def done(self) -> bool:
-        """Whether it has ended."""
-        return self.status != "running"
-
-    def at(self, epoch: int) -> dict[str, Any] | None:
-        """Return the report of an epoch; None if the trial has not reported it."""
-        return next((report for report in self.reports if report["epoch"] == epoch), None)
 
 
 class RunFolder:
@@ -88,18 +51,37 @@ class RunFolder:
         Raises:
             UsageError: there is a run of that name.
         """
-        try:
-            path.mkdir(parents=True)
-        except FileExistsError as error:
-            raise UsageError(f"{path} exists: resume it with resume={path}, or choose another name=.") from error
-        folder = cls(path)
-        folder.write_space(space)
-        replace_text(
-            path / ENVIRONMENT,
-            json.dumps({**describe_environment(), "devices": list(devices), "seed": settings.get("seed")}, indent=2),
-        )
-        folder.write_settings(settings)
+        folder = cls._make(path)
+        with folder.lock():
+            folder._write_start(settings, space, devices)
         return folder
+
+    @classmethod
+    @contextlib.contextmanager
+    def claim_new(
+        cls, path: Path, settings: Mapping[str, Any], space: Space, devices: Sequence[str] = ()
+    ) -> Iterator[RunFolder]:
+        """Create the folder of a new run, as `create` does, and lock it; it is removed if no trial has begun in it."""
+        folder = cls._make(path)
+        with folder.lock():
+            try:
+                folder._write_start(settings, space, devices)
+                yield folder
+            finally:
+                folder.remove_without_trials()
+
+    @classmethod
+    def check_free(cls, path: Path) -> None:
+        """Check that a new run may have this folder.
+
+        Raises:
+            UsageError: there is one that holds more than the beginnings of a run that was killed.
+        """
+        beginnings = {LOCK, SPACE, f".{SPACE}", ENVIRONMENT, f".{ENVIRONMENT}", f".{RUN}"}
+        if path.is_dir() and {entry.name for entry in path.iterdir()} <= beginnings:
+            return
+        if path.exists():
+            raise UsageError(f"{path} exists: resume it with resume={path}, or choose another name=.")
 
     @classmethod
     def open(cls, path: str | Path) -> RunFolder:
@@ -132,6 +114,24 @@ class RunFolder:
         finally:
             lock.release()
 
+    @classmethod
+    def _make(cls, path: Path) -> RunFolder:
+        cls.check_free(path)
+        path.mkdir(parents=True, exist_ok=True)
+        return cls(path)
+
+    def _write_start(self, settings: Mapping[str, Any], space: Space, devices: Sequence[str]) -> None:
+        """Write what a run is to be; the settings come last, because only a folder that has them is a run."""
+        self.write_space(space)
+        environment = {**describe_environment(), "devices": list(devices), "seed": settings.get("seed")}
+        replace_text(self.path / ENVIRONMENT, json.dumps(environment, indent=2))
+        self.write_settings(settings)
+
+    def remove_without_trials(self) -> None:
+        """Remove the folder if no trial has begun in it: there is nothing to resume, and the name is free again."""
+        if not any(self.path.glob(f"trial_*/{TRIAL}")):
+            shutil.rmtree(self.path)
+
     def write_settings(self, settings: Mapping[str, Any]) -> None:
         """Write the command line's keys."""
         write_yaml(self.path / RUN, settings)
@@ -156,12 +156,25 @@ class RunFolder:
         self._write(record)
         return record
 
-    def end(self, trial: TrialRecord, status: Status, cause: str, reason: str) -> TrialRecord:
+    def end(self, trial: TrialRecord, status: Status, cause: str, reason: str, errno: str | None = None) -> TrialRecord:
         """Record how a trial ended; returns the completed record."""
-        record = replace(trial, status=status, cause=cause, reason=reason, ended=time.time())
+        record = replace(trial, status=status, cause=cause, reason=reason, errno=errno, ended=time.time())
         self._write(record)
         if status == "failed":
             self._write_failures()
+        return record
+
+    def retry(self, trial: TrialRecord) -> TrialRecord:
+        """Record that a failed trial is run again, from its checkpoint if it has one; returns the new record."""
+        names = ("cause", "reason", "errno", "ended")
+        failure = {**{name: getattr(trial, name) for name in names}, "epochs": len(trial.reports)}
+        set_failure_aside(self._folder(trial.number))
+        failures = (*trial.earlier_failures, failure)
+        record = replace(
+            trial, status="running", cause=None, reason=None, errno=None, ended=None, earlier_failures=failures
+        )
+        self._write(record)
+        self._write_failures()
         return record
 
     def trials(self) -> list[TrialRecord]:
@@ -170,12 +183,12 @@ class RunFolder:
         Raises:
             UsageError: a trial's file cannot be read; it is named.
         """
-        trials = [_read_trial(path) for path in self.path.glob(f"trial_*/{TRIAL}")]
+        trials = [read_trial(path) for path in self.path.glob(f"trial_*/{TRIAL}")]
         return sorted(trials, key=lambda trial: trial.number)
 
     def trial(self, number: int) -> TrialRecord:
         """Read one trial."""
-        return _read_trial(self._folder(number) / TRIAL)
+        return read_trial(self._folder(number) / TRIAL)
 
     def _folder(self, number: int) -> Path:
         return trial_folder(self.path, number)
@@ -185,64 +198,14 @@ class RunFolder:
         replace_text(self._folder(trial.number) / TRIAL, json.dumps(values, indent=2))
 
     def _write_failures(self) -> None:
-        failed = [trial for trial in self.trials() if trial.status == "failed"]
+        """List every failure, with its cause and whether the trial has been run again since."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
-        writer.writerow(["trial", "epochs", "reason", "folder"])
-        writer.writerows(
-            [trial.number, len(trial.reports), trial.reason, self._folder(trial.number).name] for trial in failed
-        )
+        writer.writerow(["trial", "epochs", "cause", "reason", "folder", "retried"])
+        for trial in self.trials():
+            folder = self._folder(trial.number).name
+            for failure in trial.earlier_failures:
+                writer.writerow([trial.number, failure["epochs"], failure["cause"], failure["reason"], folder, "yes"])
+            if trial.status == "failed":
+                writer.writerow([trial.number, len(trial.reports), trial.cause, trial.reason, folder, "no"])
         replace_text(self.path / FAILURES, text.getvalue())
-
-
-def describe_environment(arguments: Sequence[str] | None = None) -> dict[str, Any]:
-    """Describe what a result may depend on besides its settings: commit, versions, machine, command."""
-    packages = ("torch", "ray", "optuna", "timm", "numpy", "scikit-learn")
-    return {
-        "command": " ".join(arguments if arguments is not None else sys.argv),
-        "commit": _commit(),
-        "python": platform.python_version(),
-        "packages": {name: _version(name) for name in packages},
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-
-
-def _commit() -> str | None:
-    """Return the project's own commit, marked where the working tree differs; None outside of a checkout."""
-    folder = Path(__file__).parent
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return commit.stdout.strip() + ("+changes" if status.stdout.strip() else "")
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
-
-
-def _read_trial(path: Path) -> TrialRecord:
-    """Read a trial from its files."""
-    try:
-        record = _record(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(
-            f"{path} cannot be read ({error}); move its folder away to continue without that trial."
-        ) from error
-    return replace(record, reports=tuple(read_lines(path.parent / RESULT)))
-
-
-def _record(values: Any) -> TrialRecord:
-    """Make a record without its reports; keys that a newer version wrote are left out."""
-    if not isinstance(values, dict) or not isinstance(values.get("params"), dict):
-        raise TypeError("it holds no record of a trial")
-    names = {item.name for item in fields(TrialRecord)} - {"reports"}
-    return TrialRecord(**{name: value for name, value in values.items() if name in names})

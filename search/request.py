@@ -23,9 +23,10 @@ Search the settings of a training variant.
   python -m search.run space=mask_st data.source=nih data.root=FOLDER budget.trials=64
   python -m search.run space=mask_st params.lr.loguniform=[1e-4,1e-2] params.alpha=1
   python -m search.run resume=runs/NAME                       resume after a kill, or extend with budget.trials=N
+  python -m search.run resume=runs/NAME retry=true            the same, and run failed trials again
 
-Exit code: 0, also when time_budget_s is used up; 1 if a trial failed or none finished; 2 for input that cannot be used;
-130 after Ctrl-C.
+Exit code: 0, also when time_budget_s is used up; 1 if a trial failed or none finished; 2 for input that cannot be used,
+a record that cannot be written, or a Ray that does not start; 130 after Ctrl-C, 143 after SIGTERM.
 """
 
 
@@ -53,13 +54,16 @@ class Run(Settings):
     max_concurrent: int | None = setting(None, "trials at a time; none: as many as fit", low=1)
     time_budget_s: float | None = setting(None, "stop the search after this many seconds, ready to resume", low=1)
     trial_timeout_s: float | None = setting(None, "kill a trial that takes longer, hung or not", low=0.1)
+    ray_start_timeout_s: float = setting(120.0, "how long a start of Ray may take; it is tried twice", low=1)
+    retry: bool = setting(False, "with resume: run failed trials again, from their checkpoints")
     reuse_actors: bool = setting(True, "one process runs many trials; false: a fresh one for each, seconds slower")
     trial_restarts: int = setting(2, "how often a trial whose process died is resumed from its checkpoint", low=0)
 
 
 CHANGEABLE_KEYS = (
     "resume", "dry_run", "table", "quiet", "address", "cpus", "gpus", "cpus_per_trial", "gpus_per_trial",
-    "max_concurrent", "time_budget_s", "trial_timeout_s", "reuse_actors", "trial_restarts",
+    "max_concurrent", "time_budget_s", "trial_timeout_s", "ray_start_timeout_s", "retry", "reuse_actors",
+    "trial_restarts",
 )  # fmt: skip
 """The keys that may differ when a run is resumed; with `budget.trials`."""
 
@@ -86,6 +90,8 @@ def read(arguments: Sequence[str], now: str) -> Request:
         if key not in KEYS:
             raise UsageError(describe_unknown(key, [*Run.names(), *KEYS]))
     run = Run.from_dict(keys)
+    if run.retry and not run.resume:
+        raise UsageError("retry=true runs the failed trials of a run again; name it with resume=runs/NAME.")
     if run.resume:
         return _resume(run, keys, overrides)
     if not run.space:
@@ -94,7 +100,9 @@ def read(arguments: Sequence[str], now: str) -> Request:
     space = Space.load(run.space, overrides)
     storage = Path(run.storage).expanduser()
     name = run.name or _free_name(storage, f"{space.name}-{now}")
-    return Request(replace(run, name=name), space, (storage / name).resolve())
+    folder = (storage / name).resolve()
+    RunFolder.check_free(folder)
+    return Request(replace(run, name=name), space, folder)
 
 
 def help_page() -> str:

@@ -6,19 +6,22 @@ stops, and that are resumed when they were interrupted.
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import errno
 import statistics
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from search.board import Board, Proposal
+from search.environment import describe_failures, explain_error
+from search.interruption import Interruption
 from search.placement import gpu_names
 from search.ray_environment import quiet_ray
-from search.record import RUN, RunFolder
+from search.record import RUN, RunFolder, TrialRecord
 from search.request import Run
 from search.space import Space, with_trials, without_stopping
 from search.status import StatusLine, clock
@@ -53,34 +56,50 @@ def retrain(keys: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[
         training: epochs, processes, and whether failed trainings are repeated.
 
     Raises:
-        UsageError: the folder holds trainings of other settings or epochs.
+        UsageError: the folder holds trainings of other settings or epochs or cannot be written, Ray does not start, or
+            the environment failed a training: that is no result.
     """
     run = Run.from_dict({**keys, "storage": str(folder.parent), "name": folder.name})
-    quiet_ray()
-    from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
-
+    quiet_ray(run.ray_start_timeout_s)
     space = without_stopping(space, training.epochs)
     for proposal in plan:
         space.entry.check(space.config(proposal.params), space.data)
     space.entry.prepare(space.config(space.default_params()), space.data)
-    record = _open(folder, run, space)
-    with record.lock():
-        trials = record.trials()
-        records = [trial for trial in trials if not (training.retry and trial.status == "failed")]
-        proposals = [Proposal(trial.params, trial.origin, trial.seed) for trial in records]
-        missing = [proposal for proposal in plan if proposal not in proposals]
-        first = max((trial.number for trial in trials), default=-1) + 1  # numbers may have holes
-        space = with_trials(space, max(1, first + len(missing)))
-        record.write_space(space)
-        board = Board(record, space)
-        line = RetrainingLine(board, run, time.monotonic())
-        if board.remaining():
-            with cluster.connect(run) as machine:
-                cluster.run_trials(
-                    run, board, machine, line, lambda number: missing[number - first], training.processes
-                )
-        line.close()
+    try:
+        with _claim(folder, run, space) as record:
+            board = _train(run, space, record, plan, training)
+    except OSError as error:
+        if error.errno in (None, errno.EPIPE):
+            raise
+        raise UsageError(f"{explain_error(error)}, then give the same command again.") from error
+    if board.environment_failures:
+        raise UsageError(f"{describe_failures(board)}, then give the same command again.")
     return not (board.remaining() or board.count("running"))
+
+
+def _train(run: Run, space: Space, record: RunFolder, plan: Sequence[Proposal], training: Training) -> Board:
+    """Train in the locked folder what is planned and has no result yet; returns the board."""
+    from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
+
+    trials = record.trials()
+    records = [trial for trial in trials if not _is_repeated(trial, training)]
+    proposals = [Proposal(trial.params, trial.origin, trial.seed) for trial in records]
+    missing = [proposal for proposal in plan if proposal not in proposals]
+    first = max((trial.number for trial in trials), default=-1) + 1  # numbers may have holes
+    space = with_trials(space, max(1, first + len(missing)))
+    record.write_space(space)
+    board = Board(record, space)
+    line = RetrainingLine(board, run, time.monotonic())
+    if board.remaining():
+        with cluster.connect(run, Interruption(), record.remove_without_trials) as machine:
+            cluster.run_trials(run, board, machine, line, lambda number: missing[number - first], training.processes)
+    line.close()
+    return board
+
+
+def _is_repeated(trial: TrialRecord, training: Training) -> bool:
+    """Return whether a training is done again: one that the environment failed, and another failed one if asked."""
+    return trial.status == "failed" and (training.retry or trial.cause == "environment")
 
 
 class RetrainingLine(StatusLine):
@@ -119,13 +138,14 @@ class RetrainingLine(StatusLine):
         return f"about {clock(seconds / new * (total - done))} left" if new else f"{clock(seconds)} so far"
 
 
-def _open(folder: Path, run: Run, space: Space) -> RunFolder:
-    """Open the folder of the trainings, new or as it was left."""
-    if folder.exists() and not (folder / RUN).exists() and not any(folder.glob("trial_*")):
-        shutil.rmtree(folder)  # of a call that was killed before it wrote anything
-    if not folder.exists():
+@contextlib.contextmanager
+def _claim(folder: Path, run: Run, space: Space) -> Iterator[RunFolder]:
+    """Lock the folder of the trainings, new or as it was left."""
+    if not (folder / RUN).exists() and not any(folder.glob("trial_*")):
         settings = {**run.as_dict(), "space_name": space.name}
-        return RunFolder.create(folder, settings, space, gpu_names())
+        with RunFolder.claim_new(folder, settings, space, gpu_names()) as record:
+            yield record
+        return
     record = RunFolder.open(folder)
     before = with_trials(record.space(), space.budget.trials)
     if before.source != space.source:
@@ -133,4 +153,5 @@ def _open(folder: Path, run: Run, space: Space) -> RunFolder:
             f"{folder} holds trainings of {before.budget.max_epochs} epochs or of other settings; "
             f"move it away to begin others."
         )
-    return record
+    with record.lock():
+        yield record

@@ -17,7 +17,8 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.board import Board
-from trainables.files import failure_reason, trial_folder
+from trainables.failures import Cause, Failure, read_failure
+from trainables.files import trial_folder
 
 Rule = Callable[[Board, int, int], str | None]
 """(board, trial, epoch) → why the trial should stop after that epoch, or None."""
@@ -112,7 +113,8 @@ class BoardScheduler(FIFOScheduler):
         if self.board.trials[number].done:
             return
         if result.get("failed"):
-            self.board.end(number, "failed", "error", result["stop_reason"])
+            cause: Cause = "environment" if result.get("cause") == "environment" else "error"
+            self._fail(number, Failure(result["stop_reason"], cause, result.get("errno")))
         else:
             self.board.report(number, result)
             _end_by_report(self.board, number, result)
@@ -128,8 +130,10 @@ class BoardScheduler(FIFOScheduler):
             self.board.waiting.append(number)
             return
         outside = "its process was killed from outside, perhaps for lack of memory; try fewer trials at a time"
-        reason = failure_reason(trial_folder(self.board.folder.path, number)) or outside
-        self.board.end(number, "failed", "error", reason)
+        self._fail(number, read_failure(trial_folder(self.board.folder.path, number)) or Failure(outside))
+
+    def _fail(self, number: int, failure: Failure) -> None:
+        self.board.end(number, "failed", failure.cause, failure.reason, failure.errno)
 
 
 def _end_by_report(board: Board, number: int, last: dict[str, Any]) -> None:

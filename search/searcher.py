@@ -11,7 +11,9 @@ section 3, with Optuna's multivariate TPE in place of its kernel density). The m
   * trials that have not reached the rung yet, or were stopped below it or in an earlier stage: as running, which the
     sampler takes for bad trials without a result. Left out, the stopped ones would leave regions that look unexplored,
     and draw proposals there; as pruned trials they would enlarge the sampler's good group, a share of all results;
-  * failed trials: pruned without a value, the worst there is, so that proposals keep away from them.
+  * failed trials: pruned without a value, the worst there is, so that proposals keep away from them;
+  * trials that the environment failed (a full disk): what they reported at the rung, if they got there. Their failure
+    says nothing about their settings.
 
 `propose` is a function of the board, the seed and the trial's number: no hidden state, so a resumed run proposes what
 an uninterrupted one would have.
@@ -104,7 +106,7 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
     if space.outside(trial.params):
         return None  # the default config may lie outside of the space, and the model knows only the inside
     arguments: dict[str, Any] = {"params": trial.params, "distributions": space.distributions(trial.params)}
-    if trial.status == "failed":
+    if trial.status == "failed" and trial.cause != "environment":
         return create_trial(**arguments, state=TrialState.PRUNED)
     report = trial.at(rung)
     is_final = is_settled(trial.status, trial.cause)
@@ -113,6 +115,8 @@ def _observation(board: Board, trial: TrialRecord, rung: int) -> FrozenTrial | N
     if report is not None:
         constraints = _violations(space, report) if is_final and report is trial.reports[-1] else {}
         return create_trial(**arguments, values=space.objective.values(report), constraints=constraints)
+    if trial.status == "failed":
+        return None
     return create_trial(**arguments, state=TrialState.RUNNING)  # has not reached the rung, or was stopped below it
 
 

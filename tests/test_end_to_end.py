@@ -199,7 +199,7 @@ class Search:
         return sum(trial["status"] != "running" for trial in self.trials().values())
 
     def epochs(self, number: int) -> list[int]:
-        lines = (self.folder / f"trial_{number:04d}" / "result.json").read_text().splitlines()
+        lines = (self.folder / f"trial_{number:04d}" / "reports.jsonl").read_text().splitlines()
         return [json.loads(line)["epoch"] for line in lines]
 
     def most_at_a_time(self) -> int:

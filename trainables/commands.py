@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import typing
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from types import FrameType
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
@@ -20,22 +22,34 @@ Keys = TypeVar("Keys", bound=Settings)
 _format_with_place = warnings.formatwarning
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does."""
+
+
 def run_command(main: Callable[[list[str]], int]) -> None:
     """Run a command's `main` on the process's arguments and exit; a `UsageError` becomes its sentence and code 2."""
     warnings.formatwarning = format_warning
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         status = main(sys.argv[1:])
         sys.stdout.flush()
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        status = 128 + signal.SIGTERM
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        status = 130
+        status = 128 + signal.SIGINT
     except BrokenPipeError:  # the reader, `head` for example, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 0
     sys.exit(status)
+
+
+def _terminate(number: int, frame: FrameType | None) -> None:
+    raise Terminated
 
 
 def format_warning(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,7 +16,8 @@ from yaml import YAMLError
 from trainables.settings import UsageError, first_line
 
 RUN = "run.yaml"
-RESULT = "result.json"
+RESULT = "reports.jsonl"
+OLD_RESULT = "result.json"  # of earlier versions; Ray writes a file of that name, too, where its logger is on
 CHECKPOINT = "last.pt"
 CONFIG, WEIGHTS, METRICS = "config.yaml", "model.safetensors", "metrics.json"
 BEST_WEIGHTS = "best.safetensors"
@@ -23,8 +25,6 @@ PANELS = "panels"
 STAGE_PANEL = "visualization.png"
 REPORT = "report"
 SPLITS = "splits.json"
-ERROR = "error.txt"
-TIMEOUT = "timeout.txt"
 BASELINES = "baselines.json"
 
 
@@ -33,20 +33,43 @@ def trial_folder(run: Path, number: int) -> Path:
     return run / f"trial_{number:04d}"
 
 
-def failure_reason(trial: Path) -> str | None:
-    """Read why a trial's process died; None where it left no reason, because it was killed from outside."""
-    if (trial / ERROR).exists():
-        return (trial / ERROR).read_text(encoding="utf-8").partition("\n")[0]
-    if (trial / TIMEOUT).exists() and (trial / TIMEOUT).stat().st_size > 0:
-        return f"took longer than trial_timeout_s; {TIMEOUT} in its folder says where it hung"
-    return None
+def result_file(folder: Path) -> Path:
+    """Return the file of a training's reports: an earlier version's where the folder has that alone."""
+    old = folder / OLD_RESULT
+    if (folder / RESULT).exists() or not old.exists():
+        return folder / RESULT
+    with old.open("rb") as file:
+        is_rays = b'"trial_id"' in file.readline()
+    return folder / RESULT if is_rays else old
+
+
+@contextlib.contextmanager
+def replacement(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to be written in the place of `path`, which it takes at the end, whole or not at all.
+
+    A library that writes to it may hide why it could not; here that error comes out, with the file's name.
+
+    Raises:
+        OSError: it cannot be written; what it held so far is removed, because the disk may be full.
+    """
+    partial = path.with_name(f".{path.name}")
+    try:
+        with partial.open("wb") as file:
+            yield file
+        replace_file(partial, path)
+    except Exception as error:
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            partial.unlink(missing_ok=True)
+        system_error = error if isinstance(error, OSError) else error.__context__
+        if not isinstance(system_error, OSError) or system_error.errno is None:
+            raise
+        raise OSError(system_error.errno, os.strerror(system_error.errno), str(path)) from error
 
 
 def replace_text(path: Path, text: str) -> None:
     """Write a text file, whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    partial.write_text(text, encoding="utf-8")
-    replace_file(partial, path)
+    with replacement(path) as file:
+        file.write(text.encode())
 
 
 def replace_file(partial: Path, path: Path) -> None:

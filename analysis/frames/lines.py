@@ -1,4 +1,4 @@
-"""The `result.json` of many trials as one table: whole lines are parsed by Arrow, damaged ones skipped and counted."""
+"""The `reports.jsonl` of many trials as one table: whole lines are parsed by Arrow, damaged ones counted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import json as arrow_json
 
-from trainables.files import RESULT
+from trainables.files import result_file
 from trainables.objective import STAGE_NAME
 
 BLOCK_BYTES = 64 << 20  # bytes of lines that are parsed together
@@ -100,7 +100,7 @@ def _prefetch(blocks: Iterator[list[TrialLines]]) -> Iterator[list[TrialLines]]:
 def _read_lines(trial: int, folder: Path) -> TrialLines:
     """Read a trial's file; without a file there are no lines."""
     try:
-        data = (folder / RESULT).read_bytes()
+        data = result_file(folder).read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return TrialLines(trial, b"", 0, 0)
     end = data.rfind(b"\n") + 1

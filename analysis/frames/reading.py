@@ -24,7 +24,7 @@ from pyarrow import parquet
 from analysis.frames.lines import read_tables, sort_reports
 from analysis.wording import format_count, inflect
 from search.record import TRIAL
-from trainables.files import BEST_WEIGHTS, CHECKPOINT, RESULT, replace_file, trial_folder
+from trainables.files import BEST_WEIGHTS, CHECKPOINT, OLD_RESULT, RESULT, replace_file, result_file, trial_folder
 from trainables.settings import first_line
 
 FRAMES_FOLDER = ".frames"
@@ -83,7 +83,7 @@ def _list_stamps(run: Path) -> dict[int, str]:
 
 def _stamp_folder(folder: str) -> str:
     """Return names, sizes and times of the files that are read or checked."""
-    names = {TRIAL, RESULT, BEST_WEIGHTS, CHECKPOINT}
+    names = {TRIAL, RESULT, OLD_RESULT, BEST_WEIGHTS, CHECKPOINT}
     parts = []
     for entry in os.scandir(folder):
         if entry.name in names or entry.name.removeprefix(".") in names:
@@ -128,7 +128,7 @@ def _read_record(folder: Path) -> tuple[dict[str, Any], list[str]]:
 
 def _list_torn_lines(folder: Path, count: int) -> list[str]:
     lines = f"{format_count(count, 'line')} {inflect(count, 'is', 'are')}"
-    return [f"{folder.name}/{RESULT}: {lines} torn, as after a kill, and left out."] if count else []
+    return [f"{folder.name}/{result_file(folder).name}: {lines} torn, as after a kill, and left out."] if count else []
 
 
 def _checkpoint_problems(folder: Path, stamp: str, status: str) -> list[str]:

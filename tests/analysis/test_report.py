@@ -102,7 +102,7 @@ def test_failures_and_findings_are_grouped_and_escaped(tmp_path):
 
 
 def write_reports(run, values, findings=None):
-    """Write one epoch of some trials, as their `result.json`."""
+    """Write one epoch of some trials, as their `reports.jsonl`."""
     for trial, value in values.items():
         facts = {"objective/value": value, "objective/violation": 0.0, "objective/feasible": 1.0, "time/total_s": 1.0}
         line = {"epoch": 1, "val/score": value, **facts, "findings": (findings or {}).get(trial, [])}

@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from search.record import RunFolder, describe_environment
+from search.provenance import describe_environment
+from search.record import RunFolder
 from search.request import read
 from search.scheduler import settle
 from search.space import Space, with_trials

@@ -11,7 +11,8 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from search.scheduler import BoardScheduler, asha, median_stopping, settle, should_stop
 from search.searcher import BoardSearcher, propose
 from tests.support.simulated import add, board, by_formula, known, reopened, report, search, space
-from trainables.files import ERROR, RESULT, append_line, trial_folder
+from trainables.failures import FAILURE
+from trainables.files import RESULT, append_line, trial_folder
 
 X = {"x": 0.3, "y": 0.7}
 
@@ -184,7 +185,7 @@ def test_a_trial_whose_process_died_fails_when_ray_gives_up(tmp_path, left):
     on = new(tmp_path)
     add(on, X, epochs=1)
     if left:
-        (trial_folder(on.folder.path, 0) / ERROR).write_text(f"{left}\n\ntraceback")
+        (trial_folder(on.folder.path, 0) / FAILURE).write_text(f"{left}\n\ntraceback")
     for rays, status in (("ERROR", "running"), ("RUNNING", "failed")):  # stopped to be queued again; given up
         BoardScheduler(on).on_trial_error(None, SimpleNamespace(config={"trial": 0}, status=rays, max_failures=1))
         assert on.trials[0].status == status

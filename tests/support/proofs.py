@@ -24,7 +24,7 @@ def search(path, monkeypatch, **parts):
     simulated.search(simulation, train=by_training)
 
     @contextlib.contextmanager
-    def connect(run):
+    def connect(run, interruption, clean_up):
         yield Machine(2, 0)
 
     def run_trials(run, board, machine, line, proposal, processes):

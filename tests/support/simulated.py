@@ -71,7 +71,7 @@ def report(of: Space, params: Mapping[str, Any], epoch: int) -> dict[str, Any]:
 
 
 def by_formula(on: Board, config: Mapping[str, Any]) -> Results:
-    """Yield a trial's reports from where it was left to its budget, each appended to its `result.json`."""
+    """Yield a trial's reports from where it was left to its budget, each appended to its `reports.jsonl`."""
     epochs = on.space.budget.max_epochs
     path = trial_folder(on.folder.path, config["trial"]) / RESULT
     for epoch in range(on.epochs(config["trial"]) + 1, epochs + 1):

@@ -1,10 +1,14 @@
 """Files that survive a kill."""
 
+import errno
 import json
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
-from trainables.files import ERROR, TIMEOUT, append_line, failure_reason, read_lines, replace_text
+from trainables.files import OLD_RESULT, RESULT, append_line, read_lines, replace_text, replacement, result_file
 
 
 def test_lines_are_read_back_and_a_missing_file_has_none(tmp_path):
@@ -40,18 +44,32 @@ def test_a_write_that_fails_leaves_the_old_text(tmp_path):
     assert path.read_text() == "old"
 
 
-@pytest.mark.parametrize(
-    ("files", "reason"),
-    [
-        ({}, None),
-        ({ERROR: "loss became nan\n\ntraceback"}, "loss became nan"),
-        ({TIMEOUT: "Thread 0x1"}, "took longer than trial_timeout_s"),
-        ({TIMEOUT: ""}, None),
-        ({ERROR: "first\n", TIMEOUT: "Thread"}, "first"),
-    ],
-)
-def test_a_dead_trial_says_why(tmp_path, files, reason):
-    for name, text in files.items():
-        (tmp_path / name).write_text(text)
-    said = failure_reason(tmp_path)
-    assert said is None if reason is None else said.startswith(reason)
+def test_a_file_that_a_full_disk_cuts_short_is_told_by_its_name_and_leaves_nothing(tmp_path, small_files):
+    path = tmp_path / "last.pt"
+    replace_text(path, "old")
+    with small_files(1 << 14):
+        for write in (
+            lambda file: torch.save(torch.zeros(1 << 16), file),  # torch hides why it could not
+            lambda file: Image.fromarray(_noise()).save(file, "PNG"),
+            lambda file: file.write(b"x" * (1 << 17)),
+        ):
+            with pytest.raises(OSError, match=r"File too large: '.*last\.pt'") as caught, replacement(path) as file:
+                write(file)
+            assert caught.value.errno == errno.EFBIG
+    assert [file.name for file in tmp_path.iterdir()] == ["last.pt"]
+    assert path.read_text() == "old"
+
+
+def test_reports_of_an_earlier_version_are_found_and_those_of_ray_are_not_taken_for_them(tmp_path):
+    assert result_file(tmp_path).name == RESULT
+    append_line(tmp_path / OLD_RESULT, {"epoch": 1})
+    assert result_file(tmp_path).name == OLD_RESULT
+    append_line(tmp_path / RESULT, {"epoch": 1})
+    assert result_file(tmp_path).name == RESULT
+    (tmp_path / RESULT).unlink()
+    (tmp_path / OLD_RESULT).write_text('{"epoch": 0, "failed": true, "trial_id": "a1b2", "training_iteration": 1}\n')
+    assert result_file(tmp_path).name == RESULT
+
+
+def _noise() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype=np.uint8)

@@ -1,6 +1,6 @@
 """The folder of one training: reports, the latest state, the best weights, TensorBoard events.
 
-    result.json        one JSON object per epoch and line
+    reports.jsonl      one JSON object per epoch and line
     last.pt            everything that the training depends on; read with weights_only=True
     best.safetensors   the weights of the epoch that stands for the training, with its report in the header: the best
                        of the last stage, with several goals the last epoch
@@ -22,12 +22,13 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from trainables.files import (
     BEST_WEIGHTS,
     CHECKPOINT,
     METRICS,
+    OLD_RESULT,
     PANELS,
     REPORT,
     RESULT,
@@ -35,8 +36,9 @@ from trainables.files import (
     WEIGHTS,
     append_line,
     read_lines,
-    replace_file,
     replace_text,
+    replacement,
+    result_file,
 )
 from trainables.objective import STAGES_LEFT
 from trainables.training.loop import Loop
@@ -90,10 +92,11 @@ class TrainingFolder:
 
     def _complete_record(self) -> None:
         """Make the reports on disk those of the epochs that the checkpoint has, the last one included."""
-        lines = [line for line in read_lines(self.path / RESULT) if line["epoch"] <= self.loop.epoch_done]
+        lines = [line for line in read_lines(result_file(self.path)) if line["epoch"] <= self.loop.epoch_done]
         if self.loop.report is not None and (not lines or lines[-1]["epoch"] < self.loop.epoch_done):
             lines.append(self.loop.report)
         replace_text(self.path / RESULT, "".join(json.dumps(line) + "\n" for line in lines))
+        (self.path / OLD_RESULT).unlink(missing_ok=True)  # taken over
 
     def _write_standing(self, report: Mapping[str, Any]) -> None:
         """Write the metrics that stand for the training so far; HParams compares by them, and so in the last stage."""
@@ -124,22 +127,19 @@ class TrainingFolder:
             _save_picture(folder / STAGE_PANEL, picture)
 
     def _write_weights(self, path: Path, report: Mapping[str, Any]) -> None:
-        partial = path.with_name(f".{path.name}")
-        save_file(self.loop.weights(), partial, metadata={REPORT: json.dumps(report)})
-        replace_file(partial, path)
+        with replacement(path) as file:
+            file.write(save(self.loop.weights(), metadata={REPORT: json.dumps(report)}))
 
 
 def _save_picture(path: Path, picture: np.ndarray) -> None:
-    partial = path.with_name(f".{path.name}")
-    Image.fromarray(picture).save(partial)
-    replace_file(partial, path)
+    with replacement(path) as file:
+        Image.fromarray(picture).save(file, "PNG")
 
 
 def save_state(path: Path, loop: Loop) -> None:
     """Write a loop's state, whole or not at all."""
-    partial = path.with_name(f".{path.name}")
-    torch.save(loop.state(), partial)
-    replace_file(partial, path)
+    with replacement(path) as file:
+        torch.save(loop.state(), file)
 
 
 def load_state(path: Path, loop: Loop) -> None:

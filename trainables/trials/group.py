@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import shutil
 import traceback
-from pathlib import Path
 from typing import Any
 
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig, TrainingFailedError
 from ray.train.torch import TorchTrainer
 
-from trainables.files import ERROR, RESULT, failure_reason, read_lines, replace_file
+from trainables.failures import Failure, find_system_error, read_failure
+from trainables.files import RESULT, read_lines
 from trainables.processes import Processes
-from trainables.settings import first_line
 from trainables.training.monitor import DivergedError
 from trainables.trials.trial import Task, Trial
 
@@ -45,21 +44,18 @@ class GroupTrial(Trial):
             try:
                 trainer.fit()
             except TrainingFailedError as error:
-                lines = [line for line in str(error).splitlines() if line.strip()]
-                return self._fail(
-                    failure_reason(self.path) or (lines or ["its processes died"])[-1].strip(), str(error)
-                )
+                return self._fail(read_failure(self.path) or _group_failure(error), str(error))
             finally:
                 shutil.rmtree(self.path / RAY_FOLDER, ignore_errors=True)
-        reason = failure_reason(self.path)
-        return self._fail(reason) if reason else {**read_lines(self.path / RESULT)[-1], "done": True}
+        failure = read_failure(self.path)
+        return self._fail(failure) if failure else {**read_lines(self.path / RESULT)[-1], "done": True}
 
 
 def _train_in_group(config: dict[str, Any]) -> None:
     """Train in one process of a group. A training that fails by itself leaves the reason, and is not restarted."""
     task: Task = config["task"]
     params, seed, path, origin = config["training"]
-    if failure_reason(path):
+    if read_failure(path):
         return
     torch.set_num_threads(max(1, int(task.cpus)))
     processes = Processes.from_environment()
@@ -70,14 +66,15 @@ def _train_in_group(config: dict[str, Any]) -> None:
             training.run_epoch()
         training.close()
     except DivergedError as error:  # all processes see it, so all return
-        _write_reason(path, processes, str(error))
+        Failure(str(error)).write(path, traceback.format_exc())
     except Exception as error:  # one alone may have failed: only its end wakes those that wait for it
-        _write_reason(path, processes, f"{type(error).__name__}: {first_line(error)}")
+        task.failure(error).write(path, traceback.format_exc())
         raise
 
 
-def _write_reason(path: Path, processes: Processes, reason: str) -> None:
-    """Write why the training failed: each process to a file of its own, of which the last one remains."""
-    partial = path / f".{ERROR}.{processes.rank}"
-    partial.write_text(f"{reason}\n\n{traceback.format_exc()}", encoding="utf-8")
-    replace_file(partial, path / ERROR)
+def _group_failure(error: TrainingFailedError) -> Failure:
+    """Tell a group's failure from what ray.train says of it, where no process could leave word."""
+    exceptions = getattr(error, "worker_failures", {}).values()
+    failures = [Failure.from_exception(exception) for exception in exceptions if find_system_error(exception)]
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return failures[0] if failures else Failure((lines or ["its processes died"])[-1].strip())

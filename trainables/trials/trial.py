@@ -3,8 +3,9 @@
 One Ray actor runs many trials one after the other (`reset_config`), so that torch is imported once. The trial's own
 folder is written by `TrainingFolder`, from the actor, into the run's folder; what Ray is told is the epoch's report.
 A trial that fails by itself (an exception, a number that is not finite) ends with a reported reason, and the actor
-takes the next one. A trial whose process dies is restarted by Ray and resumes from its checkpoint, unless it left a
-reason why that is no use: it hung until it was killed, or it ran out of memory.
+takes the next one; `trainables.failures` tells whether the environment failed it. A trial whose process dies is
+restarted by Ray and resumes from its checkpoint, unless it left a reason why that is no use: it hung until it was
+killed, or it ran out of memory.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import gc
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -24,11 +25,12 @@ import torch._dynamo  # the first optimiser would import it, for seconds of the 
 from ray import tune
 from ray.actor import exit_actor
 
-from trainables.files import ERROR, TIMEOUT, failure_reason, replace_text, trial_folder
+from trainables.failures import FAILURE, TIMEOUT, Failure, read_failure
+from trainables.files import trial_folder
 from trainables.objective import Objective
 from trainables.processes import Processes
 from trainables.registry import load_apart
-from trainables.settings import first_line
+from trainables.settings import UsageError, first_line
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
 from trainables.training.monitor import DivergedError
@@ -72,6 +74,22 @@ class Task:
         variant = entry.build(config, data, device=device, seed=seed, processes=processes)
         return TrainingFolder(path, Loop(variant, self.objective), settings={**params, "seed": seed, "origin": origin})
 
+    def failure(self, error: Exception) -> Failure:
+        """Tell why a trial failed; data that were there when the search began, and are not now, are the environment."""
+        failure = Failure.from_exception(error)
+        if isinstance(error, UsageError) and failure.cause == "error" and not self._has_data():
+            return replace(failure, cause="environment")
+        return failure
+
+    def _has_data(self) -> bool:
+        """Repeat, without a trial's own parameters, the check of the data that the search made before it began."""
+        entry = load_apart(self.variant, self.folder)
+        try:
+            entry.prepare(entry.Config.from_dict(self.fixed), entry.Data.from_dict(self.data))
+        except (UsageError, OSError):
+            return False
+        return True
+
 
 class Trial(tune.Trainable):
     """Trains the config of one trial, one epoch per `step`."""
@@ -91,20 +109,22 @@ class Trial(tune.Trainable):
 
     def step(self) -> dict[str, Any]:
         """Train one epoch; returns its report, or `failed` with the reason."""
-        reason = failure_reason(self.path)
-        if reason is not None:
-            return self._fail(reason)
+        failure = read_failure(self.path)
+        if failure is not None:
+            return self._fail(failure)
         try:
+            self.path.mkdir(parents=True, exist_ok=True)
             return self._advance()
         except DivergedError as error:
-            return self._fail(str(error))
+            return self._fail(Failure(str(error)))
         except torch.OutOfMemoryError as error:
-            report = self._fail(f"out of memory: {first_line(error)}", traceback.format_exc())
+            report = self._fail(Failure(f"out of memory: {first_line(error)}"), traceback.format_exc())
             exit_actor()  # only the end of the process frees all memory for certain
             return report
         except Exception as error:  # noqa: BLE001  (the boundary of a trial: recorded, and the run goes on)
-            report = self._fail(f"{type(error).__name__}: {first_line(error)}", traceback.format_exc())
-            if self.device.type == "cuda":
+            failure = self.task.failure(error)
+            report = self._fail(failure, traceback.format_exc())
+            if self.device.type == "cuda" and failure.cause == "error":
                 exit_actor()  # a fault on the device would outlive the trial
             return report
 
@@ -123,15 +143,16 @@ class Trial(tune.Trainable):
         self.seed = self.task.seed if config.get("seed") is None else int(config["seed"])
         self.origin = str(config.get("origin", ""))
         self.path = trial_folder(self.task.folder, config["trial"])
-        self.path.mkdir(parents=True, exist_ok=True)
         self.training = None
         self.start = time.monotonic()
 
-    def _fail(self, reason: str, details: str = "") -> dict[str, Any]:
-        if details or not (self.path / ERROR).exists():
-            replace_text(self.path / ERROR, f"{reason}\n\n{details}")
+    def _fail(self, failure: Failure, details: str = "") -> dict[str, Any]:
+        """Leave word of the failure in the trial's folder, where there is none, and make the report about it."""
+        if details or not (self.path / FAILURE).exists():
+            failure = failure.write(self.path, details)
         epoch = self.training.loop.epoch_done if self.training else 0
-        return {"epoch": epoch, "failed": True, "done": True, "stop_reason": reason}
+        end = {"epoch": epoch, "failed": True, "done": True, "stop_reason": failure.reason}
+        return {**end, "cause": failure.cause, "errno": failure.errno}
 
     def _advance(self) -> dict[str, Any]:
         """Train one epoch; after a restart, first report the last epoch again, which Ray may not have received."""
@@ -158,7 +179,10 @@ class Trial(tune.Trainable):
     def _close(self) -> None:
         """Drop the model, so that the next trial finds the memory free and no random state left over."""
         if self.training is not None:
-            self.training.close()
+            try:
+                self.training.close()
+            except OSError:  # a full disk: events that TensorBoard lacks are no reason to fail the next trial
+                traceback.print_exc()
         self.training = None
         gc.collect()
         if self.device.type == "cuda":

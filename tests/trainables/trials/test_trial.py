@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from tests.support.loops import timeless
-from trainables.files import ERROR, RESULT, read_lines, trial_folder
+from trainables.failures import FAILURE
+from trainables.files import RESULT, read_lines, trial_folder
 from trainables.objective import Goal, Objective
 from trainables.trials import trial
 from trainables.trials.trial import Task, Trial
@@ -70,7 +71,7 @@ def test_an_exception_ends_the_trial_with_its_reason_and_leaves_the_actor_in_ord
     last = steps(failing)[-1]
     assert last["failed"]
     assert last["stop_reason"] == "RuntimeError: this trial was asked to fail"
-    assert "Traceback" in (trial_folder(task.folder, 0) / ERROR).read_text()
+    assert "Traceback" in (trial_folder(task.folder, 0) / FAILURE).read_text()
     failing.reset_config({"trial": 1, "params": {}})
     assert len(steps(failing)) == 3
 

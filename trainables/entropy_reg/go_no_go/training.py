@@ -7,7 +7,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from trainables.export.recipe import Recipe
-from trainables.files import CONFIG, RESULT, read_lines
+from trainables.files import CONFIG, read_lines, result_file
 
 
 def train(folder: Path, recipe: Recipe, device: str, title: str) -> None:
@@ -19,7 +19,7 @@ def train(folder: Path, recipe: Recipe, device: str, title: str) -> None:
     from trainables.training.folder import TrainingFolder  # noqa: PLC0415
     from trainables.training.loop import Loop  # noqa: PLC0415
 
-    reports = read_lines(folder / RESULT)
+    reports = read_lines(result_file(folder))
     if reports and reports[-1]["epoch"] >= recipe.config.epochs:
         return
     folder.mkdir(parents=True, exist_ok=True)

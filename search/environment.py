@@ -1,0 +1,54 @@
+"""What to do when the environment fails a run: a full disk, a file that vanished, a limit that is reached.
+
+One trial that the environment failed does not end a search, since it may have been an accident; several in a row do,
+because all others would fail as well. Nothing of it is told to the searcher.
+"""
+
+from __future__ import annotations
+
+import errno
+import shlex
+from pathlib import Path
+
+from search.board import Board
+from trainables.settings import first_line
+
+FAILURES_IN_A_ROW = 3
+"""Trials that the environment failed, with none that ended otherwise between them, after which a search stops."""
+
+REMEDIES = {
+    **dict.fromkeys(("ENOSPC", "EDQUOT", "EFBIG"), "make room on the disk, or raise the quota"),
+    **dict.fromkeys(("EROFS", "EACCES", "EPERM"), "make the folder writable"),
+    **dict.fromkeys(("EMFILE", "ENFILE"), "raise the number of files that may be open (ulimit -n)"),
+    **dict.fromkeys(("ENOENT", "ENOTDIR"), "put the file back"),
+    **dict.fromkeys(("ESTALE", "EIO", "ENODEV", "ENXIO", "ENOTCONN"), "check the disk or the mount"),
+}
+DEFAULT_REMEDY = "repair that"
+
+
+def is_blocked(board: Board) -> bool:
+    """Return whether going on is no use: the record cannot be written, or trial after trial fails."""
+    return board.record_error is not None or len(board.environment_failures) >= FAILURES_IN_A_ROW
+
+
+def describe_failures(board: Board) -> str:
+    """Name the trials in a row that the environment failed, why, and what to do about it."""
+    failures = board.environment_failures
+    names = ", ".join(f"#{trial.number}" for trial in failures)
+    kind = "trial" if len(failures) == 1 else "trials in a row"
+    reason = str(failures[-1].reason).rstrip(".")
+    return (
+        f"{len(failures)} {kind} ({names}) failed because of the environment, not of their settings: {reason}; "
+        f"{REMEDIES.get(failures[-1].errno or '', DEFAULT_REMEDY)}"
+    )
+
+
+def explain_error(error: OSError) -> str:
+    """Say what the operating system refused, and what to do about it."""
+    return f"{first_line(error)}: {REMEDIES.get(errno.errorcode.get(error.errno or 0, ''), DEFAULT_REMEDY)}"
+
+
+def resume_command(folder: Path, *, retry: bool = False) -> str:
+    """Write the command that resumes a run, and runs its failed trials again if asked."""
+    path = folder.relative_to(Path.cwd()) if folder.is_relative_to(Path.cwd()) else folder
+    return f"python -m search.run resume={shlex.quote(str(path))}{' retry=true' if retry else ''}"
