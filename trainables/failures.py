@@ -86,6 +86,11 @@ def failure_file(trial: Path) -> Path | None:
     return trial / TIMEOUT if (trial / TIMEOUT).exists() and (trial / TIMEOUT).stat().st_size > 0 else None
 
 
+def name_failure_file(trial: Path) -> str:
+    """Name the file that says why a trial failed, with its folder; where there is none, the one that it would have."""
+    return f"{trial.name}/{(failure_file(trial) or trial / FAILURE).name}"
+
+
 def read_failure(trial: Path) -> Failure | None:
     """Read why a trial failed; None where its process left no reason, because it was killed from outside."""
     path = failure_file(trial)

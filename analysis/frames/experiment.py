@@ -45,7 +45,7 @@ class Experiment:
             metrics.
         reports: a row per trial and epoch, a column per reported number; the objective's columns always exist.
         settings: indexed by trial: the searched settings, missing where a condition switches one off.
-        failures: indexed by trial: `epochs`, `reason`.
+        failures: indexed by trial: `epochs`, `cause`, `reason`.
         findings: a row per trial, epoch and health finding: `check`, `message`.
         proof: the result of `analysis.retrain` (`analysis.proof.result.Proof.as_dict`), or None.
         problems: sentences on what could not be read.
@@ -192,7 +192,7 @@ def load(run: str | Path) -> Experiment:
     reports = add_stages_left(add_objective(frames.reports, space.objective), space.budget.max_epochs)
     summary = summarise_trials(trials, reports, space.objective)
     problems += list_incomparable(summary, reports, space.objective)
-    failures = summary.loc[summary["status"] == "failed", ["epochs", "reason"]]
+    failures = summary.loc[summary["status"] == "failed", ["epochs", "cause", "reason"]]
     if len(failures) and not (folder.path / FAILURES).is_file():
         source = inflect(len(failures), "is known from its own record", "are known from their own records")
         problems.append(f"{FAILURES} is missing; the {format_count(len(failures), 'failed trial')} {source}.")

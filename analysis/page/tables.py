@@ -15,6 +15,7 @@ from analysis.questions.answer import proof_command, quote_path, quote_word
 from analysis.questions.effort import damaged_folders
 from analysis.questions.leaders import WINNER, describe_exclusion, name_leaders
 from analysis.wording import strip_numbers
+from trainables.failures import name_failure_file
 from trainables.files import trial_folder
 from trainables.settings import format_value
 from trainables.trust import allow_command
@@ -67,8 +68,8 @@ def failures_table(experiment: Experiment) -> Table:
     for _, row in group_failures(experiment).iterrows():
         trials = row["trials"]
         trials_text = ", ".join(f"#{trial}" for trial in trials[:12]) + (" …" if len(trials) > 12 else "")
-        folder = trial_folder(experiment.path, trials[0]).name
-        rows.append((str(row["example"]), f"{len(trials):,}", trials_text, f"{folder}/error.txt"))
+        file = name_failure_file(trial_folder(experiment.path, trials[0]))
+        rows.append((str(row["example"]), f"{len(trials):,}", trials_text, file))
     columns = ("reason", "trials", "which", "traceback of the first")
     return Table(columns, tuple(rows), frozenset({"trials"}), frozenset({"reason", "which"}))
 

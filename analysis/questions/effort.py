@@ -11,6 +11,7 @@ from analysis.questions.answer import Outcome, quote_path
 from analysis.questions.evidence import TOP, Evidence
 from analysis.wording import format_count, format_digits, format_share, inflect, join_words, strip_numbers
 from search.record import TRIAL
+from trainables.failures import name_failure_file
 from trainables.files import trial_folder
 
 MIN_TRIALS_PER_SETTING = 2
@@ -56,14 +57,18 @@ def judge_trial_count(evidence: Evidence) -> Outcome:
 
 def judge_failures(evidence: Evidence) -> Outcome:
     """Judge whether trials failed, and name the commonest reason."""
-    trials, failed = evidence.experiment.trials, evidence.experiment.failures
+    trials, failures = evidence.experiment.trials, evidence.experiment.failures
+    failed = failures[failures["cause"] != "environment"]
     if trials.empty:
         return "unknown", "No trial has started yet."
     unknown = int((trials["status"] == "unknown").sum())
     records = inflect(unknown, "record of 1 trial is", f"records of {unknown:,} trials are")
     remark = f" The {records} lost." if unknown else ""
+    remark += _environment_remark(evidence)
     if failed.empty:
         subject = inflect(len(trials), "The only trial has not", f"None of {format_count(len(trials), 'trial')} has")
+        if len(failures):
+            return "careful", f"{subject} failed because of its settings.{remark}"
         return "good", f"{subject} failed.{remark}"
     share = len(failed) / len(trials)
     reasons = failed["reason"].fillna("without a reason")
@@ -81,6 +86,19 @@ def judge_failures(evidence: Evidence) -> Outcome:
     pointer = f" failures.csv has {other_reasons} as well." if len(counts) > 1 else ""
     sentence += f"{_remedy(evidence)}{pointer}"
     return "careful" if share < FREQUENT_SHARE else "bad", sentence
+
+
+def _environment_remark(evidence: Evidence) -> str:
+    """Return what to do about trials that the environment failed: they say nothing about the space."""
+    failures = evidence.experiment.failures
+    failed = failures[failures["cause"] == "environment"]
+    if failed.empty:
+        return ""
+    resume = f"python -m search.run resume={quote_path(evidence.experiment.path)} retry=true"
+    return (
+        f" The environment failed {format_count(len(failed), 'trial')}, such as #{failed.index[0]}: "
+        f"{str(failed['reason'].iloc[0]).rstrip('.')}; to run {inflect(len(failed), 'it', 'them')} again: {resume}"
+    )
 
 
 def _expected_gain(evidence: Evidence) -> float:
@@ -129,5 +147,5 @@ def damaged_folders(experiment: Experiment) -> list[str]:
 def _remedy(evidence: Evidence) -> str:
     """Return what to do about failures: where the default fails as well, the ranges are not the cause."""
     if 0 in evidence.experiment.failures.index:
-        return f" The default fails as well: read {trial_folder(evidence.experiment.path, 0).name}/error.txt."
+        return f" The default fails as well: read {name_failure_file(trial_folder(evidence.experiment.path, 0))}."
     return " Narrow the ranges that lead there."

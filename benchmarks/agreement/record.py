@@ -51,7 +51,7 @@ class Record:
 
     def reports(self, trial: int) -> list[Report]:
         """Return the reports of a trial in the order of their epochs."""
-        text = (self.path / f"trial_{trial:04d}" / "result.json").read_text(encoding="utf-8")
+        text = (self.path / f"trial_{trial:04d}" / "reports.jsonl").read_text(encoding="utf-8")
         return sorted((json.loads(line) for line in text.splitlines()), key=lambda report: report["epoch"])
 
     def standing_report(self, trial: int) -> Report:

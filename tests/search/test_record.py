@@ -17,7 +17,8 @@ from search.scheduler import settle
 from search.space import Space, with_trials
 from tests.support.repository import ROOT
 from tests.support.simulated import add, board, known, reopened, report, search, space
-from trainables.files import RESULT, append_line, trial_folder
+from trainables.failures import Failure, read_failure
+from trainables.files import OLD_RESULT, RESULT, append_line, trial_folder
 from trainables.settings import UsageError
 
 X = {"x": 0.3, "y": 0.7}
@@ -112,6 +113,44 @@ def test_failures_are_listed_with_reason_and_folder(tmp_path):
         ("2", "1", "trial_0002"),
     ]
     assert [row["reason"] for row in rows] == ["loss became nan, in epoch 2", 'said "no"\nand more']
+
+
+def test_a_failed_trial_is_run_again_and_what_failed_stays_on_record(tmp_path):
+    on = board(tmp_path / "run")
+    add(on, X, epochs=9, ended="finished", cause="budget")
+    for reason in ("OSError: full", "OSError: full again"):
+        number = 1 if 1 in on.trials else add(on, X).number
+        folder = trial_folder(on.folder.path, number)
+        append_line(folder / RESULT, {"epoch": 1})
+        Failure(reason, "environment", "ENOSPC").write(folder, "traceback")
+        on.waiting.clear()
+        on.end(number, "failed", "environment", reason, "ENOSPC")
+        on = reopened(on.folder.path)
+        on.retry_failures()
+        assert on.waiting == [1]
+        assert read_failure(folder) is None
+    record = reopened(on.folder.path).trials[1]
+    assert (record.status, record.cause, record.reason, record.ended, record.errno) == ("running", *[None] * 4)
+    assert [failure["reason"] for failure in record.earlier_failures] == ["OSError: full", "OSError: full again"]
+    assert reopened(on.folder.path).waiting == [1]  # and a kill does not make it wait for ever
+    on.end(1, "failed", "error", "loss became nan")
+    with (on.folder.path / "failures.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["trial"], row["cause"], row["reason"], row["retried"]) for row in rows] == [
+        ("1", "environment", "OSError: full", "yes"),
+        ("1", "environment", "OSError: full again", "yes"),
+        ("1", "error", "loss became nan", "no"),
+    ]
+
+
+def test_an_old_run_is_read_with_its_reports(tmp_path):
+    on = board(tmp_path / "run")
+    add(on, X)
+    folder = trial_folder(on.folder.path, 0)
+    old = {"number": 0, "params": X, "origin": "default", "status": "running", "cause": None, "reason": None}
+    (folder / "trial.json").write_text(json.dumps(old))
+    append_line(folder / OLD_RESULT, report(on.space, X, 1))
+    assert [line["epoch"] for line in reopened(on.folder.path).trials[0].reports] == [1]
 
 
 def test_a_torn_report_is_left_out(tmp_path):

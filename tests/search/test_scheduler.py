@@ -11,7 +11,7 @@ from ray.tune.schedulers import AsyncHyperBandScheduler, TrialScheduler
 from search.scheduler import BoardScheduler, asha, median_stopping, settle, should_stop
 from search.searcher import BoardSearcher, propose
 from tests.support.simulated import add, board, by_formula, known, reopened, report, search, space
-from trainables.failures import FAILURE
+from trainables.failures import FAILURE, Failure
 from trainables.files import RESULT, append_line, trial_folder
 
 X = {"x": 0.3, "y": 0.7}
@@ -165,6 +165,7 @@ def end(on, **result):
         ({"stop_reason": "patience: no better"}, ("stopped", "patience", "patience: no better")),
         ({"stop_reason": "health: collapsed: 0"}, ("stopped", "health", "health: collapsed: 0")),
         ({"failed": True, "stop_reason": "loss became nan"}, ("failed", "error", "loss became nan")),
+        ({"failed": True, "stop_reason": "full", "cause": "environment"}, ("failed", "environment", "full")),
     ],
 )
 def test_an_end_is_recorded_with_its_cause(tmp_path, result, recorded):
@@ -178,6 +179,24 @@ def test_a_trial_that_was_stopped_is_not_recorded_again(tmp_path):
     on = new(tmp_path)
     add(on, X, epochs=1, ended="stopped", cause="scheduler")
     assert end(on, epoch=1)[:2] == ("stopped", "scheduler")
+
+
+def test_the_file_that_ray_writes_before_a_restart_is_not_taken_for_a_reason(tmp_path):
+    on = new(tmp_path)
+    add(on, X, epochs=1)
+    text = "Failure # 1 (occurred at 2026-12-01_02-11-10)\nThe actor died unexpectedly.\n"
+    (trial_folder(on.folder.path, 0) / "error.txt").write_text(text)
+    BoardScheduler(on).on_trial_error(None, SimpleNamespace(config={"trial": 0}, status="RUNNING", max_failures=1))
+    assert "killed from outside" in on.trials[0].reason
+
+
+def test_what_the_environment_failed_is_recorded_with_its_errno_by_a_dead_process_too(tmp_path):
+    on = new(tmp_path)
+    add(on, X, epochs=1)
+    Failure("OSError: full", "environment", "ENOSPC").write(trial_folder(on.folder.path, 0), "traceback")
+    BoardScheduler(on).on_trial_error(None, SimpleNamespace(config={"trial": 0}, status="RUNNING", max_failures=1))
+    ended = reopened(on.folder.path).trials[0]
+    assert (ended.status, ended.cause, ended.errno) == ("failed", "environment", "ENOSPC")
 
 
 @pytest.mark.parametrize("left", [None, "out of memory: 3 GiB"])

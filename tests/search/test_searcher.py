@@ -131,6 +131,16 @@ def test_trials_are_told_for_what_they_are(tmp_path):
     assert [told[x[each]["x"]].state for each in (5, 6)] == [TrialState.RUNNING] * 2
 
 
+def test_the_model_is_not_told_that_the_environment_failed_a_trial(tmp_path):
+    on = board(tmp_path / "run")
+    x = [{"x": 0.1 * number, "y": 0.5} for number in range(3)]
+    add(on, x[0], epochs=9, ended="finished", cause="budget")
+    add(on, x[1], epochs=4, ended="failed", cause="environment")
+    told = {rung: {trial.params["x"]: trial for trial in observations(on, rung)} for rung in (3, 9)}
+    assert sorted(told[9]) == [0.0]
+    assert told[3][0.1].value == report(on.space, x[1], 3)["val/score"]  # what it reported is true all the same
+
+
 def test_the_highest_rung_with_enough_results_is_asked(tmp_path):
     on = board(tmp_path / "run", budget={**SMALL, "trials": 99}, searcher={"min_results": 4, "random_share": 0.0})
     rng = np.random.default_rng(0)

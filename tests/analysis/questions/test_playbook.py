@@ -109,12 +109,25 @@ def test_failures_are_grouped_by_their_reason(tmp_path):
     assert reply.sentence.startswith("3 of 20 trials failed (15%), 2 of them like #17: loss became nan in epoch 3.")
     assert "Narrow the ranges that lead there. failures.csv has 1 other reason as well." in reply.sentence
     reply = answer(write_run(tmp_path / "many", [trial([], ended="failed", reason="x"), *failed]), "Did trials fail")
-    assert (reply.verdict, "The default fails as well: read trial_0000/error.txt." in reply.sentence) == ("bad", True)
+    assert (reply.verdict, "The default fails as well: read trial_0000/failure.txt." in reply.sentence) == ("bad", True)
     assert "Narrow the ranges" not in reply.sentence
     reply = answer(write_run(tmp_path / "single", [*healthy_trials(19), failed[2]]), "Did trials fail")
     assert reply.sentence.startswith("1 of 20 trials failed (5%), #19: out of memory.")
     reply = answer(write_run(tmp_path / "none", [trial(curve(0.5))]), "Did trials fail")
     assert reply.sentence == "The only trial has not failed."
+
+
+def test_trials_that_the_environment_failed_are_no_reason_to_narrow_a_range(tmp_path):
+    full = trial([], ended="failed", cause="environment", reason="OSError: [Errno 28] No space left on device")
+    reply = answer(write_run(tmp_path / "full", [*healthy_trials(17), full, full, full]), "Did trials fail")
+    assert reply.verdict == "careful"
+    assert reply.sentence.startswith("None of 20 trials has failed because of its settings.")
+    assert "The environment failed 3 trials, such as #17: OSError: [Errno 28] No space left" in reply.sentence
+    assert reply.sentence.endswith(f"resume={tmp_path}/full/mine retry=true")
+    assert "Narrow the ranges" not in reply.sentence
+    nan = trial([], ended="failed", reason="loss became nan in epoch 3")
+    reply = answer(write_run(tmp_path / "both", [*healthy_trials(17), full, nan, nan]), "Did trials fail")
+    assert reply.sentence.startswith("2 of 20 trials failed (10%), 2 of them like #18: loss became nan in epoch 3.")
 
 
 def test_trials_whose_record_is_lost_are_counted(tmp_path):
