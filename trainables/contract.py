@@ -171,14 +171,15 @@ class Variant(ABC):
     def describe(self) -> dict[str, Any]:
         """Describe data and model for cards and the record: splits, parameters of networks, and the first weights.
 
-        First weights are described where they are from a file (`trainables.networks.first_weights`).
+        First weights are described where they are from a file (`trainables.networks.first_weights`) and no export's
+        weights have replaced them.
         """
         networks = self.gradient_parts() or self.modules()
         facts = [
             cast(Any, module).first_weights.facts
             for network in networks.values()
             for module in network.modules()
-            if hasattr(module, "first_weights")
+            if hasattr(module, "first_weights") and self.config.init_from is None
         ]
         return {
             **({"first_weights": facts[0]} if facts else {}),

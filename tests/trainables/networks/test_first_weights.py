@@ -5,13 +5,25 @@ import re
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import pytest
 import timm
 import torch
 
+from search.space import Space
 from tests.support import first_weights as support
-from tests.support.first_weights import CHANNELS, CLASSES, VARIANTS, build, head_name, random_tensors, save, space
+from tests.support.first_weights import (
+    CHANNELS,
+    CLASSES,
+    VARIANTS,
+    build,
+    head_name,
+    overrides,
+    random_tensors,
+    save,
+    space,
+)
 from tests.support.gaze_networks import random_network
 from tests.support.repository import ROOT
 from trainables.base_config import NetworkField
@@ -343,7 +355,7 @@ def test_every_network_that_a_search_may_give_the_file_to_is_checked(tmp_path):
     file = save(tmp_path / "w.safetensors", random_tensors("noise_mask"))
     choice = {"params": {"backbone": {"choice": ["resnet10t", "convnext_atto"]}}}
     with pytest.raises(UsageError, match="has none of the 126 tensors that backbone=convnext_atto needs"):
-        support.Space.load("noise_mask", {"fixed": {"weights": str(file)}, **choice}).check_start()
+        Space.load("noise_mask", {"fixed": {"weights": str(file)}, **choice}).check_start()
 
 
 @pytest.mark.parametrize("allowed", ["resnet10t", "convnext_atto"])
@@ -353,7 +365,7 @@ def test_a_condition_decides_which_pairs_of_network_and_file_are_checked(allowed
         "backbone": {"choice": ["resnet10t", "convnext_atto"]},
         "weights": {"choice": ["none", file], "when": {"backbone": allowed}},
     }
-    search_space = support.Space.load("noise_mask", {"params": params})
+    search_space = Space.load("noise_mask", {"params": params})
     if allowed == "resnet10t":
         search_space.check_start()
     else:
@@ -389,9 +401,26 @@ def test_a_convnext_s_stem_has_a_bias_unless_the_file_has_one(with_bias, tmp_pat
     assert bool(network.state_dict()["stem.0.bias"].any()) is not with_bias
 
 
-def test_facts_are_json_for_the_export(tmp_path):
-    facts = build("mask_st", save(tmp_path / "w.safetensors", random_tensors("mask_st"))).first_weights.facts
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_describes_its_first_weights_for_the_card_and_the_export(variant, tmp_path):
+    tensors = random_tensors(variant)
+    file = save(tmp_path / "w.safetensors", tensors, "model.")
+    small = Space.load(variant, {**overrides(variant, file), "data": {"cache": str(tmp_path / "cache"), "val_size": 12}})
+    config = small.config({})
+    facts = small.entry.build(config, small.data, splits=("val",)).describe()["first_weights"]
     assert json.loads(json.dumps(facts)) == facts
+    assert facts.items() >= {"file": str(file), "prefix": "model."}.items()
+    assert (
+        "first_weights"
+        not in small.entry.build(replace(config, weights="none"), small.data, splits=("val",)).describe()
+    )
+
+
+def test_first_weights_that_an_export_has_replaced_are_not_described(tmp_path):
+    file = save(tmp_path / "w.safetensors", random_tensors("noise_mask"))
+    small = Space.load("noise_mask", {**overrides("noise_mask", file), "data": {"cache": str(tmp_path / "cache")}})
+    config = replace(small.config({}), init_from=str(tmp_path))
+    assert "first_weights" not in small.entry.build(config, small.data, splits=("val",)).describe()
 
 
 def test_without_a_file_a_check_imports_neither_torch_nor_timm():
