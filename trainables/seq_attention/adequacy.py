@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 
 from trainables.adequacy import checks
 from trainables.adequacy.assessment import Adequacy, DataFinding
-from trainables.adequacy.counts import IMAGES, SPLIT_TITLES, Unit, format_range
+from trainables.adequacy.counts import IMAGES, SPLIT_TITLES, Unit, format_range, list_counts
 from trainables.contract import Split
 from trainables.images.split import calibration_part, scored_part
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import load_split
+from trainables.seq_attention.sources import coco
 from trainables.seq_attention.split import Scenes, select_evenly
 
 OBJECTS = Unit("object", "objects")
@@ -57,6 +59,8 @@ def check(split: Split, scenes: Scenes, train: Scenes, data: Data) -> Iterator[D
         setting = f"data.calibration_share={data.calibration_share:g}"
         yield from checks.check_calibration(IMAGES, calibration, len(scored), setting)
     yield from _check_counts(split, scored, train)
+    if data.source == "coco":
+        yield from _check_categories(split, scored, train, data)
 
 
 def _check_counts(split: Split, scored: Scenes, train: Scenes) -> Iterator[DataFinding]:
@@ -71,6 +75,28 @@ def _check_counts(split: Split, scored: Scenes, train: Scenes) -> Iterator[DataF
             f"{format_range(train.counts)}: counting so many was never learnt; bound both with "
             "data.min_objects and data.max_objects, or add training images.",
         )
+
+
+def _check_categories(split: Split, scored: Scenes, train: Scenes, data: Data) -> Iterator[DataFinding]:
+    """Check that training has objects of each category whose objects are scored."""
+    counts, known = _count_categories(split, scored, data), _count_categories("train", train, data)
+    unknown = {name: count for name, count in counts.items() if name and not known[name]}
+    if unknown:
+        listed = list_counts(list(unknown), list(unknown.values()))
+        rest = ",".join(sorted(name for name in known if name)) or "NAMES"
+        yield DataFinding(
+            "categories outside training",
+            f"{SPLIT_TITLES[split]} scores objects of categories of which training has none ({listed}): they were "
+            f"never learnt; leave them out with data.categories={rest}, or add training images.",
+        )
+
+
+def _count_categories(split: Split, scenes: Scenes, data: Data) -> Counter[str]:
+    """Count the objects of each category on some images of COCO's format."""
+    names = set(scenes.names)
+    return Counter(
+        category for image in coco.list_images(data, split) if image.name in names for category in image.categories
+    )
 
 
 def _remedy(split: Split, data: Data) -> str:

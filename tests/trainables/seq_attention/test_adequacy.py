@@ -1,14 +1,17 @@
 """What is said of images that are too few to judge, and of counts that training never saw."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.support.tiny_scenes import build_scenes
 from trainables.measuring import intervals
 from trainables.seq_attention.adequacy import assess, check, describe
 from trainables.seq_attention.config import Config, Data
+from trainables.seq_attention.data import load_split
 
 
 def scenes(counts, calibration=0):
@@ -75,3 +78,39 @@ def test_five_real_images_are_too_few(real_data, tmp_path):
     adequacy = assess(Config(image_size=32), data, ("train", "val"))
     assert adequacy.lines["val"].startswith("5 images · 109 objects, 20 to 24 an image · 2 for thresholds · 3 scored")
     assert [finding.check for finding in adequacy.findings] == ["few images"]
+
+
+def test_objects_of_categories_that_training_never_saw_are_counted_by_name(tmp_path):
+    """Two training and three validation images; only validation has platelets, and two images have none of them."""
+    write_coco(tmp_path, "train", [["cell", "cell"], ["cell"]])
+    write_coco(tmp_path, "val", [["cell", "platelet"], ["platelet", "platelet"], ["cell"]])
+    data = Data(source="coco", root=str(tmp_path), cache=str(tmp_path / "cache"), test_share=0.1, min_objects=0)
+
+    def categories(settings):
+        findings = {item.check: item for item in assess(Config(image_size=32), settings, ("train", "val")).findings}
+        return findings.get("categories outside training")
+
+    val = load_split(Config(image_size=32), data, "val")
+    scored = [name for name, part in zip(val.names, val.calibration, strict=True) if not part]
+    count = sum({"val_0.png": 1, "val_1.png": 2, "val_2.png": 0}[name] for name in scored)
+    finding = categories(data)
+    assert f"training has none (platelet {count})" in finding.message and "data.categories=cell," in finding.message
+    assert categories(replace(data, categories="cell")) is None
+
+
+def write_coco(root, split, images):
+    """Write black images of 40 × 40 pixels whose objects have these categories."""
+    (root / "images").mkdir(exist_ok=True)
+    ids = {"cell": 3, "platelet": 7}
+    for index in range(len(images)):
+        Image.new("RGB", (40, 40)).save(root / "images" / f"{split}_{index}.png")
+    content = {
+        "images": [{"id": index, "file_name": f"{split}_{index}.png"} for index in range(len(images))],
+        "categories": [{"id": key, "name": name} for name, key in ids.items()],
+        "annotations": [
+            {"image_id": index, "category_id": ids[name], "bbox": [5 + 9 * place, 5, 4, 4]}
+            for index, names in enumerate(images)
+            for place, name in enumerate(names)
+        ],
+    }
+    (root / f"instances_{split}.json").write_text(json.dumps(content))

@@ -25,12 +25,14 @@ class AnnotatedImage(NamedTuple):
         file: that holds it.
         size: width and height in pixels that the annotations state, or None.
         points: float32 `[n, 2]`, x and y of its objects in pixels, 0 being the edge of the first pixel.
+        categories: names of the n objects' categories; empty where objects have none.
     """
 
     name: str
     file: Path
     size: tuple[int, int] | None
     points: np.ndarray
+    categories: tuple[str, ...] = ()
 
 
 def count_points(images: Sequence[AnnotatedImage]) -> np.ndarray:

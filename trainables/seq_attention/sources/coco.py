@@ -75,8 +75,8 @@ def _splits(root: Path, categories: str | None, test_share: float, seed: int) ->
     selection = select_categories(categories, [name for by_id in names.values() for name in by_id.values()])
     splits: dict[Split, list[AnnotatedImage]] = {}
     for split, content in contents.items():
-        ids = None if categories is None else {key for key, name in names[split].items() if name in selection}
-        splits[split] = _images_of_file(root, files[split], split, content, ids)
+        only = None if categories is None else selection
+        splits[split] = _images_of_file(root, files[split], split, content, names[split], only)
     check_disjoint(
         {split: [str(image.file.resolve()) for image in images] for split, images in splits.items()}, str(root)
     )
@@ -111,19 +111,31 @@ def _category_names(file: Path, categories: Sequence[Any]) -> dict[Any, str]:
 
 
 def _images_of_file(
-    root: Path, file: Path, split: Split, content: Mapping[str, Any], category_ids: set[Any] | None
+    root: Path, file: Path, split: Split, content: Mapping[str, Any], names: Mapping[Any, str], only: set[str] | None
 ) -> list[AnnotatedImage]:
-    """List the images of one file, by name, with their objects of some categories (None: of all)."""
+    """List the images of one file, by name, with their objects of some categories (None: of all).
+
+    Args:
+        root: folder of the data.
+        file: with the annotations of the split.
+        split: its name.
+        content: of the file.
+        names: of the file's categories, by their ids.
+        only: names of the categories whose objects are listed; with None, objects need no category.
+    """
     entries = _image_entries(file, content["images"])
     centres: dict[Any, list[tuple[float, float]]] = {key: [] for key in entries}
+    categories: dict[Any, list[str]] = {key: [] for key in entries}
     for annotation in content["annotations"]:
         key = _value(file, "annotation", annotation, "image_id")
         if key not in entries:
             raise UsageError(f"{file} annotates image_id={key}, which is not among its images: take it out.")
-        if annotation.get("iscrowd") or (
-            category_ids is not None and _value(file, "annotation", annotation, "category_id") not in category_ids
-        ):
+        if annotation.get("iscrowd"):
             continue
+        if only is not None and names.get(_value(file, "annotation", annotation, "category_id")) not in only:
+            continue
+        category = annotation.get("category_id")
+        categories[key].append(names.get(category, "") if isinstance(category, int | float | str) else "")
         centres[key].append(_centre(entries[key][0], _value(file, "annotation", annotation, "bbox")))
     folder = _image_folder(root, file, split, [name for name, _ in entries.values()])
     images = []
@@ -131,7 +143,7 @@ def _images_of_file(
         points = np.array(centres[key], np.float32).reshape(-1, 2)
         if size is not None:
             check_inside(name, points, size)
-        images.append(AnnotatedImage(name, folder / name, size, points))
+        images.append(AnnotatedImage(name, folder / name, size, points, tuple(categories[key])))
     return sorted(images, key=lambda image: image.name)
 
 
