@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from search.baselines import compute_baselines
 from search.board import Board
 from search.console import card, describe_interruption, plan
 from search.environment import describe_failures, explain_error, is_blocked, resume_command
@@ -22,7 +23,6 @@ from search.ray_environment import quiet_ray
 from search.record import RunFolder
 from search.request import Request, Run, help_page, read
 from search.status import StatusLine
-from trainables.baselines import compute_once
 from trainables.commands import run_command
 from trainables.progress import silence
 from trainables.settings import UsageError
@@ -79,7 +79,7 @@ def _run(request: Request, folder: RunFolder) -> int:
 
     run, interruption = request.run, Interruption()
     board = Board(folder, request.space)
-    _compute_baselines(folder, request)
+    compute_baselines(folder.path, run, request.space)
     if run.retry:
         board.retry_failures()
     start = time.monotonic()
@@ -88,18 +88,6 @@ def _run(request: Request, folder: RunFolder) -> int:
         cluster.run_trials(run, board, machine, line)
     line.close()
     return _ending(board, folder, run, time.monotonic() - start, interruption.exit_code)
-
-
-def _compute_baselines(folder: RunFolder, request: Request) -> None:
-    """Compute what chance and trivial methods reach, once in a run, and print the metrics that trials are ranked by."""
-    run, space = request.run, request.space
-    if not run.quiet and space.entry.has_baselines:
-        print("  baselines: what chance and trivial methods reach on validation …", flush=True)
-    with silence(run.quiet):
-        baselines = compute_once(folder.path, space.entry, space.config(space.default_params()), space.data)
-    if not run.quiet:
-        for line in baselines.compare(space.objective, {}):
-            print(f"    {line}", flush=True)
 
 
 def _ending(board: Board, folder: RunFolder, run: Run, seconds: float, interrupted: int) -> int:

@@ -1,4 +1,4 @@
-"""Baselines as a run keeps them: written, read, compared with reports; and every variant's rows beside its own report."""
+"""Baselines as a run keeps them: written, read, compared with reports; every variant's rows beside its report."""
 
 from __future__ import annotations
 

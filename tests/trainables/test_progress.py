@@ -1,4 +1,4 @@
-"""Progress bars: nothing for short work, a line at once and then one a minute in a log, nothing where it is silenced."""
+"""Progress bars: none for short work, in a log a line at once and then one a minute, none where they are silenced."""
 
 import itertools
 

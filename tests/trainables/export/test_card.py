@@ -6,6 +6,7 @@ import pytest
 
 from trainables import registry
 from trainables.adequacy.assessment import ADEQUACY, Adequacy, DataFinding
+from trainables.baselines import Baselines
 from trainables.export.card import write_card
 from trainables.export.recipe import Recipe
 from trainables.objective import Goal, Objective
@@ -45,3 +46,18 @@ def test_a_recipe_describes_its_own_splits():
     assert facts[ADEQUACY]["lines"]["val"].startswith("20 images of 20 patients")
     curves = registry.load("benchmarks.curves")
     assert Recipe(curves, curves.Config(), curves.Data(), recipe.objective, 0).describe_adequacy() == {}
+
+
+def test_a_metric_stands_beside_chance_and_trivial_methods_and_what_is_not_better_is_said():
+    rows = {"chance": {"val/auroc_macro": 0.4, "val/x": 1.0}, "ridge": {"val/auroc_macro": 0.78}}
+    section = card({"classes": ["a"], **Baselines(rows).as_facts()}).partition("## Metrics of these weights")[2]
+    assert "| metric | these weights | chance | ridge |" in section
+    assert "| val/auroc_macro | 0.5 | 0.4 | 0.78 |" in section
+    assert "**not better than ridge**" in section
+    assert "- baselines" not in section
+
+
+def test_a_card_of_older_facts_has_the_metrics_alone():
+    section = card({"classes": ["a"]}).partition("## Metrics of these weights")[2].partition("##")[0]
+    assert "| metric | these weights |\n|---|---|\n| val/auroc_macro | 0.5 |" in section
+    assert "not better" not in section
