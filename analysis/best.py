@@ -31,9 +31,9 @@ Rank the trials of a run by their best epoch of the last stage, or, with several
 class Ranking(Settings):
     """The keys of the command line."""
 
-    run: str = setting(help="folder of the run, finished or not")
+    run: str = setting(help="folder of the run, finished or not", path=True)
     top: int = setting(10, "rows to print", low=1)
-    csv: str = setting("", "file for all rows; empty: best.csv in the run's folder")
+    csv: str = setting("", "file for all rows; empty: best.csv in the run's folder", path=True)
 
 
 def main(arguments: list[str]) -> int:

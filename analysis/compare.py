@@ -43,7 +43,7 @@ class CompareRequest(Settings):
     cost: Literal["seconds", "epochs"] = setting(
         "seconds", "what is equal: seconds of training in all trials, or their epochs"
     )
-    to: str = setting("", "file of the page; empty: compare.html beside the first run")
+    to: str = setting("", "file of the page; empty: compare.html beside the first run", path=True)
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,8 @@ goals, of the trial chosen from their front.
 class ExportRequest(Settings):
     """The keys of the command line."""
 
-    run: str = setting(help="folder of the run")
-    to: str = setting(help="folder to write")
+    run: str = setting(help="folder of the run", path=True)
+    to: str = setting(help="folder to write", path=True)
     trial: int | None = setting(None, "number of the trial; none: the proof's winner, or the best or chosen one", low=0)
     test: bool = setting(False, "score the model on the test split; entered in the run's ledger")
     device: str = setting("auto", "where the test split is scored: auto, cpu or cuda")

@@ -50,8 +50,8 @@ EVENTS = "report"  # folder in the run's, a row of its own in TensorBoard
 class ReportRequest(Settings):
     """The keys of the command line."""
 
-    run: str = setting(help="folder of the run, finished or not")
-    to: str = setting("", "file of the page; empty: report.html in the run's folder")
+    run: str = setting(help="folder of the run, finished or not", path=True)
+    to: str = setting("", "file of the page; empty: report.html in the run's folder", path=True)
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ PLACEMENT = (
 class ProofRequest(Settings):
     """The keys of the command line."""
 
-    run: str = setting(help="folder of the run, finished or not")
+    run: str = setting(help="folder of the run, finished or not", path=True)
     top: int = setting(3, "how many of the best trials", low=1)
     seeds: int = setting(5, "fresh seeds for each of them", low=1)
     epochs: int | None = setting(None, "full budget; none: that of the run", low=1)

@@ -16,7 +16,7 @@ from optuna.distributions import (
 )
 
 from trainables.base_config import TrainingConfig
-from trainables.settings import UsageError, describe_unknown
+from trainables.settings import LARGEST_SEED, UsageError, describe_unknown, describe_value
 
 DISTRIBUTIONS = ("uniform", "loguniform", "quniform", "randint", "choice")
 
@@ -91,6 +91,8 @@ def read_dimension(config: type[TrainingConfig], name: str, spec: Mapping[str, A
     kinds = [key for key in spec if key in DISTRIBUTIONS]
     if len(kinds) != 1:
         raise UsageError(f"params.{name} needs one of {', '.join(DISTRIBUTIONS)}; it has {', '.join(kinds) or 'none'}.")
+    if kinds[0] != "choice" and config.number_type(name) is None:
+        raise UsageError(f"params.{name} takes no numbers from a range: list its values with params.{name}.choice.")
     distribution = _distribution(name, kinds[0], spec)
     _check_values(config, name, distribution)
     return Dimension(name, distribution, _conditions(config, name, spec.get("when") or {}))
@@ -116,16 +118,18 @@ def sort_dimensions(dimensions: Sequence[Dimension]) -> tuple[Dimension, ...]:
 def _distribution(name: str, kind: str, spec: Mapping[str, Any]) -> BaseDistribution:
     values, log = spec[kind], spec.get("log", False)
     if not isinstance(values, list) or not values:
-        raise UsageError(f"params.{name}.{kind}={values} is no list; write for example {_EXAMPLES[kind]}.")
+        text = describe_value(values)
+        raise UsageError(f"params.{name}.{kind}={text} is no list; write for example {_EXAMPLES[kind]}.")
     if not isinstance(log, bool):
-        raise UsageError(f"params.{name}.log={log} is neither true nor false.")
+        raise UsageError(f"params.{name}.log={describe_value(log)} is neither true nor false.")
     if kind == "choice":
         if log:
             raise UsageError(f"params.{name}.log=true does not go with choice; leave it out.")
         return CategoricalDistribution(values)
     numbers = [value for value in values if _is_number(value)]
     if len(numbers) != len(values) or len(values) != (3 if kind == "quniform" else 2):
-        raise UsageError(f"params.{name}.{kind}={values} is not right; write for example {_EXAMPLES[kind]}.")
+        text = describe_value(values)
+        raise UsageError(f"params.{name}.{kind}={text} is not right; write for example {_EXAMPLES[kind]}.")
     low, high = numbers[:2]
     if low >= high:
         raise UsageError(f"params.{name}.{kind}={values} is empty: {low:g} is not below {high:g}.")
@@ -153,23 +157,36 @@ def _check_values(config: type[TrainingConfig], name: str, distribution: BaseDis
             config.convert(name, value)
         except UsageError as error:
             raise UsageError(f"params.{name}: {error}") from error
-    if isinstance(distribution, FloatDistribution) and isinstance(getattr(config(), name), int):
+    if isinstance(distribution, FloatDistribution) and config.number_type(name) is int:
         raise UsageError(f"params.{name} is a whole number; use randint.")
 
 
 def _conditions(config: type[TrainingConfig], name: str, when: Any) -> dict[str, tuple[Any, ...]]:
     if not isinstance(when, Mapping):
-        raise UsageError(f"params.{name}.when={when} is no condition; write for example {{weighting: gradnorm}}.")
+        text = describe_value(when)
+        raise UsageError(f"params.{name}.when={text} is no condition; write for example {{weighting: gradnorm}}.")
     if name in when:
         raise UsageError(f"the conditions of {name} go in a circle; drop its `when`.")
     for parent, values in when.items():
         if values == []:
             raise UsageError(f"params.{name}.when.{parent}=[] is never true; give the values under which it applies.")
-    return {str(parent): tuple(values) if isinstance(values, list) else (values,) for parent, values in when.items()}
+        if parent not in config.names():
+            raise UsageError(describe_unknown(str(parent), config.names(), kind=f"field in params.{name}.when:"))
+    lists = {parent: values if isinstance(values, list) else [values] for parent, values in when.items()}
+    return {parent: tuple(_condition(config, name, parent, value) for value in lists[parent]) for parent in lists}
+
+
+def _condition(config: type[TrainingConfig], name: str, parent: str, value: Any) -> Any:
+    """Convert a value under which a dimension applies to what the parent's field holds."""
+    try:
+        return config.convert(parent, value)
+    except UsageError as error:
+        raise UsageError(f"params.{name}.when: {error}") from error
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and (math.isfinite(value) if isinstance(value, float) else abs(value) <= LARGEST_SEED)
 
 
 def _step_text(distribution: FloatDistribution | IntDistribution) -> str:

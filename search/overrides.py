@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from trainables.settings import UsageError, describe_unknown
+from trainables.settings import UsageError, describe_unknown, describe_value
 
 MAPPINGS = ("constraints", "budget", "data", "fixed", "params", "scheduler", "searcher")
 KEYS = (
@@ -32,7 +32,7 @@ def merge_overrides(base: dict[str, Any], overrides: Mapping[str, Any]) -> dict[
             merged[key] = value
             continue
         if not isinstance(value, Mapping):
-            raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
+            raise UsageError(f"{key}={describe_value(value)} is not a part of a space; write {key}.NAME=VALUE.")
         if key == "objective" and isinstance(merged.get(key), list):
             merged[key] = {}  # one objective asked for on the command line replaces several
         part = dict(merged.get(key) or {})

@@ -13,7 +13,7 @@ from search.record import RunFolder
 from search.space import Space, list_spaces, with_trials
 from trainables import registry as variants
 from trainables.commands import parse_arguments, table
-from trainables.settings import Settings, UsageError, describe_unknown, setting
+from trainables.settings import LARGEST_SEED, Settings, UsageError, describe_unknown, setting
 
 USAGE = """
 Search the settings of a training variant.
@@ -34,11 +34,13 @@ a record that cannot be written, or a Ray that does not start; 130 after Ctrl-C,
 class Run(Settings):
     """The keys of a run that are no part of its space."""
 
-    space: str = setting("", "what to search: a name from the list below, or the path of a YAML file")
-    name: str = setting("", "folder of the run below storage; empty: the space's name with date and time")
-    storage: str = setting("runs", "folder of the runs; every node of a cluster must see it under the same path")
-    seed: int = setting(0, "decides configs, first weights, and the order of the data", low=0)
-    resume: str = setting("", "folder of a run to resume")
+    space: str = setting("", "what to search: a name from the list below, or the path of a YAML file", path=True)
+    name: str = setting("", "folder of the run below storage; empty: the space's name with date and time", path=True)
+    storage: str = setting(
+        "runs", "folder of the runs; every node of a cluster must see it under the same path", path=True
+    )
+    seed: int = setting(0, "decides configs, first weights, and the order of the data", low=0, high=LARGEST_SEED)
+    resume: str = setting("", "folder of a run to resume", path=True)
     dry_run: bool = setting(False, "print the plan and stop")
     table: bool = setting(False, "once a minute also a table of the running and the best trials")
     quiet: bool = setting(False, "print the best-trial card alone")

@@ -51,7 +51,7 @@ class TrainingConfig(Settings):
     """Fields, where there are such, that may hold a path: made absolute, for a trial runs in another folder."""
 
     epochs: int = setting(20, "full budget in epochs; every schedule is a function of it", low=1)
-    batch_size: int = setting(24, "images per forward pass, over all processes", low=1)
+    batch_size: int = setting(24, "images per forward pass, over all processes", low=1, high=65536)
     lr: float = setting(1e-4, "peak learning rate of AdamW", low=0.0)
     weight_decay: float = setting(0.05, "AdamW's decoupled weight decay", low=0.0)
     warmup_epochs: float = setting(1.0, "epochs of linear warm-up before the cosine decay", low=0.0)
@@ -64,7 +64,7 @@ class TrainingConfig(Settings):
     collapse_patience: int = setting(
         2, "stop after this many epochs in a row with a fatal health finding; 0 never", low=0
     )
-    init_from: str | None = setting(None, "export whose weights training begins with; none: random ones")
+    init_from: str | None = setting(None, "export whose weights training begins with; none: random ones", path=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -90,11 +90,11 @@ class DataConfig(Settings):
     """The fields that decide what training sees of the data; `init_from` needs them to be as they were."""
 
     source: str = setting("synthetic", "where the data come from; synthetic is generated with known ground truth")
-    root: str | None = setting(None, "folder of the data; not for synthetic")
+    root: str | None = setting(None, "folder of the data; not for synthetic", path=True)
     bad_images: Literal["fatal", "skip"] = setting(
         "fatal", "corrupt or missing images: stop, or leave them out and say so"
     )
-    cache: str = setting("~/.cache/assay", "folder of the decoded images that all trials share")
+    cache: str = setting("~/.cache/assay", "folder of the decoded images that all trials share", path=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -15,7 +15,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainables.settings import Notice, Settings, UsageError, describe_unknown, first_line
+from trainables.settings import Notice, Settings, UsageError, describe_unknown, describe_value, first_line
 
 Keys = TypeVar("Keys", bound=Settings)
 
@@ -73,12 +73,13 @@ def parse_arguments(arguments: Iterable[str]) -> dict[str, Any]:
     for word in arguments:
         key, equals, _ = word.partition("=")
         if not equals or not key:
-            raise UsageError(f"'{word}' is no setting: write key=value, for example seed=1.")
+            raise UsageError(f"'{describe_value(word)}' is no setting: write key=value, for example seed=1.")
         try:
             values = OmegaConf.merge(values, OmegaConf.from_dotlist([word]))
             OmegaConf.to_container(values, resolve=True)
         except (OmegaConfBaseException, YAMLError, ValueError, TypeError) as error:
-            raise UsageError(f"'{word}' cannot be read: {first_line(error)}.") from error
+            reason = describe_value(first_line(error))
+            raise UsageError(f"'{describe_value(word)}' cannot be read: {reason}.") from error
     return typing.cast(dict[str, Any], OmegaConf.to_container(values, resolve=True))
 
 
@@ -102,7 +103,8 @@ def parse_parts(
             raise UsageError(describe_unknown(key, [*keys.names(), *parts]))
     for name, part in part_values.items():
         if not isinstance(part, dict):
-            raise UsageError(f"{name}={part} is no part with settings of its own; write {name}.NAME=VALUE.")
+            text = describe_value(part)
+            raise UsageError(f"{name}={text} is no part with settings of its own; write {name}.NAME=VALUE.")
     return keys.from_dict(values), part_values
 
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from trainables.settings import UsageError, first_line
+from trainables.settings import UsageError, describe_value, first_line
 
 RUN = "run.yaml"
 RESULT = "reports.jsonl"
@@ -114,7 +114,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     try:
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except (OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise UsageError(f"{path} is no YAML: {first_line(error)}.") from error
+        raise UsageError(f"{path} is no YAML: {describe_value(first_line(error))}.") from error
     if not isinstance(values, dict):
         raise UsageError(f"{path} holds no mapping of names to values.")
     return {str(key): value for key, value in values.items()}

@@ -73,7 +73,8 @@ class Entry:
         """
         if not isinstance(fixed.get("init_from"), str):
             return dict(fixed)
-        before = init_from.inherited_settings(self.name, self.Config, fixed["init_from"])
+        folder = self.Config.convert("init_from", fixed["init_from"])
+        before = init_from.inherited_settings(self.name, self.Config, folder) if folder is not None else {}
         return {**{name: value for name, value in before.items() if name not in search_names}, **fixed}
 
     def prepare(self, config: TrainingConfig, data: DataConfig, splits: Sequence[Split] = ("train", "val")) -> None:

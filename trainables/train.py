@@ -20,7 +20,7 @@ from trainables.export.folder import read_report, write_export
 from trainables.export.recipe import Recipe
 from trainables.files import BEST_WEIGHTS, CHECKPOINT, CONFIG
 from trainables.objective import STAGE_NAME, STAGES_LEFT, Objective
-from trainables.settings import Settings, UsageError, setting
+from trainables.settings import LARGEST_SEED, Settings, UsageError, setting
 from trainables.stages import check_usable
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ in its folder, with the same settings.
 class Training(Settings):
     """The keys of the command line."""
 
-    config: str = setting(help="the config.yaml of an export or of an earlier training")
-    to: str = setting("", "folder to write; empty: trained/ beside the config")
+    config: str = setting(help="the config.yaml of an export or of an earlier training", path=True)
+    to: str = setting("", "folder to write; empty: trained/ beside the config", path=True)
     epochs: int | None = setting(None, "epochs; none: as in the config", low=1)
-    seed: int | None = setting(None, "seed; none: as in the config", low=0)
+    seed: int | None = setting(None, "seed; none: as in the config", low=0, high=LARGEST_SEED)
     device: str = setting("auto", "auto: the GPU if there is one; or cpu, cuda")
 
 

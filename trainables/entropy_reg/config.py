@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainables.base_config import DataConfig, NetworkField, TrainingConfig
-from trainables.settings import UsageError, setting
+from trainables.settings import LARGEST_SEED, LARGEST_SIDE, UsageError, setting
 
 CELL = 4
 """Pixels of the image along a side of a cell of the density; the finaliser works at a quarter of the image's size."""
@@ -28,7 +28,7 @@ class Config(TrainingConfig):
     NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=("tiny",)),)
 
     epochs: int = setting(25, "full budget in epochs; every schedule is a function of it", low=1)
-    batch_size: int = setting(4, "images per forward pass, over all processes; all of one shape", low=1)
+    batch_size: int = setting(4, "images per forward pass, over all processes; all of one shape", low=1, high=65536)
     lr: float = setting(1e-3, "peak learning rate of AdamW", low=0.0)
     weight_decay: float = setting(0.0, "AdamW's decoupled weight decay; published: none", low=0.0)
     clip_norm: float = setting(
@@ -38,14 +38,18 @@ class Config(TrainingConfig):
     warmup_epochs: float = setting(0.5, "epochs of linear warm-up before the cosine decay", low=0.0)
 
     # images and features
-    image_size: int = setting(1024, "longer side of the images as the network sees them, in pixels", low=32)
+    image_size: int = setting(
+        1024, "longer side of the images as the network sees them, in pixels", low=32, high=LARGEST_SIDE
+    )
     shape: Literal["stretch", "keep"] = setting(
         "stretch", "stretch: every image to 4:3 or 3:4, as published; keep: its aspect ratio, to a sixteenth"
     )
     downsample: float = setting(2.0, "images are this many times smaller for the backbone", low=1.0, high=4.0)
     backbone: str = setting("densenet201", "frozen: a timm name, or tiny (random weights, for a CPU)")
     weights: str = setting(
-        "none", "of a timm backbone: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+        "none",
+        "of a timm backbone: none, timm (needs the internet), or a file's path: safetensors or a state dict",
+        path=True,
     )
     layers: str = setting("auto", "hooked modules of the backbone, with commas; auto: those published for densenet201")
 
@@ -123,14 +127,16 @@ class Data(DataConfig):
 
     folds: int = setting(10, "parts of the images; one is the test split, one validation", low=3)
     fold: int = setting(0, "the test split's part; the one before it is validation", low=0)
-    split_seed: int = setting(0, "seed of the folds, and of synthetic images", low=0)
+    split_seed: int = setting(0, "seed of the folds, and of synthetic images", low=0, high=LARGEST_SEED)
     first_fixation: Literal["auto", "scored", "history"] = setting(
         "auto", "history: a scanpath's first one, forced to the centre, is not scored; auto: so for mit1003"
     )
     scored_fixations: int = setting(
         0, "history=real: fixations of an image that are scored, evenly chosen; 0: all (each needs a density)", low=0
     )
-    train_fixations: int = setting(8, "history=real: fixations drawn of every image in a training step", low=1)
+    train_fixations: int = setting(
+        8, "history=real: fixations drawn of every image in a training step", low=1, high=10000
+    )
     degree: float = setting(
         35 / 1024, "one degree of visual angle as a share of the longer side; blur of the maps for CC, SIM and KL",
         low=0.001, high=0.5,
@@ -142,7 +148,9 @@ class Data(DataConfig):
     uniform_share: float | None = setting(
         None, "of the centre bias: share of a uniform density; none: the likeliest", low=0.0, high=1.0
     )
-    probes: int = setting(16, "held-out images without content of each kind on which the bias is measured", low=2)
+    probes: int = setting(
+        16, "held-out images without content of each kind on which the bias is measured", low=2, high=10000
+    )
     features: Literal["cached", "live"] = setting(
         "cached", "features of the frozen backbone: computed once and shared; live: in every step, to compare"
     )
@@ -156,8 +164,8 @@ class Data(DataConfig):
     noise: float = setting(6.0, "deviation of the noise of synthetic images, in levels of 255", low=0.0, high=100.0)
     train_size: int = setting(160, "synthetic training images", low=8)
     val_size: int = setting(48, "synthetic validation images, and as many test ones", low=4)
-    viewers: int = setting(12, "synthetic viewers of an image", low=1)
-    fixations: int = setting(8, "fixations of a synthetic viewer on an image", low=1)
+    viewers: int = setting(12, "synthetic viewers of an image", low=1, high=10000)
+    fixations: int = setting(8, "fixations of a synthetic viewer on an image", low=1, high=10000)
     saccade: float = setting(
         0.0, "deviation of a synthetic saccade, as a share of the longer side; 0: independent fixations",
         low=0.0, high=1.0,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainables.base_config import DataConfig, NetworkField, TrainingConfig
-from trainables.settings import UsageError, format_value, setting
+from trainables.settings import LARGEST_SEED, LARGEST_SIDE, UsageError, format_value, setting
 
 DEFAULT_STRIDE: Literal[8] = 8
 
@@ -25,7 +25,7 @@ class Config(TrainingConfig):
     )
 
     # images
-    image_size: int = setting(224, "side of the square input in pixels", low=16)
+    image_size: int = setting(224, "side of the square input in pixels", low=16, high=LARGEST_SIDE)
     augment: Literal["none", "light"] = setting(
         "none", "light: crop 0.8 to 1.0 of the area, rotation up to 7 degrees, on the device"
     )
@@ -33,7 +33,9 @@ class Config(TrainingConfig):
     # classifier
     backbone: str = setting("convnext_base", "a timm convnext_* name, or micro (for small images on a CPU)")
     weights: str = setting(
-        "none", "first weights: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+        "none",
+        "first weights: none, timm (needs the internet), or a file's path: safetensors or a state dict",
+        path=True,
     )
     drop_path: float = setting(
         0.0, "stochastic depth of the full pass; keep and drop passes never use it", low=0.0, high=0.9
@@ -101,14 +103,17 @@ class Config(TrainingConfig):
     bce_fraction: float = setting(0.1, "share of the run with the classification loss alone", low=0.0, high=1.0)
     ramp_fraction: float = setting(0.1, "share of the run over which the mask losses then rise", low=0.0, high=1.0)
     plain_repeats: int = setting(
-        1, "mask_kind=none: passes over the images per epoch; 3 is as many forward passes as with masks", low=1
+        1,
+        "mask_kind=none: passes over the images per epoch; 3 is as many forward passes as with masks",
+        low=1,
+        high=1000,
     )
 
     # mask_kind=ppo
-    ppo_grid: int = setting(14, "side of the grid of Bernoulli actions", low=2)
+    ppo_grid: int = setting(14, "side of the grid of Bernoulli actions", low=2, high=LARGEST_SIDE)
     ppo_clip: float = setting(0.2, "clip of the probability ratio", low=0.0)
     ppo_entropy: float = setting(0.01, "weight of the entropy bonus", low=0.0)
-    ppo_updates: int = setting(2, "updates on each batch of actions", low=1)
+    ppo_updates: int = setting(2, "updates on each batch of actions", low=1, high=1000)
     ppo_baseline_decay: float = setting(0.9, "decay of the running reward baseline", low=0.0, high=1.0)
 
     def __post_init__(self) -> None:
@@ -137,7 +142,7 @@ class Data(DataConfig):
         0.2, "share of the patients of train_val that become validation (nih)", low=0.02, high=0.5
     )
     calibration_share: float = setting(0.5, "share of validation on which thresholds are chosen", low=0.1, high=0.9)
-    split_seed: int = setting(0, "seed of the split by patient, and of the synthetic images", low=0)
+    split_seed: int = setting(0, "seed of the split by patient, and of the synthetic images", low=0, high=LARGEST_SEED)
     train_size: int = setting(768, "synthetic training images", low=8)
     val_size: int = setting(256, "synthetic validation images, and as many test images", low=8)
 

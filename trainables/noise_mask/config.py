@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainables.base_config import DataConfig, NetworkField, TrainingConfig
-from trainables.settings import UsageError, setting
+from trainables.settings import LARGEST_SEED, LARGEST_SIDE, UsageError, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,12 @@ class Config(TrainingConfig):
     )
 
     epochs: int = setting(100, "full budget in epochs, heat and fine-tuning; every schedule is a function of it", low=2)
-    batch_size: int = setting(256, "images per forward pass, over all processes", low=2)
+    batch_size: int = setting(256, "images per forward pass, over all processes", low=2, high=65536)
     lr: float = setting(1e-3, "peak learning rate of the classifier in the heat stage, of AdamW", low=0.0)
     weight_decay: float = setting(1e-4, "AdamW's decoupled weight decay", low=0.0)
 
     # images
-    image_size: int = setting(224, "side of the square input in pixels", low=16)
+    image_size: int = setting(224, "side of the square input in pixels", low=16, high=LARGEST_SIDE)
     channels: Literal[1, 3] = setting(1, "1 reads images as grey, 3 in colour")
     augment: Literal["none", "crop_flip"] = setting(
         "crop_flip", "crop_flip: crop of a quarter to all of the area, and mirrored at times, on the device"
@@ -49,7 +49,9 @@ class Config(TrainingConfig):
     # classifier
     backbone: str = setting("resnet10t", "a timm name, such as resnet10t, resnet18 or resnet50; test_resnet is tiny")
     weights: str = setting(
-        "none", "of the classifier: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+        "none",
+        "of the classifier: none, timm (needs the internet), or a file's path: safetensors or a state dict",
+        path=True,
     )
 
     # stages
@@ -59,7 +61,10 @@ class Config(TrainingConfig):
     ft_lr: float = setting(1e-4, "peak learning rate of fine-tuning", low=0.0)
     ft_warmup: float = setting(0.7, "share of fine-tuning over which its learning rate rises", low=0.0, high=0.9)
     probe_steps: int = setting(
-        5, "steps of fine-tuning that a copy gets before it is scored without masks, in the heat stage; 0: none", low=0
+        5,
+        "steps of fine-tuning that a copy gets before it is scored without masks, in the heat stage; 0: none",
+        low=0,
+        high=10000,
     )
 
     # noise mask
@@ -72,7 +77,7 @@ class Config(TrainingConfig):
     )
     grid: int = setting(64, "cells along a side of the field of Beta variables", low=1, high=512)
     sigma: float = setting(6.0, "deviation of the mask's Gaussian blur in pixels; 0: none", low=0.0)
-    kernel: int | None = setting(None, "odd width of that blur in pixels; none: 2·ceil(2·sigma) + 1", low=1)
+    kernel: int | None = setting(None, "odd width of that blur in pixels; none: 2·ceil(2·sigma) + 1", low=1, high=4095)
     amplitude: float = setting(
         1.0, "share of the mask in what the image is multiplied by; the rest is 1", low=0.0, high=1.0
     )
@@ -86,7 +91,7 @@ class Config(TrainingConfig):
 
     # policy
     policy_backbone: str = setting("resnet10t", "a timm name: extractor of the policy's features")
-    policy_width: int = setting(512, "hidden units of the policy's two heads", low=8)
+    policy_width: int = setting(512, "hidden units of the policy's two heads", low=8, high=65536)
     policy_lr_ratio: float = setting(0.1, "the policy's learning rate, as a multiple of lr", low=0.0)
     mix: float = setting(
         0.9, "share of the running parameters, the same for all images, in the policy", low=0.0, high=0.99
@@ -159,7 +164,9 @@ class Data(DataConfig):
     test_share: float = setting(
         0.2, "folder without test: share of the images that become the test split", low=0.02, high=0.5
     )
-    split_seed: int = setting(0, "seed of a split that the folder does not make, and of synthetic images", low=0)
+    split_seed: int = setting(
+        0, "seed of a split that the folder does not make, and of synthetic images", low=0, high=LARGEST_SEED
+    )
     train_per_class: int | None = setting(
         None, "training images of every class that are used, chosen by split_seed; none: all", low=1
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainables.base_config import DataConfig, NetworkField, TrainingConfig
-from trainables.settings import UsageError, setting
+from trainables.settings import LARGEST_SEED, LARGEST_SIDE, UsageError, setting
 
 SMALL = "small"
 """The backbone that is the variant's own."""
@@ -31,13 +31,15 @@ class Config(TrainingConfig):
     NETWORKS: ClassVar[tuple[NetworkField, ...]] = (NetworkField("backbone", builtin=(SMALL,), features_only=True),)
 
     epochs: int = setting(30, "full budget in epochs; every schedule is a function of it", low=1)
-    batch_size: int = setting(16, "(image, k) pairs per forward pass, over all processes", low=1)
+    batch_size: int = setting(16, "(image, k) pairs per forward pass, over all processes", low=1, high=65536)
     lr: float = setting(1e-3, "peak learning rate of AdamW", low=0.0)
     weight_decay: float = setting(1e-4, "AdamW's decoupled weight decay", low=0.0)
     patience: int = setting(5, "stop after this many epochs without a better objective; 0 never", low=0)
 
     # images
-    image_size: int = setting(384, "side of the square that the image is fitted into, in pixels", low=32)
+    image_size: int = setting(
+        384, "side of the square that the image is fitted into, in pixels", low=32, high=LARGEST_SIDE
+    )
     augment: Literal["none", "light"] = setting(
         "none", "light: flips, and brightness and contrast by up to a fifth; the order is that of the flipped image"
     )
@@ -66,14 +68,20 @@ class Config(TrainingConfig):
     # network
     backbone: str = setting(SMALL, "small (for a CPU), or a timm name that has feature maps, such as resnet18")
     weights: str = setting(
-        "none", "of a timm backbone: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+        "none",
+        "of a timm backbone: none, timm (needs the internet), or a file's path: safetensors or a state dict",
+        path=True,
     )
-    width: int = setting(32, "channels of the fused feature map, and of the small backbone's first stage", low=8)
+    width: int = setting(
+        32, "channels of the fused feature map, and of the small backbone's first stage", low=8, high=4096
+    )
     dropout: float = setting(0.1, "in the heads", low=0.0, high=0.9)
     head: Literal["regression", "heatmap"] = setting(
         "regression", "x and y from pooled features, or the mean of a heat map; heatmap_ce always has the heat map"
     )
-    glimpses: int = setting(0, "steps of recurrent attention over the feature map before the heads; 0: none", low=0)
+    glimpses: int = setting(
+        0, "steps of recurrent attention over the feature map before the heads; 0: none", low=0, high=64
+    )
 
     # losses
     spatial_loss: Literal["literal", "huber_l1", "huber_axis", "huber_l2", "l1", "mse", "heatmap_ce"] = setting(
@@ -83,7 +91,7 @@ class Config(TrainingConfig):
     done_weight: float = setting(3.0, "weight of the done loss, against the location's 1", low=0.0)
 
     # sampling of (image, k)
-    samples: int = setting(1, "pairs drawn of every image in an epoch", low=1)
+    samples: int = setting(1, "pairs drawn of every image in an epoch", low=1, high=1000)
     sampling: Literal["mixed", "separate"] = setting(
         "mixed", "separate, as published: half of the pairs have k ∈ {N−1, N} and teach done, the others location alone"
     )
@@ -130,13 +138,17 @@ class Data(DataConfig):
     test_share: float = setting(
         0.5, "where there is no test split: share of the validation images that become it", low=0.02, high=0.9
     )
-    split_seed: int = setting(0, "seed of calibration and test_share, and of synthetic images", low=0)
+    split_seed: int = setting(
+        0, "seed of calibration and test_share, and of synthetic images", low=0, high=LARGEST_SEED
+    )
     rollout_images: int = setting(
         64, "images of a split that are counted object by object, evenly chosen; 0: all", low=0
     )
     train_size: int = setting(768, "synthetic training images", low=8)
     val_size: int = setting(64, "synthetic validation images, and as many test ones", low=8)
-    size: int = setting(128, "height of a synthetic image in pixels; widths are 0.75 to 1.25 of it", low=64)
+    size: int = setting(
+        128, "height of a synthetic image in pixels; widths are 0.75 to 1.25 of it", low=64, high=LARGEST_SIDE
+    )
     ambiguous: bool = setting(
         False, "synthetic objects lie along the borders of rows, so that a pixel decides on their order"
     )

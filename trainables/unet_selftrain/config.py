@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from trainables.base_config import DataConfig, NetworkField, TrainingConfig
-from trainables.settings import UsageError, setting
+from trainables.settings import LARGEST_SEED, LARGEST_SIDE, UsageError, setting
 
 PUBLISHED_RADIUS = 10.0
 SYNTHETIC_SHARE = 0.5
@@ -30,13 +30,13 @@ class Config(TrainingConfig):
     )
 
     epochs: int = setting(190, "full budget in epochs, of all stages together", low=1)
-    batch_size: int = setting(128, "tiles per forward pass, over all processes", low=1)
+    batch_size: int = setting(128, "tiles per forward pass, over all processes", low=1, high=65536)
     lr: float = setting(1e-3, "peak learning rate of AdamW in the supervised stage", low=0.0)
     weight_decay: float = setting(1e-4, "AdamW's decoupled weight decay", low=0.0)
 
     # tiles
     downsample: int = setting(1, "micrographs are first averaged over squares of so many pixels", low=1, high=16)
-    tile: int = setting(128, "side of a training tile in pixels, after downsampling", low=16)
+    tile: int = setting(128, "side of a training tile in pixels, after downsampling", low=16, high=LARGEST_SIDE)
     tiles: int = setting(0, "random tiles per micrograph and epoch; 0: as many as would cover it once", low=0)
     augment: float = setting(
         0.5, "probability that a tile is turned, that it is flipped, and twice that it is warped", low=0.0, high=1.0
@@ -45,7 +45,9 @@ class Config(TrainingConfig):
 
     # network
     network: str = setting("plain", "plain: the published U-Net; or a timm encoder's name, such as resnet34")
-    base_features: int = setting(64, "channels of the plain network's first level; each level doubles them", low=1)
+    base_features: int = setting(
+        64, "channels of the plain network's first level; each level doubles them", low=1, high=1024
+    )
     levels: int = setting(4, "how often the plain network halves the image", low=1, high=6)
     prior: float = setting(
         0.5,
@@ -54,7 +56,9 @@ class Config(TrainingConfig):
         high=0.999,
     )
     weights: str = setting(
-        "none", "of a timm encoder: none, timm (needs the internet), or a file's path: safetensors or a state dict"
+        "none",
+        "of a timm encoder: none, timm (needs the internet), or a file's path: safetensors or a state dict",
+        path=True,
     )
 
     # targets
@@ -107,7 +111,9 @@ class Config(TrainingConfig):
     smoothing: float = setting(
         0.33, "deviation of the Gaussian that smooths probabilities before picking, in radii", low=0.0
     )
-    inference_tile: int = setting(512, "largest side of a tile in inference, in pixels after downsampling", low=64)
+    inference_tile: int = setting(
+        512, "largest side of a tile in inference, in pixels after downsampling", low=64, high=LARGEST_SIDE
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -146,10 +152,12 @@ class Data(DataConfig):
     calibration_share: float = setting(
         0.35, "share of validation on which thresholds are chosen; the rest is scored", low=0.1, high=0.9
     )
-    split_seed: int = setting(0, "seed of the split, of the hidden labels, and of synthetic micrographs", low=0)
+    split_seed: int = setting(
+        0, "seed of the split, of the hidden labels, and of synthetic micrographs", low=0, high=LARGEST_SEED
+    )
     train_size: int = setting(32, "synthetic training micrographs", low=2)
     val_size: int = setting(24, "synthetic validation micrographs, and as many test ones", low=2)
-    size: int = setting(256, "side of a synthetic micrograph in pixels", low=64)
+    size: int = setting(256, "side of a synthetic micrograph in pixels", low=64, high=LARGEST_SIDE)
 
     @property
     def particle_radius(self) -> float:

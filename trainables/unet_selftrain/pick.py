@@ -33,9 +33,9 @@ RELION reads them. Coordinates are x and y in pixels of the micrographs' files, 
 class Picking(Settings):
     """The keys of the command line."""
 
-    model: str = setting(help="folder that analysis.export or trainables.train wrote")
-    images: str = setting(help="folder of micrographs (PNG, JPEG, TIFF, MRC), or one of them")
-    to: str = setting(help="picks.json, or a folder for STAR files")
+    model: str = setting(help="folder that analysis.export or trainables.train wrote", path=True)
+    images: str = setting(help="folder of micrographs (PNG, JPEG, TIFF, MRC), or one of them", path=True)
+    to: str = setting(help="picks.json, or a folder for STAR files", path=True)
     threshold: float | None = setting(
         None, "pick from this score on; none: what the model's calibration chose", low=0.0
     )

@@ -23,7 +23,7 @@ from trainables.entropy_reg.go_no_go.training import train
 from trainables.entropy_reg.go_no_go.verdict import Evidence
 from trainables.export.recipe import Recipe
 from trainables.files import write_yaml
-from trainables.settings import Settings, setting
+from trainables.settings import LARGEST_COUNT, LARGEST_SEED, Settings, setting
 
 USAGE = """
 Decide whether a regularised config may replace its twin, the same config with regulariser=none.
@@ -43,10 +43,12 @@ PARTS = ("data", "fixed", "ood")
 class Request(Settings):
     """The keys of the command line."""
 
-    config: str = setting(help="the config.yaml of an export or of a training")
-    to: str = setting("", "folder to write; empty: go_no_go/ beside the config")
+    config: str = setting(help="the config.yaml of an export or of a training", path=True)
+    to: str = setting("", "folder to write; empty: go_no_go/ beside the config", path=True)
     seeds: int = setting(3, "trainings of each arm", low=1)
-    first_seed: int = setting(1000, "the first of their seeds, away from those of a search", low=0)
+    first_seed: int = setting(
+        1000, "the first of their seeds, away from those of a search", low=0, high=LARGEST_SEED - LARGEST_COUNT
+    )
     device: str = setting("auto", "auto: the GPU if there is one; or cpu, cuda")
     again: bool = setting(False, "look at the test split once more where there is a verdict; looks are counted")
 
