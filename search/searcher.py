@@ -36,6 +36,8 @@ from search.record import TrialRecord
 from search.space import Space
 from trainables.standing import is_settled, reaches
 
+MAX_DRAWS = 100
+
 
 def propose(board: Board, seed: int, number: int) -> Proposal:
     """Propose the parameters of trial `number`, with their origin: `default`, `random` or `model of epoch E`."""
@@ -125,10 +127,20 @@ def _violations(space: Space, report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _ask(space: Space, sampler: BaseSampler, trials: list[FrozenTrial]) -> dict[str, Any]:
+    """Ask for parameters of a possible config; of `MAX_DRAWS` impossible ones the last, whose trial says why it fails.
+
+    The sampler is told of impossible ones as of failed trials, so that a model keeps away from them.
+    """
     directions = ["maximize" if goal.mode == "max" else "minimize" for goal in space.objective.goals]
     study = optuna.create_study(sampler=sampler, directions=directions)
     study.add_trials(trials)
-    return space.sample(study.ask())
+    for _ in range(MAX_DRAWS):
+        trial = study.ask()
+        params = space.sample(trial)
+        if space.refusal(params) is None:
+            break
+        study.tell(trial, state=TrialState.PRUNED)
+    return params
 
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)

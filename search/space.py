@@ -23,7 +23,7 @@ from trainables.base_config import DataConfig, TrainingConfig
 from trainables.files import read_yaml
 from trainables.objective import Objective
 from trainables.registry import Entry
-from trainables.settings import UsageError, describe_unknown
+from trainables.settings import UsageError, describe_unknown, describe_value
 from trainables.trust import record_folder
 
 SPACES = Path(__file__).parent.parent / "spaces"
@@ -84,7 +84,7 @@ class Space:
             if key not in KEYS:
                 raise UsageError(describe_unknown(key, KEYS, kind=f"key of space {name}"))
             if key in MAPPINGS and not isinstance(value, Mapping | None):
-                raise UsageError(f"{key}={value} is not a part of a space; write {key}.NAME=VALUE.")
+                raise UsageError(f"{key}={describe_value(value)} is not a part of a space; write {key}.NAME=VALUE.")
         if "variant" not in source:
             raise UsageError(f"space {name} names no variant; accepted: {', '.join(variants.names())}.")
         entry = variants.load(str(source["variant"]), record)
@@ -127,6 +127,14 @@ class Space:
     def config(self, params: Mapping[str, Any]) -> TrainingConfig:
         """Make the Config of a trial."""
         return self.entry.Config.from_dict({**self.fixed, **params})
+
+    def refusal(self, params: Mapping[str, Any]) -> UsageError | None:
+        """Return what the variant says against the config of a trial; None where it is possible."""
+        try:
+            self.config(params)
+        except UsageError as error:
+            return error
+        return None
 
     def default_params(self) -> dict[str, Any]:
         """Return the values of the active dimensions in `Config()` with the space's fixed fields."""
@@ -186,13 +194,6 @@ class Space:
 
     def _check(self) -> None:
         """Check what concerns several parts together; the variant must accept the default config."""
-        fields = self.entry.Config.names()
-        for dimension in self.dimensions:
-            for parent, values in dimension.when.items():
-                if parent not in fields:
-                    raise UsageError(describe_unknown(parent, fields, kind=f"field in params.{dimension.name}.when:"))
-                for value in values:
-                    self.entry.Config.convert(parent, value)
         if self.objective.is_multi and self.scheduler.kind != "none":
             raise UsageError("several goals need scheduler.kind=none: there is no one number to stop trials by.")
         self.config(self.default_params())

@@ -405,7 +405,9 @@ def test_a_convnext_s_stem_has_a_bias_unless_the_file_has_one(with_bias, tmp_pat
 def test_every_variant_describes_its_first_weights_for_the_card_and_the_export(variant, tmp_path):
     tensors = random_tensors(variant)
     file = save(tmp_path / "w.safetensors", tensors, "model.")
-    small = Space.load(variant, {**overrides(variant, file), "data": {"cache": str(tmp_path / "cache"), "val_size": 12}})
+    small = Space.load(
+        variant, {**overrides(variant, file), "data": {"cache": str(tmp_path / "cache"), "val_size": 12}}
+    )
     config = small.config({})
     facts = small.entry.build(config, small.data, splits=("val",)).describe()["first_weights"]
     assert json.loads(json.dumps(facts)) == facts
