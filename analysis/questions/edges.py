@@ -13,7 +13,7 @@ from analysis.frames.experiment import Experiment
 from analysis.questions.answer import Outcome, quote_path, quote_word
 from analysis.questions.evidence import TOP, Evidence
 from analysis.questions.leaders import find_leader
-from analysis.wording import format_count, format_digits, inflect, join_words
+from analysis.wording import format_digits, inflect, join_words
 from trainables.settings import UsageError
 
 EDGE_SHARE = 0.05
@@ -50,10 +50,6 @@ class Edge:
 
 def judge_edges(evidence: Evidence) -> Outcome:
     """Judge whether the best settings lie at the edge of the searched ranges."""
-    if len(evidence.top) < TOP:
-        count = len(evidence.top)
-        have = inflect(count, "has", "have")
-        return "unknown", f"Only {format_count(count, 'trial')} {have} a result; this question takes {TOP}."
     edges = find_edges(evidence.experiment)
     common = [edge for edge in edges if edge.press != "alone"]
     if not common:

@@ -8,7 +8,7 @@ import numpy as np
 
 from analysis.frames.experiment import Experiment
 from analysis.questions.answer import Outcome, quote_path
-from analysis.questions.evidence import TOP, Evidence
+from analysis.questions.evidence import Evidence
 from analysis.wording import format_count, format_digits, format_share, inflect, join_words, strip_numbers
 from search.record import TRIAL
 from trainables.failures import name_failure_file
@@ -31,13 +31,6 @@ def judge_trial_count(evidence: Evidence) -> Outcome:
     """Judge whether more trials would find better settings."""
     experiment, best = evidence.experiment, evidence.top[0]
     trials, settings = len(experiment.trials), len(experiment.space.dimensions)
-    if len(experiment.ranking) < TOP:
-        count = len(experiment.ranking)
-        have = inflect(count, "has", "have")
-        return (
-            "unknown",
-            f"Only {format_count(count, 'trial')} {have} a result, too few to estimate what more would bring.",
-        )
     later = int((experiment.trials.index > best).sum())
     estimate = _expected_gain(evidence)
     is_rising = estimate > (evidence.scatter or 0.0)

@@ -37,7 +37,10 @@ def _judge_against_default(evidence: Evidence) -> Outcome:
     values = f"{_describe_best(evidence)}, the default {format_digits(evidence.value(0))}"
     if not evidence.is_feasible(0):
         violation = _describe_violation(evidence, 0)
-        return "good", f"{values}, but the default {violation}, so a trial that keeps the constraints is better."
+        return "careful", (
+            f"{values}, but the default {violation}, so a trial that keeps the constraints is better, if it keeps them "
+            f"on other seeds: {_command(evidence)}"
+        )
     gain = evidence.gain(best, 0)
     caveat = _describe_weak_default(evidence)
     if evidence.scatter is None:
@@ -174,10 +177,9 @@ def _judge_best_default(evidence: Evidence) -> Outcome:
     result = f"The default has {evidence.metric} {format_digits(evidence.value(0))}"
     if not count:
         return "unknown", f"{result}, and no other trial has a result yet."
-    rivals = inflect(count, "the only other trial is not", f"none of {format_count(count, 'other trial')} is")
     return "bad", (
-        f"{result}, and {rivals} better: keep the default settings, give the search more trials, or narrow its ranges "
-        f"around them."
+        f"{result}, and none of {format_count(count, 'other trial')} is better: keep the default settings, give the "
+        "search more trials, or narrow its ranges around them."
     )
 
 

@@ -34,7 +34,7 @@ def test_overfitting_is_a_fall_while_the_training_loss_falls(tmp_path):
         (
             [0.5, 0.8, 0.81, 0.8, 0.8, 0.8, 0.8, 0.8, 0.8],
             "Was it",
-            "good",
+            "unknown",
             "was not rising any more; it was best at epoch 3.",
         ),
         (
@@ -46,7 +46,7 @@ def test_overfitting_is_a_fall_while_the_training_loss_falls(tmp_path):
         (
             [0.1 * epoch for epoch in range(9)],
             "Did it",
-            "good",
+            "unknown",
             "lost no more after its best epoch than its curve",
         ),
         (
