@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
-from analysis.wording import format_count, format_digits, join_words
+from analysis.wording import format_count, inflect, join_words
 from trainables.objective import Goal
 
 
@@ -27,7 +27,7 @@ class Candidate:
         search_epochs: the number of epochs trained in the search.
         trainings: number of each training in the proof's folder, by seed.
         goal_values: values of every goal's metric by seed, by metric.
-        excesses: mean and bound of each metric whose constraint is violated on average over the seeds.
+        violations: phrases with metric, mean over the seeds and bound, of the constraints that these means violate.
     """
 
     trial: int
@@ -37,7 +37,7 @@ class Candidate:
     search_epochs: int | None
     trainings: Mapping[int, int]
     goal_values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
-    excesses: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    violations: Sequence[str] = ()
 
     @property
     def name(self) -> str:
@@ -47,7 +47,7 @@ class Candidate:
     @property
     def feasible(self) -> bool:
         """Whether the constraints hold on average over the seeds."""
-        return not self.excesses
+        return not self.violations
 
     @property
     def mean(self) -> float:
@@ -57,14 +57,10 @@ class Candidate:
     @property
     def violation(self) -> str:
         """The violated constraints with figures and bounds, as a clause; empty without any, or without results."""
-        if not self.values:
+        if not self.values or not self.violations:
             return ""
-        excesses = [
-            f"{metric} {format_digits(mean)} (bound {format_digits(bound)})"
-            for metric, (mean, bound) in self.excesses.items()
-        ]
-        noun = "a constraint" if len(excesses) == 1 else "constraints"
-        return f"violates {noun} on average: {join_words(excesses)}" if excesses else ""
+        noun = inflect(len(self.violations), "a constraint", "constraints")
+        return f"violates {noun} on average: {join_words(self.violations)}"
 
     def optimism(self, goal: Goal, epochs: int) -> float | None:
         """Return by how much the search's value was too good; None if it was trained for another number of epochs."""
@@ -90,10 +86,7 @@ class Candidate:
             "mean": self.mean if self.values else None,
             "optimism": self.optimism(goal, epochs),
             "goals": self.goal_values,
-            "violations": {
-                metric: {"mean": mean if math.isfinite(mean) else None, "bound": bound}
-                for metric, (mean, bound) in self.excesses.items()
-            },
+            "violations": self.violations,
         }
 
 
@@ -114,7 +107,6 @@ def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Go
     goal_values = {metric: _values_by_seed(seeds[complete.index], complete[metric]) for metric in metrics}
     search_value = search.trials.loc[search.ranking, goal.metric].dropna().get(number)
     means = {metric: float(complete[metric].mean()) for metric in search.objective.constraints}
-    bounds = search.objective.constraints
     return Candidate(
         trial=number,
         values=goal_values[goal.metric],
@@ -123,7 +115,7 @@ def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Go
         search_epochs=None if search_value is None else int(search.trials["epochs"][number]),
         trainings={int(seed): int(training) for seed, training in zip(seeds, rows.index, strict=True)},
         goal_values=goal_values,
-        excesses={metric: (mean, bounds[metric]) for metric, mean in means.items() if not mean <= bounds[metric]},
+        violations=search.objective.describe_violations(means),
     )
 
 

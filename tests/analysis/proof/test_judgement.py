@@ -4,13 +4,17 @@ import json
 
 import pytest
 
-from analysis.frames.experiment import load
+from analysis.frames.experiment import PROOF_FILE, PROOF_FOLDER, load
+from analysis.page.proof import _goal_tables, proof_blocks
+from analysis.proof.card import _tabulate_goals, sections
 from analysis.proof.judgement import judge
 from analysis.proof.statistics import best_gain
+from analysis.questions.playbook import answers
 from analysis.retrain import plan_trainings
 from tests.support import proofs
 from tests.support.proofs import SPACE, retrain, trainings
 from tests.support.simulated import board, by_training
+from trainables.files import RESULT, append_line, trial_folder
 from trainables.objective import Goal
 
 
@@ -120,6 +124,93 @@ def test_the_value_in_the_search_is_called_optimistic_only_for_the_same_number_o
     retrain(run_to_prove, "top=1", "seeds=2", "epochs=4", "test=false")
     assert "within 3 epochs, not 4: they cannot be compared" in capsys.readouterr().out
     assert load(run_to_prove).proof["candidates"][0]["optimism"] is None
+
+
+def simulate_proof(folder, results, *, objective, seeds=(7, 8, 9), constraints=None):
+    """Write a run that is its own proof: by origin, the score and cost of each seed; returns its judgement."""
+    simulation = board(
+        folder,
+        objective=objective,
+        constraints=constraints or {},
+        scheduler={"kind": "none"},
+        **{key: value for key, value in SPACE.items() if key != "budget"},
+        budget={"trials": 9, "max_epochs": 1, "grace_epochs": 1},
+    )
+    number = 0
+    for index, seed in enumerate(seeds):
+        for origin, rows in results.items():
+            simulation.begin({"x": 0.5, "y": 0.5}, origin, seed)
+            score, cost = rows[index]
+            report = {"epoch": 1, "val/score": score, "val/cost": cost, "time/total_s": 1.0, "findings": []}
+            report |= simulation.space.objective.score(report)
+            append_line(trial_folder(folder, number) / RESULT, report)
+            simulation.end(number, "finished", "budget", "for the test")
+            number += 1
+    experiment = load(folder)
+    return judge(experiment, experiment, None, {(origin, seed) for origin in results for seed in seeds})
+
+
+GOALS = [{"metric": "val/score", "give_up": 0.05}, {"metric": "val/cost", "mode": "min"}]
+DEFAULT = [(0.80, 0.50), (0.81, 0.51), (0.79, 0.49)]
+CHEAP = [(0.79, 0.20), (0.80, 0.21), (0.78, 0.19)]
+
+
+def test_with_several_goals_the_rule_of_the_space_decides_and_every_goal_has_its_interval(tmp_path):
+    strong = [(0.82, 0.52), (0.83, 0.53), (0.81, 0.51)]
+    proof = simulate_proof(tmp_path / "run", {"default": DEFAULT, "trial 1": strong, "trial 2": CHEAP}, objective=GOALS)
+    assert proof.winner == 2  # within 5% of the best score it costs least; by the first goal alone it would be 1
+    assert proof.verdict == "better"
+    by_metric = {entry["metric"]: entry for entry in proof.as_dict()["goals"]}
+    assert proof.as_dict()["decided_by"] == "val/cost"
+    assert by_metric["val/score"]["gain"]["high"] < 0  # a clear loss, but within what may be given up
+    assert by_metric["val/score"]["gain"]["low"] > -by_metric["val/score"]["tolerance"]
+    assert by_metric["val/cost"]["gain"]["low"] > 0
+    assert "val/cost 0.2 against 0.5" in proof.sentence and "which decides" in proof.sentence
+    assert "(a loss of 0.04 is accepted)" in proof.sentence
+    card = "\n".join(_tabulate_goals(proof.as_dict()))
+    assert card.count("| val/") == 2 and "may lose 0.04" in card
+    (table,) = _goal_tables(proof.as_dict())
+    assert [row[0] for row in table.rows] == ["val/score", "val/cost"]
+
+
+def test_a_loss_that_may_exceed_the_tolerance_is_not_better_however_large_the_other_gain(tmp_path):
+    shaky = [(0.70, 0.20), (0.84, 0.21), (0.78, 0.19)]
+    proof = simulate_proof(tmp_path / "run", {"default": DEFAULT, "trial 2": shaky}, objective=GOALS)
+    assert proof.gain.low < -0.04 < proof.gain.high
+    assert proof.verdict == "not decided"
+    assert proof.needed_seeds > 3
+    tight = [{**GOALS[0], "give_up": 0.001}, GOALS[1]]
+    proof = simulate_proof(tmp_path / "tight", {"default": DEFAULT, "trial 2": CHEAP}, objective=tight)
+    assert (proof.verdict, proof.as_dict()["decided_by"]) == ("worse", "val/score")
+
+
+def test_a_winner_that_violates_a_constraint_is_not_better_and_figure_and_bound_are_said(tmp_path):
+    results = {"default": DEFAULT, "trial 1": [(0.9, 0.72), (0.91, 0.72), (0.89, 0.72)]}
+    proof = simulate_proof(tmp_path / "run", results, objective={"metric": "val/score"}, constraints={"val/cost": 0.6})
+    assert proof.gain.low > 0
+    assert proof.verdict == "not decided"
+    assert proof.needed_seeds is None
+    assert "at the price of a constraint that the default keeps" in proof.sentence
+    assert proof.sentence.endswith(" Trial 1 violates a constraint on average: val/cost 0.72 > 0.6.")
+    assert proof.as_dict()["candidates"][0]["violations"] == ["val/cost 0.72 > 0.6"]
+
+
+def test_a_proof_from_before_margins_is_read_and_what_it_called_no_better_is_not_decided(run_to_prove):
+    retrain(run_to_prove, "top=1", "seeds=2", "test=false")
+    path = run_to_prove / PROOF_FOLDER / PROOF_FILE
+    proof = json.loads(path.read_text())
+    old = {key: proof[key] for key in proof if key not in ("goals", "rule", "decided_by", "needed_seeds")}
+    for row in (*old["candidates"], old["default"]):
+        del row["goals"], row["violations"]
+    gain = {"value": 0.02, "low": -0.18, "high": 0.23, "confidence": 0.95}
+    old |= {"gain": gain, "verdict": "no better", "sentence": "No better than the default: trial 4 reaches 1."}
+    path.write_text(json.dumps(old))
+    experiment = load(run_to_prove)
+    assert experiment.proof["verdict"] == "not decided"
+    assert experiment.proof["sentence"] == "Not decided: trial 4 reaches 1."
+    assert answers(experiment)[0].verdict == "unknown"
+    assert proof_blocks(experiment.proof, has_constraints=False)
+    assert sections(experiment, experiment.proof, old["winner"])
 
 
 def test_another_goal_chooses_and_judges(tmp_path, monkeypatch):
