@@ -6,13 +6,14 @@ The thresholds of all done signals are chosen on validation's calibration images
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
 
 from trainables.baselines import CHANCE, average_draws
 from trainables.images.split import calibration_part, scored_part
-from trainables.seq_attention.blobs import Blobs
+from trainables.seq_attention.blobs import TUNING_IMAGES, Blobs
 from trainables.seq_attention.config import Config, Data
 from trainables.seq_attention.data import count_objects, load_split
 from trainables.seq_attention.judging import Judge, LocatorFactory, rollout_limit
@@ -20,8 +21,12 @@ from trainables.seq_attention.pairs import Locator, PairPredictions, Pairs, enum
 from trainables.seq_attention.rollout import Rollout
 from trainables.seq_attention.scoring import Predictions, Scale, choose_thresholds, score
 from trainables.seq_attention.split import Scenes, select_evenly
+from trainables.settings import Notice
 
 MEAN, COUNT, BLOBS = "mean position", "most common count", "blobs (Laplacian of Gaussian)"
+MAX_TUNING_PIXELS = 1_000_000
+"""Pixels of the training images on which blobs are tuned at most: 27 of 192 × 192."""
+
 _OF_THRESHOLDS = ("done_threshold", "rollout_threshold", "done_prevalence", "done_prevalence_border")
 
 
@@ -36,12 +41,20 @@ def compute(config: Config, data: Data) -> dict[str, dict[str, float]]:
         CHANCE: score_chance(judge, train, calibration, scored),
         MEAN: score_locator(judge, mean, calibration, scored),
         COUNT: score_count(judge, train, calibration, scored),
-        BLOBS: score_locator(nearest, Blobs.tune(train), calibration, scored),
+        BLOBS: score_locator(nearest, Blobs.tune(train, _count_for_tuning(train)), calibration, scored),
     }
     return {
         name: {f"val/{key}": value for key, value in row.items() if key not in _OF_THRESHOLDS}
         for name, row in rows.items()
     }
+
+
+def _count_for_tuning(train: Scenes) -> int:
+    """Return how many training images blobs are tuned on, and tell where these are not all."""
+    count = max(1, min(TUNING_IMAGES, MAX_TUNING_PIXELS // train.images.shape[1] ** 2))
+    if count < len(train):
+        warnings.warn(f"blobs are tuned on {count} of {len(train):,} training images.", Notice, stacklevel=2)
+    return count
 
 
 class MeanPosition:

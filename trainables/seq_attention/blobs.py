@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,16 +15,13 @@ from trainables.progress import track
 from trainables.seq_attention.letterbox import content_extent, to_pixels
 from trainables.seq_attention.pairs import Locator, PairPredictions
 from trainables.seq_attention.split import Scenes, select_evenly
-from trainables.settings import Notice
 
 SIGMAS = (0.4, 0.5, 0.6, 0.7, 0.85, 1.0)  # of half the objects' spacing; a disc's best is radius/√2 (Lindeberg 1998)
 SPACINGS = (0.7, 1.0, 1.4)
 SIGNS = (1.0, -1.0)
 CHANNELS = ("grey", "saturation")
 LEVELS = 40  # heights of blobs tried as the least that counts
-MAX_TUNING_IMAGES = 100
-MAX_TUNING_PIXELS = 1_000_000
-"""Pixels of the training images, evenly chosen, on which blobs are tuned at most: 27 of 192 × 192."""
+TUNING_IMAGES = 100  # training images, evenly chosen, on which blobs are tuned
 
 
 class Numbers(NamedTuple):
@@ -59,12 +55,9 @@ class Blobs:
     numbers: Numbers
 
     @classmethod
-    def tune(cls, train: Scenes) -> Blobs:
-        """Choose the numbers that find the training objects best, by F1 within the radius, on some of the images."""
-        count = max(1, min(MAX_TUNING_IMAGES, MAX_TUNING_PIXELS // train.images.shape[1] ** 2))
-        sample = select_evenly(train, count)
-        if len(sample) < len(train):
-            warnings.warn(f"blobs are tuned on {len(sample)} of {len(train):,} training images.", Notice, stacklevel=2)
+    def tune(cls, train: Scenes, images: int = TUNING_IMAGES) -> Blobs:
+        """Choose the numbers that find the objects of so many training images best, by F1 within the radius."""
+        sample = select_evenly(train, images)
         radius = sample.spacing() / 2 / float(np.median(sample.sizes.max(axis=1)))
         results = [
             _best_height(sample, radius, Numbers(*values, height=0.0))
