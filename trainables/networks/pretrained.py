@@ -89,10 +89,14 @@ def check_file(weights: str) -> None:
     Raises:
         UsageError: a path without a file.
     """
-    if is_file(weights) and not Path(weights).is_file():
-        raise UsageError(
-            f"weights={weights} is no file: write none, timm, or the path of a file, safetensors or a state dict."
-        )
+    path = Path(weights)
+    if not is_file(weights) or path.is_file():
+        return
+    if files := sorted(path.glob("*.safetensors")):  # an export, for example
+        raise UsageError(f"weights={weights} is a folder: give a file, such as {files[0]}.")
+    raise UsageError(
+        f"weights={weights} is no file: write none, timm, or the path of a file, safetensors or a state dict."
+    )
 
 
 def is_file(weights: str) -> bool:

@@ -322,6 +322,13 @@ def test_a_folder_is_no_file(variant, tmp_path):
         space(variant, tmp_path).check_start()
 
 
+def test_of_an_export_s_folder_the_file_in_it_is_named(tmp_path):
+    file = save(tmp_path / "model.safetensors", random_tensors("noise_mask"))
+    with pytest.raises(UsageError) as refusal:
+        space("noise_mask", tmp_path).check_start()
+    assert str(refusal.value) == f"weights={tmp_path} is a folder: give a file, such as {file}."
+
+
 STRANGERS = {
     "one name": {"a": torch.zeros(1)},
     "other names": {f"trunk.part{n}.kernel": torch.zeros(3, 3) for n in range(9)},
