@@ -47,9 +47,9 @@ def describe(split: Split, stimuli: Stimuli, data: Data) -> str:
 
 def check(split: Split, stimuli: Stimuli, train: Stimuli, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
-    remedy = f"raise data.val_size={data.val_size}"
+    remedy = f"raise data.val_size ({data.val_size})"
     if data.source != "synthetic":
-        remedy = f"lower data.folds={data.folds}, so that a fold has more images, or add images"
+        remedy = f"lower data.folds ({data.folds}), so that a fold has more images, or add images"
     yield from checks.check_units(f"{split}/information_gain_bits and the other metrics", IMAGES, len(stimuli), remedy)
     for name, viewers in ((split, stimuli.viewers), ("train", train.viewers)):
         if viewers is not None and split != "test" and np.median(viewers) < MIN_VIEWERS:

@@ -86,7 +86,7 @@ def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iter
 
 def _check_calibration(val: Examples, data: Data) -> Iterator[DataFinding]:
     """Check that the calibration part can choose thresholds, and leaves F1 enough."""
-    setting = f"data.calibration_share={data.calibration_share:g}"
+    setting = f"data.calibration_share ({data.calibration_share:g})"
     counts = val.labels[val.calibration].sum(axis=0)
     if names := [val.classes[index] for index in np.flatnonzero(val.scored_classes & (counts == 0))]:
         yield DataFinding(
@@ -119,6 +119,6 @@ def _remedy(split: Split, data: Data) -> str:
     if split == "test":
         return "add patients to the test list"
     if data.source == "synthetic":
-        return f"raise data.val_size={data.val_size}"
-    share = f"raise data.val_share={data.val_share:g}, take another data.split_seed than {data.split_seed}"
+        return f"raise data.val_size ({data.val_size})"
+    share = f"raise data.val_share ({data.val_share:g}), take another data.split_seed than {data.split_seed}"
     return f"{share}, or add patients"

@@ -60,6 +60,6 @@ def check(split: Split, images: ClassImages, train: ClassImages, data: Data) -> 
 
 def _remedy(split: Split, data: Data) -> str:
     if data.source == "synthetic":
-        return f"raise data.val_size={data.val_size}"
-    share = f"data.{split}_share={data.test_share if split == 'test' else data.val_share:g}"
+        return f"raise data.val_size ({data.val_size})"
+    share = f"data.{split}_share ({data.test_share if split == 'test' else data.val_share:g})"
     return f"add images to its folder, or raise {share} where it has none"

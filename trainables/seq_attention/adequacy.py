@@ -52,11 +52,11 @@ def check(split: Split, scenes: Scenes, train: Scenes, data: Data) -> Iterator[D
     rolled_out = select_evenly(scored, data.rollout_images)
     if len(rolled_out) < len(scored):
         counts = f"{split}/count_score and the other metrics of roll-outs"
-        setting = f"raise data.rollout_images={data.rollout_images}"
+        setting = f"raise data.rollout_images ({data.rollout_images})"
         yield from checks.check_units(counts, IMAGES, len(rolled_out), setting)
     if split == "val":
         calibration = len(calibration_part(scenes))
-        setting = f"data.calibration_share={data.calibration_share:g}"
+        setting = f"data.calibration_share ({data.calibration_share:g})"
         yield from checks.check_calibration(IMAGES, calibration, len(scored), setting)
     yield from _check_counts(split, scored, train)
     if data.source == "coco":
@@ -101,5 +101,5 @@ def _count_categories(split: Split, scenes: Scenes, data: Data) -> Counter[str]:
 
 def _remedy(split: Split, data: Data) -> str:
     if data.source == "synthetic":
-        return f"raise data.val_size={data.val_size}"
+        return f"raise data.val_size ({data.val_size})"
     return f"add images to {SPLIT_TITLES[split]}"

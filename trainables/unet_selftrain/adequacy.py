@@ -52,7 +52,7 @@ def check(split: Split, micrographs: Micrographs, train: Micrographs, data: Data
     yield from checks.check_units(f"{split}/particle_ap and the other metrics", MICROGRAPHS, len(scored), remedy)
     if split == "val":
         calibration = len(calibration_part(micrographs))
-        setting = f"data.calibration_share={data.calibration_share:g}"
+        setting = f"data.calibration_share ({data.calibration_share:g})"
         yield from checks.check_calibration(MICROGRAPHS, calibration, len(scored), setting)
     yield from checks.check_shared(
         FOLDERS,
@@ -76,6 +76,6 @@ def _list_folders(micrographs: Micrographs) -> set[str]:
 
 def _remedy(split: Split, data: Data) -> str:
     if data.source == "synthetic":
-        return f"raise data.val_size={data.val_size}"
-    share = f"data.{split}_share={data.test_share if split == 'test' else data.val_share:g}"
+        return f"raise data.val_size ({data.val_size})"
+    share = f"data.{split}_share ({data.test_share if split == 'test' else data.val_share:g})"
     return f"raise {share}, or add micrographs"

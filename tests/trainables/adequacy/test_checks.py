@@ -60,7 +60,7 @@ def test_means_over_few_examples_are_said_with_the_width_in_deviations_and_one_a
     ],
 )
 def test_a_calibration_part_is_smaller_than_the_scored_part_and_more_than_one(calibration, scored, check):
-    findings = list(checks.check_calibration(IMAGES, calibration, scored, "data.calibration_share=0.5"))
+    findings = list(checks.check_calibration(IMAGES, calibration, scored, "data.calibration_share (0.5)"))
     assert [finding.check for finding in findings] == ([check] if check else [])
 
 

@@ -33,7 +33,7 @@ def test_a_fold_of_few_images_is_said_with_its_interval(tmp_path):
     assert lines["val"] == "3 images · 54 fixations, 18 an image · 6 viewers an image · one of 4 folds"
     assert findings["few images"].startswith("val/information_gain_bits and the other metrics rest on 3 images")
     assert f"±{intervals.mean_half_width(3):.2g} times" in findings["few images"]
-    assert "lower data.folds=4" in findings["few images"] and set(findings) == {"few images"}
+    assert "lower data.folds (4)" in findings["few images"] and set(findings) == {"few images"}
 
 
 def test_a_fold_with_enough_images_and_viewers_has_no_finding(tmp_path):

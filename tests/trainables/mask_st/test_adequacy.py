@@ -120,7 +120,7 @@ def test_classes_without_positives_or_negatives_are_named_with_the_reason():
     assert message.startswith(
         "val/auroc_macro is that of a single class, a of 3: it leaves out b (validation has none)"
     )
-    assert "c (every image of validation has it)" in message and "data.val_size=256" in message
+    assert "c (every image of validation has it)" in message and "data.val_size (256)" in message
 
 
 def test_the_interval_counts_patients_not_their_images():

@@ -29,9 +29,9 @@ def test_of_two_validation_micrographs_one_chooses_thresholds_and_all_figures_re
     assert few.severe and few.message.startswith(
         "val/particle_ap and the other metrics all rest on a single micrograph"
     )
-    assert "data.val_share=0.25" in few.message
+    assert "data.val_share (0.25)" in few.message
     assert findings["large calibration part"].message.startswith(
-        "validation has 1 micrograph to choose thresholds on and only 1 to score: lower data.calibration_share=0.35"
+        "validation has 1 micrograph to choose thresholds on and only 1 to score: lower data.calibration_share (0.35)"
     )
 
 
