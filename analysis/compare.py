@@ -18,6 +18,8 @@ from analysis.page.comparison import SERIES_COLORS, arm_table, draw_anytime_curv
 from analysis.page.drawing import format_number
 from analysis.page.render import render
 from analysis.proof.arms import Arm, Pair, compare_arms, group_arms
+from analysis.proof.folds import describe_data
+from analysis.proof.machines import describe_machines
 from analysis.proof.statistics import Gain
 from analysis.questions.answer import Answer, Verdict
 from trainables.commands import command_help, parse_arguments, run_command
@@ -28,9 +30,11 @@ USAGE = """
 Set runs side by side at equal cost.
 
   python -m analysis.compare runs=[runs/A,runs/B]
-  python -m analysis.compare runs=[runs/A,runs/B,runs/C] cost=epochs to=page.html
+  python -m analysis.compare runs=[runs/A,runs/B,runs/C] cost=seconds to=page.html
 
-Runs of the same space with different seeds are one arm, so that it has an interval. Arms are compared where they
+Runs of the same space with different seeds, or on different folds of the same data, are one arm, so that it has an
+interval; over folds it is corrected for the training images that they share. Cost is counted in epochs, which depend on
+no machine; cost=seconds says where the machines of the runs were not alike. Arms are compared where they
 maximise or minimise the same metric.
 """
 
@@ -40,8 +44,8 @@ class CompareRequest(Settings):
     """The keys of the command line."""
 
     runs: list = setting(help="folders of the runs, [runs/A,runs/B]")  # noqa: RUF009  (frozen when it is read)
-    cost: Literal["seconds", "epochs"] = setting(
-        "seconds", "what is equal: seconds of training in all trials, or their epochs"
+    cost: Literal["epochs", "seconds"] = setting(
+        "epochs", "what is equal: the epochs of all trials, or their seconds, which depend on the machine"
     )
     to: str = setting("", "file of the page; empty: compare.html beside the first run", path=True)
 
@@ -81,6 +85,7 @@ def main(arguments: list[str]) -> int:
     for group in groups:
         print("\n".join(f"  {answer.sentence}" for answer in answer_pairs(group)))
         print("".join(f"  {remark}\n" for arm in group.arms for remark in arm.remarks), end="")
+    print("".join(f"  {sentence}\n" for sentence in _compare_machines(arms)), end="")
     print(f"  page:  {path}  ({path.stat().st_size / 1e6:.1f} MB)")
     return 0
 
@@ -126,10 +131,15 @@ def build_page(groups: Sequence[GoalGroup]) -> Page:
             for group in groups
             for arm in _sort_arms(group)
         ),
-        opening=(),
+        opening=tuple(Note(sentence, "careful") for sentence in _compare_machines(arms)),
         sections=tuple(sections),
         footer=time.strftime("Written by Assay on %d %B %Y at %H:%M."),
     )
+
+
+def _compare_machines(arms: Sequence[Arm]) -> list[str]:
+    """Describe how machines differ, where the cost depends on them."""
+    return describe_machines([run for arm in arms for run in arm.runs]) if arms[0].cost == "seconds" else []
 
 
 # -- one group -------------------------------------------------------------------------------------------------------
@@ -144,7 +154,7 @@ def _sort_arms(group: GoalGroup) -> list[Arm]:
 
 
 def _blocks(group: GoalGroup) -> tuple[Block, ...]:
-    data = {str({**arm.runs[0].space.data.as_dict(), "cache": ""}) for arm in group.arms}
+    data = {str(describe_data(arm.runs[0])) for arm in group.arms}
     warning = Note("These runs are on different data, so their values measure different things.", "bad")
     answers = Answers(tuple(answer_pairs(group)))
     details = draw_anytime_curves(group.arms, group.equal_cost), arm_table(group.arms, group.equal_cost)
@@ -162,12 +172,23 @@ def _answer(pair: Pair, equal_cost: float) -> Answer:
         sentence = f"With fresh seeds {_describe_gain(pair, pair.proof_gain)} The search itself: {outcome}."
         return Answer(question, _rate(pair.proof_gain), sentence)
     if pair.search_gain is not None:
-        seeds = len(set(first.values(equal_cost)) & set(second.values(equal_cost)))
-        sentence = f"Over {seeds} search seeds {_describe_gain(pair, pair.search_gain)} ({_capitalise(outcome)}.)"
+        count = len(set(first.values(equal_cost)) & set(second.values(equal_cost)))
+        units = "folds" if first.has_folds else "search seeds"
+        sentence = f"Over {count} {units} {_describe_gain(pair, pair.search_gain)} ({_capitalise(outcome)}.)"
         return Answer(question, _rate(pair.search_gain), sentence)
+    if first.folds != second.folds:
+        folds = " and ".join(f"{arm.name} on {format_folds(arm.folds)}" for arm in (first, second))
+        sentence = f"{_capitalise(outcome)}; {folds} cannot be paired: search both on the same two folds, or more."
+        return Answer(question, "unknown", sentence)
     remedy = "search both with the same few seeds, or prove both with python -m analysis.retrain"
     sentence = f"{_capitalise(outcome)}; one seed each cannot tell whether that holds: {remedy}."
     return Answer(question, "unknown", sentence)
+
+
+def format_folds(folds: Sequence[int]) -> str:
+    """Format the folds of an arm: `fold 3`, `folds 0, 1`, or `data without folds`."""
+    noun = "fold" if len(folds) == 1 else "folds"
+    return f"{noun} {', '.join(map(str, folds))}" if folds else "data without folds"
 
 
 def _rate(gain: Gain) -> Verdict:

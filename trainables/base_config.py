@@ -89,6 +89,10 @@ class DataConfig(Settings):
     SPLITTING: ClassVar[tuple[str, ...]] = ()
     """The fields that decide what training sees of the data; `init_from` needs them to be as they were."""
 
+    FOLDS: ClassVar[tuple[str, str] | None] = None
+    """The fields with the number of the fold and the number of folds, where files are split for cross-validation: one
+    fold is validated, one is the test split. Runs that differ in the fold alone are compared fold by fold."""
+
     source: str = setting("synthetic", "where the data come from; synthetic is generated with known ground truth")
     root: str | None = setting(None, "folder of the data; not for synthetic", path=True)
     bad_images: Literal["fatal", "skip"] = setting(

@@ -64,7 +64,7 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
     """Build the table of what each arm spent and reached: at equal cost, at the end, by default, and in its proof."""
     columns = (
         "space",
-        "seeds",
+        "seeds and folds" if any(arm.has_folds for arm in arms) else "seeds",
         "trials",
         "spent",
         "at equal cost",
@@ -78,18 +78,26 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
         rows.append(
             (
                 arm.name,
-                ", ".join(str(run.run["seed"]) for run in arm.runs),
+                _list_runs(arm),
                 f"{sum(len(run.trials) for run in arm.runs):,}",
                 format_cost(arm.min_cost, arm.cost),
-                _format_interval(student_interval(arm.goal.metric, arm.values(equal_cost))),
-                _format_interval(student_interval(arm.goal.metric, arm.values(float("inf")))),
+                _format_interval(arm.interval(equal_cost)),
+                _format_interval(arm.interval(float("inf"))),
                 format_number(float(np.mean(defaults))) if defaults else "–",
                 _format_interval(student_interval(arm.goal.metric, arm.winner_values)),
             )
         )
     note = "Mean, with Student's 95% interval where there are several seeds. Each winner was chosen by its own values."
+    if any(arm.has_folds for arm in arms):
+        note += " Over folds the interval is wider, because folds share training images (Nadeau and Bengio 2003)."
     note += "".join(f" {remark}." for arm in arms for remark in arm.remarks)
     return Table(columns, tuple(rows), frozenset(columns[2:]), note=note)
+
+
+def _list_runs(arm: Arm) -> str:
+    """List the search seeds of an arm, and its folds where it has several."""
+    seeds = ", ".join(dict.fromkeys(str(run.run["seed"]) for run in arm.runs))
+    return f"{seeds}\nfolds {', '.join(map(str, arm.folds))}" if arm.has_folds else seeds
 
 
 def _format_interval(interval: Interval | None) -> str:

@@ -1,4 +1,4 @@
-"""Arms of a comparison: runs of one space with different seeds form one arm; arms are compared at equal cost."""
+"""Arms of a comparison: runs of one space with different seeds or folds form one arm; compared at equal cost."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.frames.experiment import Experiment
+from analysis.proof.folds import find_fold, find_overlap, fold_gain, fold_interval, search_settings
 from analysis.proof.statistics import Gain, Interval, gain, mean_interval
 from trainables.measuring.ranges import metric_range
 from trainables.objective import STAGES_LEFT, VALUE, VIOLATION, Goal
@@ -23,7 +24,7 @@ Cost = Literal["seconds", "epochs"]
 
 @dataclass(frozen=True)
 class Arm:
-    """One space, searched once or with several seeds.
+    """One space, searched once, or with several seeds or folds of the same data.
 
     Attributes:
         name: the space's; where several arms have the same space name, the run's, with as many of its parent folders
@@ -40,11 +41,31 @@ class Arm:
         """The goal by which it is compared: the first of its space."""
         return self.runs[0].objective.first
 
+    @property
+    def folds(self) -> list[int]:
+        """The folds of the data on which its runs were searched; empty where the data have none."""
+        return sorted({fold for run in self.runs if (fold := find_fold(run)) is not None})
+
+    @property
+    def has_folds(self) -> bool:
+        """Whether it has several folds, so that its interval is over them."""
+        return len(self.folds) > 1
+
+    @property
+    def overlap(self) -> float:
+        """The ratio of validated to trained images, by which intervals over folds are corrected."""
+        return find_overlap(self.runs[0])
+
     @cached_property
-    def trajectories(self) -> dict[int, pd.Series]:
-        """Best value so far by cost, by search seed; runs without a feasible result are left out."""
-        by_seed = {int(run.run["seed"]): trajectory(run, self.cost) for run in self.runs}
-        return {seed: values for seed, values in by_seed.items() if not values.empty}
+    def trajectories(self) -> dict[int, list[pd.Series]]:
+        """Best values so far by cost, by search seed or by fold; runs without a feasible result are left out."""
+        groups: dict[int, list[pd.Series]] = {}
+        for run in self.runs:
+            values = trajectory(run, self.cost)
+            key = find_fold(run) if self.has_folds else int(run.run["seed"])
+            if not values.empty and key is not None:
+                groups.setdefault(key, []).append(values)
+        return groups
 
     @cached_property
     def min_cost(self) -> float:
@@ -52,9 +73,23 @@ class Arm:
         return min(total_cost(run, self.cost) for run in self.runs)
 
     def values(self, cost: float) -> dict[int, float]:
-        """Return the best value at a cost, by search seed; runs that had none by then are left out."""
-        by_seed = {seed: value_at(values, cost) for seed, values in self.trajectories.items()}
-        return {seed: value for seed, value in by_seed.items() if value is not None}
+        """Return the best value at a cost, by search seed, or by fold as the mean over its seeds.
+
+        Those with a run that had none by then are left out.
+        """
+        values = {key: [value_at(values, cost) for values in group] for key, group in self.trajectories.items()}
+        return {
+            key: float(np.mean([value for value in group if value is not None]))
+            for key, group in values.items()
+            if None not in group
+        }
+
+    def interval(self, cost: float) -> Interval | None:
+        """Return the mean of the best values at a cost, with its interval; None without values."""
+        values = self.values(cost)
+        if not values or not self.has_folds:
+            return student_interval(self.goal.metric, values)
+        return fold_interval(values, self.overlap, metric_range(self.goal.metric, values.values()))
 
     @property
     def remarks(self) -> list[str]:
@@ -63,17 +98,16 @@ class Arm:
         return [f"{name}: {text}" for name, text in texts if text]
 
     @property
-    def proof(self) -> dict[str, Any] | None:
-        """The proof of its first run that has a winner."""
-        proofs = (run.proof for run in self.runs)
-        return next((proof for proof in proofs if proof is not None and proof["winner"] is not None), None)
+    def proved_run(self) -> Experiment | None:
+        """Its first run with a proof that has a winner."""
+        return next((run for run in self.runs if run.proof is not None and run.proof["winner"] is not None), None)
 
     @property
     def winner_values(self) -> dict[int, float]:
         """The value that the winner of its proof reaches, by fresh seed; empty without a proof."""
-        proof = self.proof
-        if proof is None:
+        if self.proved_run is None or self.proved_run.proof is None:
             return {}
+        proof = self.proved_run.proof
         winner = next(row for row in proof["candidates"] if row["trial"] == proof["winner"])
         return {int(seed): float(value) for seed, value in winner["values"].items()}
 
@@ -83,8 +117,8 @@ class Pair:
     """Two arms compared: the gain of the first over the second, positive where it is better.
 
     Attributes:
-        search_gain: of the best values at equal cost, over the search seeds that both have; None below two of them.
-        proof_gain: of the proofs' winners, over the fresh seeds that both have; None below two of them.
+        search_gain: of the best values at equal cost, over the search seeds or folds that both have; None below two.
+        proof_gain: of the proofs' winners on the same fold, over the fresh seeds that both have; None below two.
     """
 
     first: Arm
@@ -97,8 +131,8 @@ def group_arms(runs: Sequence[Experiment], cost: Cost) -> list[Arm]:
     """Group runs into arms, in the order of their first runs."""
     groups: list[list[Experiment]] = []
     for run in runs:
-        group = next((group for group in groups if group[0].space.source == run.space.source), None)
-        if group is None or run.run["seed"] in {member.run["seed"] for member in group}:
+        group = next((group for group in groups if search_settings(group[0]) == search_settings(run)), None)
+        if group is None or _unit(run) in map(_unit, group):
             groups.append([run])
         else:
             group.append(run)
@@ -109,9 +143,7 @@ def compare_arms(arms: Sequence[Arm], cost: float) -> list[Pair]:
     """Compare all pairs of arms at a cost."""
     pairs = []
     for first, second in itertools.combinations(arms, 2):
-        search_gain = _paired_gain(first.goal, first.values(cost), second.values(cost))
-        proof_gain = _paired_gain(first.goal, first.winner_values, second.winner_values)
-        pairs.append(Pair(first, second, search_gain, proof_gain))
+        pairs.append(Pair(first, second, _compare_searches(first, second, cost), _compare_proofs(first, second)))
     return pairs
 
 
@@ -166,6 +198,30 @@ def _name_groups(groups: Sequence[Sequence[Experiment]]) -> list[str]:
         tails = ["/".join(path.parts[-depth:]) for path in paths]
         names = [tail if len(runs[name]) > 1 else name for tail, name in zip(tails, names, strict=True)]
     return names
+
+
+def _unit(run: Experiment) -> tuple[int | None, Any]:
+    """Return what tells the runs of an arm from each other: fold and seed."""
+    return find_fold(run), run.run["seed"]
+
+
+def _compare_searches(first: Arm, second: Arm, cost: float) -> Gain | None:
+    """Compare two arms fold by fold, or seed by seed on the same data; None where neither can be paired."""
+    values = first.values(cost), second.values(cost)
+    if first.has_folds and second.has_folds:
+        if len(set(values[0]) & set(values[1])) < 2:
+            return None
+        width = metric_range(first.goal.metric, [*values[0].values(), *values[1].values()]).width
+        signed = [{fold: first.goal.sign * value for fold, value in row.items()} for row in values]
+        return fold_gain(signed[0], signed[1], max(first.overlap, second.overlap), width)
+    return _paired_gain(first.goal, *values) if first.folds == second.folds else None
+
+
+def _compare_proofs(first: Arm, second: Arm) -> Gain | None:
+    runs = first.proved_run, second.proved_run
+    if runs[0] is None or runs[1] is None or find_fold(runs[0]) != find_fold(runs[1]):
+        return None
+    return _paired_gain(first.goal, first.winner_values, second.winner_values)
 
 
 def _paired_gain(goal: Goal, first: dict[int, float], second: dict[int, float]) -> Gain | None:

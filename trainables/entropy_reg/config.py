@@ -124,6 +124,7 @@ class Data(DataConfig):
 
     SOURCES: ClassVar[tuple[str, ...]] = ("synthetic", "fixations", "mit1003", "pysaliency")
     SPLITTING: ClassVar[tuple[str, ...]] = ("folds", "fold", "split_seed")
+    FOLDS: ClassVar[tuple[str, str] | None] = ("fold", "folds")
 
     folds: int = setting(10, "parts of the images; one is the test split, one validation", low=3)
     fold: int = setting(0, "the test split's part; the one before it is validation", low=0)
