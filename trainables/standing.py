@@ -115,7 +115,7 @@ def describe_excluded(excluded: Mapping[int, str], listed: int = 5) -> str:
 
 def describe_stop(stage: str, reason: str | None) -> str:
     """Describe a trial that was left in an earlier stage than others."""
-    return f"stopped in stage {stage}{f' because of {reason}' if reason else ''}; not compared"
+    return f"stopped in stage {stage}{f' ({reason})' if reason else ''}; not compared"
 
 
 def describe_default(

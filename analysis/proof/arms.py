@@ -93,8 +93,12 @@ class Arm:
 
     @property
     def remarks(self) -> list[str]:
-        """What its figures do not show, run by run: how a default trial ended, and which trials are not compared."""
-        texts = [(run.name, text) for run in self.runs for text in (run.default_note, describe_excluded(run.excluded))]
+        """What its figures do not show, run by run: violations, how a default ended, which trials are not compared."""
+        texts = [
+            (run.name, text)
+            for run in self.runs
+            for text in (_describe_violation(run), run.default_note, describe_excluded(run.excluded))
+        ]
         return [f"{name}: {text}" for name, text in texts if text]
 
     @property
@@ -185,6 +189,16 @@ def student_interval(metric: str, values: dict[int, float]) -> Interval | None:
     """Return Student's interval of a metric's mean; None without values."""
     bounds = metric_range(metric, values.values())
     return mean_interval(list(values.values()), bounds=bounds) if values else None
+
+
+def _describe_violation(run: Experiment) -> str:
+    """Say that no trial of a run keeps the constraints, so that it has no value to compare; empty where one does."""
+    violations = [] if run.best is None else run.violations(run.best)
+    return (
+        f"no trial keeps the constraints; the best, #{run.best}, violates {' and '.join(violations)}"
+        if violations
+        else ""
+    )
 
 
 def _name_groups(groups: Sequence[Sequence[Experiment]]) -> list[str]:

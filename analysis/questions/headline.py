@@ -102,21 +102,26 @@ def _describe_search(experiment: Experiment, counts: pd.Series, saved_epochs: fl
     else:
         scope = " in the search, on one seed" if find_winner(experiment) else ""
         value = format_digits(experiment.trials["value"].loc[best])
-        result = f"Best {objective.first.metric} {value}{scope} (trial #{best})"
+        result = f"Best {objective.first.metric} {value}{scope} (trial #{best}{_describe_best(experiment, best)})"
         if best == default:
             result += ", the default settings"
         elif default is not None:
             result += f" against {format_digits(experiment.trials['value'].loc[default])} of the default settings"
         if objective.is_multi:
             result += f", by {objective.first.metric}, the first of {len(objective.goals)} goals"
-        result += f", in stage {experiment.stage}" if experiment.stage else ""
-        result += "".join(f", which violates {violation}" for violation in experiment.violations(best))
         result += f"; {experiment.default_note}" if experiment.default_note else ""
     parts = [f"{counts.get(status, 0):,} {word}" for status, word in STATUS_WORDS.items() if counts.get(status, 0)]
     sentence = f"{result}; {len(experiment.trials):,} of {format_count(budget, 'trial')}"
     sentence += f": {', '.join(parts)}" if parts else ""
     sentence += f"; stopping saved {format_share(saved_epochs)} of the epochs." if saved_epochs else "."
     return " ".join(filter(None, [sentence, describe_choice(experiment)]))
+
+
+def _describe_best(experiment: Experiment, best: int) -> str:
+    """Name the stage of the best trial where it is not the last one, and the constraints that it violates."""
+    stage = f", in stage {experiment.stage}" if experiment.stage else ""
+    violations = " and ".join(experiment.violations(best))
+    return f"{stage}{f', violates {violations}' if violations else ''}"
 
 
 def _look_up_value(experiment: Experiment, trial: int | None) -> float | None:

@@ -83,7 +83,7 @@ class Record:
         return min(
             reports,
             key=lambda trial: (
-                -reports[trial].get("train/compared_stage", 0),
+                reports[trial].get("train/stages_left", 0),
                 self._violation(reports[trial]),
                 -sign * reports[trial][metric],
                 trial,

@@ -265,3 +265,19 @@ def test_what_ray_says_of_an_end_changes_nothing(tmp_path):
         on.report(0, result)
     searcher.on_trial_complete("any", SimpleNamespace(), error=True)
     assert on.trials[0].status == "running"
+
+
+@pytest.mark.parametrize(("ended_in", "state"), [("earlier", "RUNNING"), ("last", "COMPLETE"), ("only", "COMPLETE")])
+def test_what_ended_itself_in_an_earlier_stage_says_nothing_of_a_later_rung(tmp_path, ended_in, state):
+    on = board(tmp_path / "run")
+    stage = {
+        "earlier": {"train/compared_stage": 0.0, "train/compared_end": 4.0},
+        "last": {"train/compared_stage": 1.0, "train/compared_end": 9.0},
+        "only": {},
+    }[ended_in]
+    add(on, {"x": 0.5, "y": 0.5})
+    for epoch in (1, 2):
+        on.report(0, {**report(on.space, {"x": 0.5, "y": 0.5}, epoch), **stage})
+    on.end(0, "stopped", "health", "health: for the test")
+    states = {rung: [trial.state.name for trial in observations(on, rung)] for rung in (3, 9)}
+    assert states == {3: ["COMPLETE"], 9: [state]}

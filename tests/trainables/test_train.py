@@ -28,9 +28,10 @@ def config(tmp_path):
     return path
 
 
-def write(path, goal=SCORE):
+def write(path, *goals, **constraints):
     entry = variants.load("benchmarks.curves")
-    Recipe(entry, entry.Config(epochs=4), entry.Data(), Objective((goal,)), seed=5).write(path)
+    objective = Objective(goals or (SCORE,), constraints)
+    Recipe(entry, entry.Config(epochs=4), entry.Data(), objective, seed=5).write(path)
 
 
 def run(config, *more):
@@ -154,3 +155,41 @@ def test_help_lists_every_key(capsys):
     printed = capsys.readouterr().out
     for name in train.Training.names():
         assert f"\n  {name} " in printed
+
+
+def test_a_violated_constraint_is_named_in_every_line_and_on_the_card(config, capsys):
+    write(config, **{"val/cost": 0.03})
+    assert run(config) == 0
+    lines = [line for line in capsys.readouterr().out.splitlines() if "epoch" in line]
+    costs = [line["val/cost"] for line in read_lines(config.parent / "trained" / RESULT)]
+    violations = [f"violates val/cost {cost:.4g} > 0.03" for cost in costs]
+    assert [text in line for line, text in zip(lines, [*violations, violations[0]], strict=True)] == [True] * 5
+    health = (config.parent / "trained" / CARD).read_text().partition("## Health")[2].partition("##")[0]
+    assert f"violates a constraint: {violations[0].removeprefix('violates ')}" in health and "Fine" not in health
+
+
+def test_with_several_goals_the_last_line_and_the_card_are_of_the_last_epoch(config, capsys):
+    write(config, Goal("val/score", "min"), Goal("val/cost", "min"))  # the first epoch is the best by the first goal
+    assert run(config) == 0
+    last = read_lines(config.parent / "trained" / RESULT)[-1]
+    assert (
+        f"last epoch 4: val/score {last['val/score']:.4f} · val/cost {last['val/cost']:.4f}" in capsys.readouterr().out
+    )
+    card = (config.parent / "trained" / CARD).read_text()
+    assert "Weights of epoch 4 of 4, the last, as there are several goals." in card
+    assert json.loads((config.parent / "trained" / METRICS).read_text())["report"] == last
+
+
+def test_a_training_that_collapsed_under_masks_leaves_no_export(tmp_path, monkeypatch):
+    from tests.support import tiny_noise  # noqa: PLC0415  (torchvision takes seconds, and the other tests need none)
+    from trainables.contract import Finding  # noqa: PLC0415
+    from trainables.noise_mask.variant import NoiseMask  # noqa: PLC0415
+
+    finding = [Finding("flat", "it is flat; raise lr", fatal=True)]
+    monkeypatch.setattr(NoiseMask, "health", lambda self, report: finding)
+    entry = variants.load("noise_mask")
+    settings, data = tiny_noise.config(collapse_patience=1), entry.Data(train_size=24, val_size=24)
+    Recipe(entry, settings, data, tiny_noise.OBJECTIVE, seed=0).write(tmp_path / CONFIG)
+    with pytest.raises(UsageError, match=r"ended in stage heat because of health: it is flat; raise lr.*fine_tune"):
+        run(tmp_path / CONFIG)
+    assert not (tmp_path / "trained" / WEIGHTS).exists()

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from tests.support.linear import linear_loop
-from tests.support.loops import timeless
+from tests.support.linear import MINIMISE, linear_loop
+from tests.support.loops import same, timeless
 from trainables import registry as variants
 from trainables.export.folder import read_report
 from trainables.files import BEST_WEIGHTS, CHECKPOINT, METRICS, RESULT, STAGE_PANEL, WEIGHTS, read_lines
@@ -245,3 +245,35 @@ def test_a_training_that_stops_itself_inside_a_stage_leaves_no_folder_for_it(tmp
     train(tmp_path, parts=PARTS, picture="drawn", sick=(2, 3), collapse_patience=2)
     assert [line["epoch"] for line in reports(tmp_path)] == [1, 2, 3]
     assert folders(tmp_path) == ["first"]
+
+
+# -- the figures beside the weights ---------------------------------------------------------------------------------
+
+
+TWO_GOALS = Objective((Goal("val/mse", "min"), Goal("health/bias", "min")))
+
+
+@pytest.mark.parametrize("goals", [MINIMISE, TWO_GOALS], ids=["one", "two"])
+@pytest.mark.parametrize("parts", [(), (Stage("a", 2), Stage("b", 4))], ids=["plain", "staged"])
+def test_the_weights_kept_are_those_of_the_report_that_stands_for_the_training(tmp_path, goals, parts):
+    worse = {"lr": 5.0, "parts": parts, "epochs": 4}  # so that the best epoch is not the last one
+    folder = TrainingFolder(tmp_path, linear_loop(goals, **worse), {})
+    weights, epochs = {}, []
+    while not folder.loop.finished:
+        epoch = folder.run_epoch()["epoch"]
+        weights[epoch] = {name: value.clone() for name, value in folder.loop.weights().items()}
+        standing = goals.standing_report(read_lines(tmp_path / RESULT))
+        assert read_report(tmp_path / BEST_WEIGHTS) == standing
+        assert same(load_file(tmp_path / BEST_WEIGHTS), weights[standing["epoch"]])
+        epochs.append(standing["epoch"])
+    folder.close()
+    assert epochs == [1, 2, 3, 4] if goals.is_multi else epochs[-1] < 4 or parts
+
+
+def test_a_training_that_is_resumed_keeps_the_report_that_stands_for_it(tmp_path):
+    folder = TrainingFolder(tmp_path, linear_loop(lr=5.0, epochs=4), {})
+    folder.run_epoch(), folder.run_epoch()
+    folder.close()
+    resumed = TrainingFolder(tmp_path, linear_loop(lr=5.0, epochs=4), {})
+    assert resumed.loop.monitor.standing == folder.loop.monitor.standing
+    resumed.close()

@@ -9,6 +9,7 @@ from tests.support.linear import learning_rates, linear_loop
 from tests.support.loops import through_a_file, timeless
 from trainables import registry as variants
 from trainables.objective import Goal, Objective
+from trainables.stages import Stage
 from trainables.training.loop import Loop
 from trainables.training.monitor import DivergedError
 
@@ -189,3 +190,32 @@ def test_sick_epochs_are_counted_across_a_resume():
     second.load_state(first.state())
     second.run_epoch()
     assert second.monitor.stop_reason is not None
+
+
+# -- patience and stages ----------------------------------------------------------------------------------------------
+
+
+def test_patience_never_ends_a_training_in_an_earlier_stage():
+    parts = (Stage("a", 4), Stage("b", 8))
+    loop = linear_loop(lr=0.0, patience=2, epochs=8, parts=parts)  # nothing is learnt, so no epoch is better
+    while not loop.finished:
+        loop.run_epoch()
+    assert loop.epoch_done == 7  # the first epoch of the last stage is its best one, and two more are not better
+    assert loop.report["stage"] == "b" and loop.monitor.stop_reason.startswith("patience: ")
+
+
+def test_a_fatal_finding_ends_a_training_in_any_stage():
+    parts = (Stage("a", 4), Stage("b", 8))
+    loop = linear_loop(sick=(1, 2), collapse_patience=2, epochs=8, parts=parts)
+    while not loop.finished:
+        loop.run_epoch()
+    assert (loop.epoch_done, loop.report["stage"], loop.report["train/stages_left"]) == (2, "a", 1.0)
+
+
+def test_with_several_goals_patience_counts_from_the_best_epoch_of_the_first_and_every_epoch_stands():
+    goals = Objective((Goal("val/mse", "min"), Goal("health/bias", "min")))
+    loop = linear_loop(goals, lr=0.0, patience=2, epochs=8)
+    while not loop.finished:
+        loop.run_epoch()
+        assert loop.monitor.standing is loop.report
+    assert (loop.epoch_done, loop.monitor.best["epoch"]) == (3, 1)
