@@ -12,6 +12,7 @@ from analysis.questions.answer import Answer
 from analysis.questions.playbook import answers
 from tests.support.simulated import board
 from trainables.files import RESULT, trial_folder
+from trainables.stages import stage_report
 
 BUDGET = {"trials": 24, "max_epochs": 9, "grace_epochs": 3}
 NOISE = 0.004
@@ -38,6 +39,7 @@ def write_run(folder: Path, trials: list[dict[str, Any]], **space: Any) -> Exper
         for epoch, value in enumerate(facts["values"], 1):
             report = {"epoch": epoch, "val/score": value, "val/cost": facts.get("cost", 0.0)}
             report |= {"train/total": facts.get("loss", 1.0) / epoch}
+            report |= stage_report(facts["parts"], epoch - 1) if "parts" in facts else {}
             report |= {"time/total_s": 2.0 * epoch, **run.space.objective.score(report)}
             has_finding = epoch in facts.get("finding_epochs", ())
             findings = [{"check": "stuck", "message": "it is stuck: raise lr."}] if has_finding else []
