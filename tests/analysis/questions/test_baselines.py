@@ -12,7 +12,10 @@ from trainables.files import BASELINES
 QUESTION = BETTER_THAN_TRIVIAL[:10]
 
 
-def run(folder, row, levels=(0.5, 0.7), chance=0.1, **space):
+REST = (0.6, 0.58, 0.55, 0.52)  # levels of other trials, as some questions are not answered from fewer than five
+
+
+def run(folder, row, levels=(0.5, 0.7, *REST), chance=0.1, **space):
     experiment = write_run(folder, [trial(curve(level, seed=index)) for index, level in enumerate(levels)], **space)
     Baselines({"chance": {"val/score": chance}, "blobs": {"val/score": row}}).write(experiment.path)
     return load(experiment.path)
@@ -34,7 +37,9 @@ def test_the_verdict_goes_by_the_strongest_row(tmp_path, row, verdict, words):
 
 
 def test_a_smaller_metric_may_be_the_better_one(tmp_path):
-    experiment = run(tmp_path, 0.6, levels=(0.3, 0.2), chance=0.9, objective={"metric": "val/score", "mode": "min"})
+    experiment = run(
+        tmp_path, 0.6, levels=(0.3, 0.2, *REST), chance=0.9, objective={"metric": "val/score", "mode": "min"}
+    )
     assert answer(experiment, QUESTION).verdict == "good"
     assert "#1 is better than blobs" in answer(experiment, QUESTION).sentence
 
@@ -42,6 +47,7 @@ def test_a_smaller_metric_may_be_the_better_one(tmp_path):
 def test_with_several_goals_a_row_counts_only_where_it_is_as_good_in_all_of_its_own(tmp_path):
     goals = [{"metric": "val/score"}, {"metric": "val/cost", "mode": "min"}]
     trials = [trial(curve(0.5), cost=0.25), trial(curve(0.7), cost=0.2)]
+    trials += [trial(curve(level), cost=0.28) for level in REST]
     experiment = write_run(tmp_path, trials, objective=goals, scheduler={"kind": "none"})
     for cost, verdict in ((0.3, "good"), (0.1, "bad")):
         Baselines({"chance": {"val/score": 0.9, "val/cost": cost}}).write(experiment.path)

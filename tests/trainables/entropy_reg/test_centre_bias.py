@@ -244,3 +244,20 @@ def test_uniform_says_nothing():
     assert np.exp(uniform_log_density(SHAPE)).sum() == pytest.approx(1)
     assert uniform_log_density(SHAPE).shape == SHAPE
     assert bias_information(uniform_log_density(SHAPE)) == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize("group", [1, 7, 40, 10_000])
+def test_the_fit_does_not_depend_on_how_many_fixations_are_integrated_together(monkeypatch, group):
+    fixated = [*known(9, 11, seed=2), (np.zeros((0, 2), np.float32), (96, 128)), *known(2, 30, seed=3)]
+    whole = CentreBias.fit(fixated)
+    monkeypatch.setattr(centre_bias, "GROUP", group)
+    parts = CentreBias.fit(fixated)
+    assert (parts.bandwidth, parts.uniform_share, parts.at_end) == (whole.bandwidth, whole.uniform_share, whole.at_end)
+    assert parts.bits == pytest.approx(whole.bits, rel=1e-12)
+    densities = [fixated[:index] + fixated[index + 1 :] for index in range(len(fixated))]
+    left_out = [
+        CentreBias.fit(rest, whole.bandwidth, whole.uniform_share).log_density(centre_bias.FIT_GRID)
+        for rest, image in zip(densities, fixated, strict=True)
+        if len(image[0])
+    ]
+    assert whole.bits == pytest.approx(mean_bits(left_out, [image for image in fixated if len(image[0])]), rel=1e-6)
