@@ -2,7 +2,9 @@
 
 Counts how often the best of k candidates is called "better than the default": when all are equal (it should be rare),
 when one is better by two standard deviations of a training, and when all are (it should be common). The last columns
-are the same for an ordinary paired bootstrap of the winner's seeds, which is not corrected for the selection.
+are the same for an ordinary paired bootstrap of the winner's seeds, which is not corrected for the selection. A second
+table counts how often "no better" is said of a gain of one standard deviation, which it excludes, how often equal
+configs are decided, and how often they are called better by someone who doubles the seeds until a proof is decided.
 """
 
 from __future__ import annotations
@@ -43,7 +45,33 @@ def main(arguments: list[str]) -> int:
                 for gains in cases
             ]
             print(f"| {candidates}, {seeds} | {noise} | {' | '.join(f'{share:.1%}' for share in shares)} |", flush=True)
+    print("\n| candidates, seeds | no better, of a gain of 1 | equal: decided | equal, seeds doubled twice: better |")
+    print("|---|---|---|---|")
+    for candidates, seeds in SETTINGS:
+        figures = " | ".join(f"{share:.1%}" for share in _verdict_shares(candidates, seeds, simulation))
+        print(f"| {candidates}, {seeds} | {figures} |", flush=True)
     return 0
+
+
+def _verdict_shares(candidates: int, seeds: int, simulation: Simulation) -> tuple[float, float, float]:
+    """Return the shares of the second table."""
+    rng = np.random.default_rng(simulation.seed)
+    gains = np.array([1.0, *[0.0] * (candidates - 1)])
+    wrong = decided = false = 0
+    for _ in range(simulation.repeats):
+        wrong += _judge(*_simulate(gains, seeds, "normal", rng), seeds) == "no better"
+        values, default = _simulate(np.zeros(candidates), 4 * seeds, "normal", rng)
+        verdicts = [_judge(values, default, count) for count in (seeds, 2 * seeds, 4 * seeds)]
+        decided += verdicts[0] != "not decided"
+        false += next((verdict for verdict in verdicts if verdict != "not decided"), "") == "better"
+    return wrong / simulation.repeats, decided / simulation.repeats, false / simulation.repeats
+
+
+def _judge(candidates: np.ndarray, default: np.ndarray, seeds: int) -> str:
+    """Return the verdict of a proof over the first seeds."""
+    results = [dict(enumerate(row[:seeds].tolist())) for row in candidates]
+    control = default[: default_seed_count(seeds, len(candidates))]
+    return best_gain(results, dict(enumerate(control.tolist())))[1].verdict
 
 
 def _claim_share(

@@ -156,7 +156,7 @@ def test_a_winner_is_proved_reported_and_exported_and_a_killed_proof_goes_on(tmp
     assert {(trial["origin"], trial["seed"]) for trial in after.values() if trial["origin"] == "default"} == {
         ("default", seed) for seed in (1000, 1001, 1002)
     }
-    again = command(*proof)
+    again = command(*proof, "test=true")
     assert again.returncode == 2
     assert "again=true looks once more" in again.stderr
     assert command("analysis.report", f"run={run.folder}").returncode == 0
