@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import log_loss, roc_auc_score
+from sklearn.metrics import f1_score, log_loss, roc_auc_score
 
+from trainables.images import pixel_ridge
 from trainables.mask_st import baselines
 from trainables.mask_st.config import Config, Data
 from trainables.mask_st.data import load_split
@@ -43,8 +44,16 @@ def test_a_training_without_masks_has_no_metrics_of_masks():
     assert not [key for key in row if "keep" in key or "iou" in key or "gap" in key]
 
 
-def test_only_examples_that_choose_no_threshold_count_for_f1():
+def test_the_calibration_part_chooses_thresholds_and_the_rest_is_scored_for_f1():
     train, val = load_split(CONFIG, DATA, "train"), load_split(CONFIG, DATA, "val")
+    scores = pixel_ridge.predict_scores(train, train.labels, val, own_penalties=True)
+    rest, values = ~val.calibration, []
+    for column in range(scores.shape[1]):
+        labels, own = val.labels[:, column], scores[:, column]
+        candidates = np.sort(own[val.calibration])  # of equal F1 the lowest one
+        f1 = [f1_score(labels[val.calibration], own[val.calibration] >= candidate) for candidate in candidates]
+        if labels[rest].any():
+            values.append(f1_score(labels[rest], own[rest] >= candidates[int(np.argmax(f1))]))
     row = baselines.score_ridge(CONFIG, train, val)
     assert set(row) == {"auroc_macro", "auroc_micro", "f1_macro"}
-    assert 0 <= row["f1_macro"] <= 1
+    assert row["f1_macro"] == pytest.approx(np.mean(values))
