@@ -66,6 +66,23 @@ def check_samples(space: Space, *, is_new: bool = True) -> None:
     warnings.warn(Notice(f"{fault}; such configs are drawn anew."), stacklevel=2)
 
 
+def check_metrics(space: Space) -> None:
+    """Check that the reports of every config that may be drawn have the metrics of the objective.
+
+    Raises:
+        UsageError: those of the default config, or of a sampled one, lack a metric; the nearest is suggested.
+    """
+    space.entry.check_metrics(space.config({}), space.objective)
+    for params in draw_samples(space, SAMPLES):
+        if space.refusal(params) is not None:
+            continue
+        try:
+            space.entry.check_metrics(space.config(params), space.objective)
+        except UsageError as error:
+            clash = ", ".join(f"{name}={format_value(value)}" for name, value in params.items())
+            raise UsageError(f"with {clash}: {error}") from error
+
+
 def find_clashes(space: Space) -> list[Clash]:
     """Draw `SAMPLES` configs, always the same ones, and return the clashes in them by the settings that clash."""
     clashes: dict[tuple[str, ...], Clash] = {}

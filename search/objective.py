@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainables.objective import Goal, Objective
-from trainables.settings import UsageError, describe_unknown
+from trainables.settings import LARGEST_SEED, UsageError, describe_unknown, describe_value
 
 KEYS = ("metric", "mode", "give_up")
+LONGEST_METRIC = 255
 
 
 def read_objective(name: str, source: Mapping[str, Any]) -> Objective:
@@ -29,9 +31,7 @@ def read_objective(name: str, source: Mapping[str, Any]) -> Objective:
     for metric, bound in (source.get("constraints") or {}).items():
         if bound is None or bound == "none":
             continue
-        if isinstance(bound, bool) or not isinstance(bound, int | float):
-            raise UsageError(f"constraints.{metric}={bound} is not a number; give the largest value that is feasible.")
-        constraints[str(metric)] = float(bound)
+        constraints[_metric(f"constraints.{describe_value(metric)}", metric)] = _bound(metric, bound)
     return Objective(tuple(goals), constraints)
 
 
@@ -42,9 +42,29 @@ def _goal(name: str, part: Any) -> Goal:
     for key in part:
         if key not in KEYS:
             raise UsageError(describe_unknown(f"objective.{key}", [f"objective.{accepted}" for accepted in KEYS]))
+    metric = _metric("objective.metric", part["metric"])
     mode, give_up = part.get("mode", "max"), part.get("give_up", 0.0)
     if mode not in ("max", "min"):
-        raise UsageError(f"objective.mode={mode} is unknown; it takes max or min.")
+        raise UsageError(f"objective.mode={describe_value(mode)} is unknown; it takes max or min.")
     if isinstance(give_up, bool) or not isinstance(give_up, int | float) or not 0 <= give_up < 1:
-        raise UsageError(f"objective.give_up={give_up} is no share from 0 to below 1; for 2 % of the best give 0.02.")
-    return Goal(str(part["metric"]), mode, float(give_up))
+        raise UsageError(
+            f"objective.give_up={describe_value(give_up)} is no share from 0 to below 1; for 2 % of the best give 0.02."
+        )
+    return Goal(metric, mode, float(give_up))
+
+
+def _metric(key: str, metric: Any) -> str:
+    """Check the name of a metric, which `key` gives."""
+    if not isinstance(metric, str) or not metric or len(metric) > LONGEST_METRIC:
+        raise UsageError(f"{key}={describe_value(metric)} is no name of a metric; give a key of the reports, val/….")
+    return metric
+
+
+def _bound(metric: Any, bound: Any) -> float:
+    is_number = isinstance(bound, int | float) and not isinstance(bound, bool)
+    if not is_number or not (math.isfinite(bound) if isinstance(bound, float) else abs(bound) <= LARGEST_SEED):
+        raise UsageError(
+            f"constraints.{describe_value(metric)}={describe_value(bound)} is not a number; "
+            "give the largest value that is feasible."
+        )
+    return float(bound)

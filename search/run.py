@@ -17,7 +17,7 @@ from search.baselines import compute_baselines
 from search.board import Board
 from search.console import card, describe_interruption, plan
 from search.environment import describe_failures, explain_error, is_blocked, resume_command
-from search.feasibility import check_samples
+from search.feasibility import check_metrics, check_samples
 from search.interruption import Interruption
 from search.placement import gpu_names, place_trials, this_machine
 from search.ray_environment import quiet_ray
@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
     request = read(arguments, now=time.strftime("%m%d-%H%M"))
     space = request.space
     check_samples(space, is_new=not request.run.resume)
+    check_metrics(space)
     space.check_start()
     quiet_ray(request.run.ray_start_timeout_s)
     placement = place_trials(request.run, this_machine(request.run)) if not request.run.address else None

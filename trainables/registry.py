@@ -11,11 +11,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from trainables import trust
+from trainables import report_keys, trust
 from trainables.adequacy.assessment import Adequacy
 from trainables.base_config import DataConfig, TrainingConfig
 from trainables.contract import Context, Split
 from trainables.networks import pretrained
+from trainables.objective import Objective
 from trainables.settings import UsageError, describe_unknown, first_line
 from trainables.training import init_from
 
@@ -63,6 +64,17 @@ class Entry:
         pretrained.check_networks(config, alternatives)
         pretrained.check_weights(config, alternatives, is_possible)
         init_from.check(self.name, config, data)
+
+    def check_metrics(self, config: TrainingConfig, objective: Objective) -> None:
+        """Check that the reports of a training have the metrics of an objective, where the variant declares its keys.
+
+        Raises:
+            UsageError: they lack one; the nearest is suggested.
+        """
+        if importlib.util.find_spec(f"{self.package}.reports") is None:
+            return
+        declared = importlib.import_module(f"{self.package}.reports").keys(config)
+        report_keys.check_metrics(objective, declared, self.name)
 
     def inherit(self, fixed: Mapping[str, Any], search_names: Collection[str]) -> dict[str, Any]:
         """Add to the fixed fields those of the export in `init_from`, except for fields that are fixed or searched.

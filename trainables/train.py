@@ -82,6 +82,7 @@ def _train(recipe: Recipe, folder: Path, device: str) -> int:
     if recipe.config.batch_size % processes.world:
         raise UsageError(f"batch_size={recipe.config.batch_size} is no multiple of the {processes.world} processes.")
     if processes.first:
+        recipe.entry.check_metrics(recipe.config, recipe.objective)
         recipe.entry.check(recipe.config, recipe.data)
         recipe.entry.prepare(recipe.config, recipe.data)
         folder.mkdir(parents=True, exist_ok=True)

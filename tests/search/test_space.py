@@ -231,7 +231,7 @@ def test_a_space_that_begins_with_a_trained_model_asks_for_it():
             ["objective.give_up=0.1", "val/cost", "leave it out"],
         ),
         ({"objective": {"metric": "val/score", "give_upp": 0.1}}, ["did you mean 'objective.give_up'?"]),
-        ({"constraints": {"val/cost": True}}, ["constraints.val/cost=True", "number"]),
+        ({"constraints": {"val/cost": True}}, ["constraints.val/cost=true", "number"]),
         ({"constraints": {"val/cost": "low"}}, ["constraints.val/cost=low", "number"]),
         ({"budget": {"trails": 3}}, ["budget.trails", "did you mean 'budget.trials'?"]),
         ({"budget": {"trials": 0}}, ["trials=0", "at least 1"]),

@@ -26,6 +26,7 @@ ROLES = (
     "losses",
     "model",
     "panels",
+    "reports",
     "scoring",
     "sources/__init__",
     "sources/synthetic",
@@ -39,6 +40,7 @@ FUNCTIONS = {  # role → arguments that every variant's function of that name b
     ("adequacy", "assess"): ["config", "data", "splits"],
     ("baselines", "compute"): ["config", "data"],
     ("health", "findings"): ["report", "config"],
+    ("reports", "keys"): ["config"],
     ("card", "sections"): ["folder", "config", "data", "facts"],
 }
 METHODS = {
