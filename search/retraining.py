@@ -25,6 +25,7 @@ from search.record import RUN, RunFolder, TrialRecord
 from search.request import Run
 from search.space import Space, with_trials, without_stopping
 from search.status import StatusLine, clock
+from trainables.progress import silence
 from trainables.settings import UsageError
 
 __all__ = ["Proposal", "Training", "retrain"]
@@ -64,7 +65,8 @@ def retrain(keys: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[
     space = without_stopping(space, training.epochs)
     for proposal in plan:
         space.entry.check(space.config(proposal.params), space.data)
-    space.entry.prepare(space.config(space.default_params()), space.data)
+    with silence(run.quiet):
+        space.entry.prepare(space.config(space.default_params()), space.data)
     try:
         with _claim(folder, run, space) as record:
             board = _train(run, space, record, plan, training)
