@@ -142,3 +142,10 @@ def test_a_trial_that_ended_itself_in_the_first_stage_has_no_value_at_a_later_ru
     run = load(write_run(tmp_path, [staged(0.5), stuck]).path)
     assert run.values_at(3).index.tolist() == [0, 1]
     assert run.values_at(9).index.tolist() == [0]
+
+
+def test_an_export_by_number_of_an_excluded_trial_says_what_it_is(run):
+    selection = choose(run, None, 3)
+    note = "stopped in stage supervised (not among the best 1/3 at epoch 3); not compared"
+    assert selection.note == f"it is {note}" and selection.origin.endswith(f"It is {note}.")
+    assert choose(run, None, 1).note == ""
