@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,6 +14,7 @@ from typing import Any
 import ray
 import torch
 from ray import tune
+from ray._private.ray_constants import GCS_PORT_ENVIRONMENT_VARIABLE
 from ray.tune import Callback, Stopper, TuneError
 
 from search.board import Board, Proposal
@@ -66,6 +69,8 @@ def _start_ray(run: Run, pids: set[int]) -> None:
     local = {"num_cpus": machine.cpus, "num_gpus": machine.gpus, "include_dashboard": False}
     for remaining_tries in (1, 0):
         start = time.monotonic()
+        if not run.address:  # Ray would else wait for a port of its own choice in C code that lets no thread run
+            os.environ[GCS_PORT_ENVIRONMENT_VARIABLE] = str(_free_port())
         try:
             ray.init(
                 address=run.address or "local",  # local: not a cluster that happens to run here
@@ -82,6 +87,14 @@ def _start_ray(run: Run, pids: set[int]) -> None:
             print(f"  Ray has not started in {seconds:.0f} s ({first_line(error)}); trying once more …", flush=True)
         else:
             return
+        finally:
+            os.environ.pop(GCS_PORT_ENVIRONMENT_VARIABLE, None)
+
+
+def _free_port() -> int:
+    with socket.socket() as connection:
+        connection.bind(("", 0))
+        return int(connection.getsockname()[1])
 
 
 def _explain_start(run: Run, error: Exception, seconds: float) -> UsageError:

@@ -20,15 +20,17 @@ QUIET_RAY = {
 
 START_TIMEOUTS = {
     "RAY_raylet_start_wait_time_s": 1,
-    "RAY_gcs_server_port_wait_time_s": 1,
+    "RAY_py_gcs_connect_timeout_s": 1,
     "RAY_agent_register_timeout_ms": 1000,
     "RAY_worker_register_timeout_seconds": 1,
 }
 """What a start of Ray waits for, half a minute each unless it is told otherwise, and its parts of a second."""
 
+ONE_ATTEMPT = {"RAY_gcs_server_port_wait_time_s": "1"}  # of attempts to connect, not of seconds; 20 of 40 s else
+
 
 def quiet_ray(start_timeout_s: float = 120) -> None:
     """Set the variables that are not set already; a start of Ray may take so many seconds."""
     patience = {key: str(math.ceil(start_timeout_s * parts)) for key, parts in START_TIMEOUTS.items()}
-    for key, value in {**QUIET_RAY, **patience}.items():
+    for key, value in {**QUIET_RAY, **patience, **ONE_ATTEMPT}.items():
         os.environ.setdefault(key, value)
