@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -67,6 +68,57 @@ def test_a_search_whose_worker_and_then_driver_are_killed_goes_on_without_losing
         assert trial["status"] in ("finished", "stopped"), trial
         assert run.epochs(number) == list(range(1, len(run.epochs(number)) + 1))  # no epoch twice, none left out
     assert "best trial" in done.stdout
+
+
+def test_a_trial_whose_worker_was_killed_outlives_the_snapshot_in_which_ray_calls_it_failed(tmp_path, monkeypatch):
+    monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "2")
+    run = Search(tmp_path, SPACE, "fixed.epoch_s=0.4", "max_concurrent=2")
+    run.wait_for(lambda: run.worker() is not None)
+    os.kill(run.worker(), signal.SIGKILL)
+    run.wait_for(lambda: any(run.folder.glob("trial_*/error.txt")))
+    [word] = run.folder.glob("trial_*/error.txt")
+    assert word.read_text().startswith("Failure # 1 (occurred at ")  # Ray's, of a trial that is trained on
+    run.process.send_signal(signal.SIGINT)
+    run.process.communicate(timeout=60)
+
+    done = run.again(f"resume={run.folder}")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number, trial in run.trials().items():
+        assert trial["status"] in ("finished", "stopped"), trial
+        assert run.epochs(number) == list(range(1, len(run.epochs(number)) + 1))
+    assert run.trials()[int(word.parent.name[-4:])]["earlier_failures"] == []
+
+
+def test_a_full_disk_stops_a_search_which_is_finished_once_there_is_room(disk):
+    run = Search(disk, SPACE, "max_concurrent=1")
+    run.wait_for(lambda: run.ended() >= 2)
+    (disk / "ballast").write_bytes(bytes(shutil.disk_usage(disk).free - 9_000))
+    output, errors = run.process.communicate(timeout=200)
+    assert run.process.returncode in (1, 2), output + errors  # trials could not write, or the driver could not
+    [sentence] = [line for line in errors.splitlines() if line.startswith("error:")]
+    assert "No space left on device" in sentence
+    assert "make room on the disk" in sentence
+    assert f"resume={run.folder}" in sentence
+    assert "Traceback" not in errors
+    assert all(trial["cause"] == "environment" for trial in run.trials().values() if trial["status"] == "failed")
+    (disk / "ballast").unlink()
+
+    done = run.again(f"resume={run.folder}", "retry=true")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {trial["status"] for trial in run.trials().values()} <= {"finished", "stopped"}
+    assert all(run.epochs(number) == list(range(1, len(run.epochs(number)) + 1)) for number in range(8))
+
+
+@pytest.fixture
+def disk(tmp_path) -> Iterator[Path]:
+    """Mount a disk of 3 MB; the test is skipped where that is not allowed."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(tmp_path)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no disk can be mounted here")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
 def test_ctrl_c_leaves_a_run_that_says_how_to_go_on_and_does(tmp_path):

@@ -9,6 +9,7 @@ from tests.support.loops import timeless
 from trainables.failures import FAILURE
 from trainables.files import RESULT, read_lines, trial_folder
 from trainables.objective import Goal, Objective
+from trainables.settings import UsageError
 from trainables.trials import trial
 from trainables.trials.trial import Task, Trial
 
@@ -74,6 +75,24 @@ def test_an_exception_ends_the_trial_with_its_reason_and_leaves_the_actor_in_ord
     assert "Traceback" in (trial_folder(task.folder, 0) / FAILURE).read_text()
     failing.reset_config({"trial": 1, "params": {}})
     assert len(steps(failing)) == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # TensorBoard's own thread
+@pytest.mark.parametrize("size", [0, 400, 1500, 3000])  # too small for anything, the events, the weights, the state
+def test_a_disk_that_takes_no_more_fails_the_trial_as_the_environment_and_not_the_next_one(task, small_files, size):
+    failing = actor(task, x=0.3)
+    with small_files(size):
+        last = steps(failing)[-1]
+        assert (last["failed"], last["cause"], last["errno"]) == (True, "environment", "EFBIG"), last
+        failing.reset_config({"trial": 1, "params": {}})
+    assert [report["epoch"] for report in steps(failing)] == [1, 2, 3]
+
+
+def test_data_that_have_vanished_are_the_environment_and_settings_that_clash_are_not(task, tmp_path):
+    nih = replace(task, variant="mask_st", fixed={}, data={"source": "nih", "root": str(tmp_path / "gone")})
+    assert nih.failure(UsageError("there are no images")).cause == "environment"
+    synthetic = replace(nih, data={"train_size": 8, "val_size": 8}, fixed={"image_size": 32})
+    assert synthetic.failure(UsageError("lr=0 is out of range")).cause == "error"
 
 
 def test_what_a_dead_process_left_word_of_is_not_tried_again(task):
