@@ -58,6 +58,9 @@ def card(board: Board, folder: RunFolder) -> str:
     note = (
         f"    {len(failed)} of {len(board.trials)} failed, see {_relative(folder.path)}/failures.csv" if failed else ""
     )
+    environment = sum(trial.cause == "environment" for trial in failed)
+    if environment:
+        note += f"; the environment failed {environment}: resume={_quote(folder.path)} retry=true runs them again"
     if best is None:
         return f"  no trial has a result.{note}\n" + "".join(
             f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3]

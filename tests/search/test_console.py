@@ -140,6 +140,14 @@ def test_the_card_compares_the_best_with_the_default_and_says_what_to_do(tmp_pat
     assert "failed" not in text
 
 
+def test_the_card_says_how_to_run_again_what_the_environment_failed(tmp_path):
+    on = board(tmp_path / "mine", **SHORT)
+    trained(on, FAR)
+    on.end(add(on, NEAR).number, "failed", "environment", "OSError: full", "ENOSPC")
+    text = card(on, on.folder)
+    assert f"failures.csv; the environment failed 1: resume={tmp_path}/mine retry=true runs them again" in text
+
+
 def test_the_card_says_that_a_constraint_is_violated_and_that_trials_failed(tmp_path):
     on = board(tmp_path / "run", **SHORT, constraints={"val/cost": 0.5})
     trained(on, FAR)
