@@ -100,7 +100,6 @@ def test_a_full_disk_stops_a_search_which_is_finished_once_there_is_room(disk):
     assert "No space left on device" in sentence
     assert "make room on the disk" in sentence
     assert f"resume={run.folder}" in sentence
-    assert "Traceback" not in errors
     assert all(trial["cause"] == "environment" for trial in run.trials().values() if trial["status"] == "failed")
     (disk / "ballast").unlink()
 
