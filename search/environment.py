@@ -1,7 +1,8 @@
-"""What to do when the environment fails a run: a full disk, a file that vanished, a limit that is reached.
+"""What to do when trials fail for what is no fault of their settings: then all others would fail as well.
 
-One trial that the environment failed does not end a search, since it may have been an accident; several in a row do,
-because all others would fail as well. Nothing of it is told to the searcher.
+The environment fails a run with a full disk, a file that vanished, a limit that is reached. One such trial does not end
+a search, since it may have been an accident; several in a row do. Nothing of it is told to the searcher. An objective
+with a metric that no trial has reported yet ends a search at its first trial.
 """
 
 from __future__ import annotations
@@ -27,8 +28,16 @@ DEFAULT_REMEDY = "repair that"
 
 
 def is_blocked(board: Board) -> bool:
-    """Return whether going on is no use: the record cannot be written, or trial after trial fails."""
-    return board.record_error is not None or len(board.environment_failures) >= FAILURES_IN_A_ROW
+    """Return whether going on is no use: the record cannot be written, or every trial would fail."""
+    is_environment = len(board.environment_failures) >= FAILURES_IN_A_ROW
+    return board.record_error is not None or is_environment or find_missing_metric(board) is not None
+
+
+def find_missing_metric(board: Board) -> str | None:
+    """Return what the objective names and no trial reports; None while a trial has a report, or none lacks a metric."""
+    if any(trial.reports for trial in board.trials.values()):
+        return None
+    return next((trial.reason for trial in board.failures() if trial.cause == "objective"), None)
 
 
 def describe_failures(board: Board) -> str:

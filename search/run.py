@@ -16,7 +16,7 @@ from typing import Any
 from search.baselines import compute_baselines
 from search.board import Board
 from search.console import card, describe_interruption, plan
-from search.environment import describe_failures, explain_error, is_blocked, resume_command
+from search.environment import describe_failures, explain_error, find_missing_metric, is_blocked, resume_command
 from search.feasibility import check_metrics, check_samples
 from search.interruption import Interruption
 from search.placement import gpu_names, place_trials, this_machine
@@ -96,6 +96,8 @@ def _run(request: Request, folder: RunFolder) -> int:
 def _ending(board: Board, folder: RunFolder, run: Run, seconds: float, interrupted: int) -> int:
     """Print how the search ended, and what is best; returns the exit code, `interrupted` if it was."""
     if board.remaining() or board.count("running"):
+        if missing := find_missing_metric(board):
+            raise UsageError(f"{missing}; search anew with another objective.metric, or without that constraint.")
         if is_blocked(board):
             print(f"error: {describe_failures(board)}, then {resume_command(folder.path, retry=True)}", file=sys.stderr)
             return 1

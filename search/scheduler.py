@@ -17,7 +17,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from search.board import Board
-from trainables.failures import Cause, Failure, read_failure
+from trainables.failures import Failure, read_failure
 from trainables.files import trial_folder
 
 Rule = Callable[[Board, int, int], str | None]
@@ -113,8 +113,7 @@ class BoardScheduler(FIFOScheduler):
         if self.board.trials[number].done:
             return
         if result.get("failed"):
-            cause: Cause = "environment" if result.get("cause") == "environment" else "error"
-            self._fail(number, Failure(result["stop_reason"], cause, result.get("errno")))
+            self._fail(number, Failure(result["stop_reason"], result.get("cause", "error"), result.get("errno")))
         else:
             self.board.report(number, result)
             _end_by_report(self.board, number, result)

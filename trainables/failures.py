@@ -4,7 +4,8 @@
     timeout.txt    where a trial hung, written by the watchdog; empty while one is armed
 
 An operating system that refuses (no space left, a data file that vanished, too many open files) says nothing about the
-trial's settings: such a failure has the cause `environment`, any other one `error`. No torch, no Ray.
+trial's settings: such a failure has the cause `environment`. An objective with a metric that is not reported is wrong
+for all trials: its cause is `objective`. Any other one is `error`. No torch, no Ray.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from pathlib import Path
 from typing import Literal
 
 from trainables.files import replace_text
+from trainables.objective import MissingMetricError
 from trainables.settings import first_line
 
 FAILURE = "failure.txt"
 TIMEOUT = "timeout.txt"
 OLD_FAILURE = "error.txt"  # of earlier versions; Ray writes a file of that name, too, at every failure and restart
 
-Cause = Literal["error", "environment"]
+Cause = Literal["error", "environment", "objective"]
 
 _RAY_ENTRY = re.compile(r"Failure # \d+ \(occurred at ")
 
@@ -34,7 +36,8 @@ class Failure:
 
     Attributes:
         reason: one line for people.
-        cause: `environment` where the operating system refused something, else `error`.
+        cause: `environment` where the operating system refused something, `objective` where a report lacks a metric of
+            the objective, else `error`.
         errno: symbol of the operating system's error, such as `ENOSPC`, where there is one.
     """
 
@@ -45,6 +48,8 @@ class Failure:
     @classmethod
     def from_exception(cls, error: Exception) -> Failure:
         """Tell the failure from the exception that ended a trial."""
+        if isinstance(error, MissingMetricError):
+            return cls(first_line(error), "objective")
         system_error = find_system_error(error)
         reason = f"{type(error).__name__}: {first_line(error)}"
         if system_error is None:
@@ -100,8 +105,9 @@ def read_failure(trial: Path) -> Failure | None:
         return Failure(f"took longer than trial_timeout_s; {TIMEOUT} in its folder says where it hung")
     reason, _, rest = path.read_text(encoding="utf-8", errors="replace").partition("\n")
     head = dict(line.split(": ", 1) for line in rest.partition("\n\n")[0].splitlines() if ": " in line)
-    is_environment = path.name == FAILURE and head.get("cause") == "environment"
-    return Failure(reason, "environment", head.get("errno")) if is_environment else Failure(reason)
+    causes: dict[str | None, Cause] = {"environment": "environment", "objective": "objective"}
+    cause = causes.get(head.get("cause"), "error") if path.name == FAILURE else "error"
+    return Failure(reason, cause, head.get("errno") if cause == "environment" else None)
 
 
 def set_failure_aside(trial: Path) -> None:

@@ -19,6 +19,10 @@ STAGE, COMPARABLE_STAGE, COMPARABLE_END = "train/stage", "train/compared_stage",
 STAGE_NAME, STAGES_LEFT = "stage", "train/stages_left"
 
 
+class MissingMetricError(LookupError):
+    """A report lacks a metric of the objective; the message names it, and lists what there is."""
+
+
 @dataclass(frozen=True)
 class Goal:
     """One metric and its direction, and how much of it may be given up for the goals after it.
@@ -90,11 +94,21 @@ class Objective:
             constraints' bounds, as shares of the bounds; `objective/feasible`, 1 where that is 0, else 0.
 
         Raises:
-            KeyError: the report lacks the metric of a goal or constraint; the message lists what it has.
+            MissingMetricError: the report lacks the metric of a goal or constraint.
         """
         violation = sum(excess for excess in self.violations(report) if not excess <= 0)  # NaN violates a constraint
         value = self._metric(report, self.first.metric)
         return {VALUE: value, VIOLATION: violation, FEASIBLE: float(violation == 0)}
+
+    def check_evaluation(self, values: Mapping[str, Any]) -> None:
+        """Check that an evaluation has the objective's metrics of validation, `val/…`; others come with training.
+
+        Raises:
+            MissingMetricError: it lacks one.
+        """
+        for metric in self.metrics:
+            if metric.startswith("val/"):
+                self._metric(values, metric)
 
     def rank(self, report: Mapping[str, Any]) -> tuple[float, float]:
         """Return a key under which larger is better: the least violation first, then the value."""
@@ -210,7 +224,7 @@ class Objective:
     def _metric(report: Mapping[str, Any], metric: str) -> float:
         if metric not in report:
             keys = ", ".join(sorted(key for key in report if key.startswith(("val/", "health/"))))
-            raise KeyError(f"the objective names '{metric}', which the variant does not report; it reports {keys}")
+            raise MissingMetricError(f"the objective names {metric}, which no report has; there are {keys}")
         return float(report[metric])
 
 

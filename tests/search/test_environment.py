@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from search.environment import REMEDIES, describe_failures, explain_error, is_blocked
+from search.environment import REMEDIES, describe_failures, explain_error, find_missing_metric, is_blocked
 from tests.support.simulated import add, board, reopened
 
 X = {"x": 0.3, "y": 0.7}
@@ -33,6 +33,22 @@ def test_failures_of_settings_never_stop_a_search(tmp_path):
     on = board(tmp_path / "run")
     for _ in range(9):
         fail(on, cause="error")
+    assert not is_blocked(on)
+
+
+def test_a_metric_that_no_trial_has_reported_stops_a_search_at_once(tmp_path):
+    on = board(tmp_path / "run")
+    fail(on, cause="objective")
+    assert is_blocked(on)
+    assert find_missing_metric(on) == on.trials[0].reason
+    assert find_missing_metric(reopened(on.folder.path)) is not None  # a resumed run has the same objective
+
+
+def test_a_metric_that_only_some_configs_lack_stops_no_search(tmp_path):
+    on = board(tmp_path / "run")
+    add(on, X, epochs=9, ended="finished", cause="budget")
+    for _ in range(4):
+        fail(on, cause="objective")
     assert not is_blocked(on)
 
 

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from trainables.objective import Goal, Objective
+from trainables.objective import Goal, MissingMetricError, Objective
 
 
 def objective(mode="max", **more) -> Objective:
@@ -168,7 +168,7 @@ def test_a_constraint_without_a_figure_is_never_kept():
 
 
 def test_a_metric_that_is_not_reported_is_named_with_those_that_are():
-    with pytest.raises(KeyError, match=r"'val/a'.*it reports health/z, val/c"):
+    with pytest.raises(MissingMetricError, match=r"val/a.*there are health/z, val/c"):
         objective().score({"val/c": 1.0, "train/total": 2.0, "health/z": 0.0})
 
 

@@ -1,6 +1,7 @@
 """A variant's declared keys are those of its reports, in both directions, in the configs that differ in them."""
 
 import importlib
+import json
 
 import pytest
 
@@ -8,6 +9,7 @@ from search import run
 from search.feasibility import check_metrics
 from search.space import Space, list_spaces
 from tests.support import tiny_gaze, tiny_masks, tiny_micrographs, tiny_noise, tiny_scenes
+from tests.support.loops import timeless
 from trainables import registry
 from trainables.commands import parse_arguments
 from trainables.objective import Goal, Objective
@@ -55,6 +57,18 @@ def test_the_keys_that_are_declared_are_those_that_are_reported(name, values, tm
     while not loop.finished:
         reported = {key for key in loop.run_epoch() if key.startswith(PREFIXES) or key == "epoch"}
         assert reported == declared
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_an_evaluation_before_the_first_epoch_changes_no_report(name, tmp_path):
+    build = BUILDERS.get(name) or (lambda **settings: tiny_gaze.build(tmp_path, **settings))
+    reports = []
+    for is_checked in (False, True):
+        loop = Loop(build(epochs=3), Objective((Goal("train/total"),)))
+        if is_checked:
+            loop.check_metrics()
+        reports.append([timeless(loop.run_epoch()) for _ in range(3)])
+    assert json.dumps(reports[0]) == json.dumps(reports[1])  # as text, in which NaN equals itself
 
 
 @pytest.mark.parametrize("space", list_spaces())

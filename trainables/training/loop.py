@@ -90,6 +90,14 @@ class Loop:
         self.report = report
         return report
 
+    def check_metrics(self) -> None:
+        """Evaluate before the first epoch, so that an objective that no report will have is told at once.
+
+        Raises:
+            MissingMetricError: validation, on these data, has no such metric.
+        """
+        self.monitor.objective.check_evaluation(self._evaluate())
+
     def state(self) -> dict[str, Any]:
         """Return everything that the rest of the training depends on, as tensors and plain values."""
         return {

@@ -142,6 +142,7 @@ class Trial(tune.Trainable):
         self.params = dict(config["params"])
         self.seed = self.task.seed if config.get("seed") is None else int(config["seed"])
         self.origin = str(config.get("origin", ""))
+        self.is_first = config["trial"] == 0
         self.path = trial_folder(self.task.folder, config["trial"])
         self.training = None
         self.start = time.monotonic()
@@ -161,6 +162,9 @@ class Trial(tune.Trainable):
                 self.training = self.task.training(self.params, self.seed, self.path, self.device, self.origin)
             if self.training.loop.report is not None:
                 return self._report(self.training.loop)
+            if self.is_first:
+                with self.watchdog():
+                    self.training.loop.check_metrics()
         with self.watchdog():
             self.training.run_epoch()
         return self._report(self.training.loop)

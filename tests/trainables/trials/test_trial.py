@@ -95,6 +95,31 @@ def test_data_that_have_vanished_are_the_environment_and_settings_that_clash_are
     assert synthetic.failure(UsageError("lr=0 is out of range")).cause == "error"
 
 
+def test_the_first_trial_is_not_trained_for_a_metric_that_validation_lacks(task):
+    lacking = replace(task, objective=Objective((Goal("val/score"),), {"val/nope": 0.5}))
+    report = actor(lacking, x=0.3).step()
+    assert (report["epoch"], report["failed"], report["cause"]) == (0, True, "objective")
+    assert report["stop_reason"] == (
+        "the objective names val/nope, which no report has; there are health/excess, val/cost, val/score"
+    )
+    assert record(task, 0) == []
+    again = actor(lacking, x=0.3).step()  # another process reads the word that was left
+    assert (again["cause"], again["stop_reason"]) == (report["cause"], report["stop_reason"])
+
+
+@pytest.mark.parametrize("metric", ["health/nope", "train/nope"])
+def test_a_metric_of_training_is_missed_after_the_first_epoch(task, metric):
+    report = actor(replace(task, objective=Objective((Goal("val/score"),), {metric: 0.5})), x=0.3).step()
+    assert (report["failed"], report["cause"]) == (True, "objective")
+    assert metric in report["stop_reason"]
+
+
+def test_evaluating_before_the_first_epoch_changes_no_result(task):
+    steps(actor(task, number=0, x=0.3))
+    steps(actor(task, number=1, x=0.3))
+    assert record(task, 0) == record(task, 1)
+
+
 def test_what_a_dead_process_left_word_of_is_not_tried_again(task):
     steps(actor(task, goes_wrong="raises", wrong_epoch=1))
     again = actor(task, goes_wrong="never").step()
