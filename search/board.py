@@ -165,18 +165,24 @@ class Board:
         reports = self._settled_reports()
         return choose_trial(self.space.objective, {number: reports[number] for number in self.front()})
 
-    def default_note(self) -> str:
-        """Describe what a comparison with the default trial must not hide; empty where there is nothing."""
+    def default_note(self, *, is_brief: bool = False) -> str:
+        """Describe what a comparison with the default trial must not hide; empty where there is nothing.
+
+        Args:
+            is_brief: whether the kind of its end (health, patience) is enough.
+        """
         trial = self.trials.get(0)
         if trial is None:
             return ""
         report = trial.reports[-1] if trial.reports else {}
+        objective, standing = self.space.objective, self.standing_report(0)
         return describe_default(
             trial.status,
-            trial.reason,
+            trial.reason.partition(":")[0] if is_brief and trial.reason else trial.reason,
             epochs=self.epochs(0),
             budget=self.space.budget.max_epochs,
             stage=stage_name(report),
+            figure=f"{objective.first.metric} {standing[VALUE]:.4g}" if standing else "",
             is_compared=0 in self.compare().ranking,
         )
 

@@ -61,7 +61,11 @@ class StatusLine:
         return [
             f"best {report[VALUE]:.4g} (#{best}){against}{stage}{f', violates {violations}' if violations else ''}",
             *filter(
-                None, [board.default_note() if 0 in board.trials else "", describe_excluded(comparison.excluded, 0)]
+                None,
+                [
+                    board.default_note(is_brief=True) if 0 in board.trials else "",
+                    describe_excluded(comparison.excluded, 0),
+                ],
             ),
         ]
 

@@ -119,7 +119,7 @@ def describe_stop(stage: str, reason: str | None) -> str:
 
 
 def describe_default(
-    status: str, reason: str | None, *, epochs: int, budget: int, stage: str, is_compared: bool
+    status: str, reason: str | None, *, epochs: int, budget: int, stage: str, figure: str, is_compared: bool
 ) -> str:
     """Describe what a comparison with the default trial must not hide; empty where there is nothing of the kind.
 
@@ -129,6 +129,7 @@ def describe_default(
         epochs: that it trained.
         budget: epochs of a trial that nothing stops.
         stage: name of the stage in which it was left.
+        figure: its metric there with the value, for people to know; empty where it has none.
         is_compared: whether it may be compared with the best trial.
     """
     missing = "no default to compare with: it"
@@ -140,7 +141,9 @@ def describe_default(
         return f"{missing} failed{f': {reason}' if reason else ''}"
     if not epochs:
         return f"{missing} has no result yet"
-    return f"{missing} {'is still' if status == 'running' else 'was stopped'} in stage {stage}{cause}"
+    if status == "running":
+        return f"{missing} is still in stage {stage}"
+    return f"{missing} was stopped in stage {stage}{f' at {figure}' if figure else ''}{cause}"
 
 
 def _join_numbers(numbers: Collection[int], listed: int) -> str:

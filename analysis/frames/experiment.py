@@ -142,6 +142,7 @@ class Experiment:
             epochs=int(row["epochs"]),
             budget=self.space.budget.max_epochs,
             stage=str(row["stage"]),
+            figure="" if pd.isna(row["value"]) else f"{self.objective.first.metric} {row['value']:.4g}",
             is_compared=self.default is not None,
         )
 

@@ -81,11 +81,13 @@ def test_no_mark_of_an_excluded_trial_is_drawn_among_the_others(run, tmp_path):
 def test_a_default_that_was_stopped_in_the_first_stage_is_compared_with_nothing(tmp_path):
     default = trial(EARLY, parts=PARTS, ended="stopped", cause="health", reason=COLLAPSE)
     run = write_run(tmp_path, [default, staged(0.6), staged(0.5)])
-    note = f"no default to compare with: it was stopped in stage supervised because of {COLLAPSE}"
+    brief = "no default to compare with: it was stopped in stage supervised at val/score 0.99 because of health"
+    note = f"{brief}{COLLAPSE.removeprefix('health')}"
     board = reopened(run.path)
     assert (run.default, run.default_note, board.default_note()) == (None, note, note)
     assert note in card(board, board.folder) and "default none" in card(board, board.folder)
-    assert note in StatusLine(board, Run(), 0.0).text() and "against" not in StatusLine(board, Run(), 0.0).text()
+    line = StatusLine(board, Run(), 0.0).text()
+    assert f"{brief} · " in line and "against" not in line
     assert note in headline(run).sentence and headline(run).default is None
     assert opening.tiles(run, headline(run))[1] == ("default settings", "–", note)
     reply = answer(run, "Is the best better")
@@ -99,7 +101,7 @@ def test_a_default_that_ended_itself_before_its_budget_is_compared_and_that_is_s
     note = f"the default stopped itself at epoch 5 of 9 because of {PATIENCE}"
     board = reopened(run.path)
     for text in (card(board, board.folder), StatusLine(board, Run(), 0.0).text(), headline(run).sentence):
-        assert (note in text and "against" in text) or "default val/score" in text
+        assert (note.partition(":")[0] in text and "against" in text) or "default val/score" in text
         assert note in text
     assert opening.tiles(run, headline(run))[1][2].endswith(note)
     assert note[1:] in answer(run, "Is the best better").sentence

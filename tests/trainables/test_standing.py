@@ -166,7 +166,7 @@ def test_trials_that_are_not_compared_are_listed_by_stage():
             "health: the line is flat",
             2,
             False,
-            "no default to compare with: it was stopped in stage heat because of health: the line is flat",
+            "no default to compare with: it was stopped in stage heat at val/a 0.5 because of health: the line is flat",
         ),
         ("running", None, 2, False, "no default to compare with: it is still in stage heat"),
         ("running", None, 0, False, "no default to compare with: it has no result yet"),
@@ -174,5 +174,5 @@ def test_trials_that_are_not_compared_are_listed_by_stage():
     ],
 )
 def test_what_a_comparison_with_the_default_must_not_hide_is_said(status, reason, epochs, is_compared, sentence):
-    said = describe_default(status, reason, epochs=epochs, budget=9, stage="heat", is_compared=is_compared)
-    assert said == sentence
+    facts = {"epochs": epochs, "budget": 9, "stage": "heat", "figure": "val/a 0.5", "is_compared": is_compared}
+    assert describe_default(status, reason, **facts) == sentence
