@@ -27,7 +27,7 @@ OLD_FAILURE = "error.txt"  # of earlier versions; Ray writes a file of that name
 
 Cause = Literal["error", "environment", "objective"]
 
-_RAY_ENTRY = re.compile(r"Failure # \d+ \(occurred at ")
+_OLD_ENTRY = re.compile(r"(?!Failure # \d+ \(occurred at )[^\n]+\n\n")  # not Ray's, which a full disk may cut short
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def failure_file(trial: Path) -> Path | None:
     if (trial / FAILURE).exists():
         return trial / FAILURE
     old = trial / OLD_FAILURE
-    if old.exists() and not _RAY_ENTRY.match(old.read_text(encoding="utf-8", errors="replace")):
+    if old.exists() and _OLD_ENTRY.match(old.read_text(encoding="utf-8", errors="replace")):
         return old
     return trial / TIMEOUT if (trial / TIMEOUT).exists() and (trial / TIMEOUT).stat().st_size > 0 else None
 

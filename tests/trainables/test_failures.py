@@ -27,6 +27,8 @@ RAYS = "Failure # 1 (occurred at 2026-12-01_02-11-10)\nThe actor died unexpected
         ({FAILURE: "loss became nan\n\ntraceback"}, "loss became nan"),
         ({OLD_FAILURE: "loss became nan\n\ntraceback"}, "loss became nan"),
         ({OLD_FAILURE: RAYS}, None),
+        ({OLD_FAILURE: ""}, None),
+        ({OLD_FAILURE: RAYS[:9]}, None),
         ({OLD_FAILURE: RAYS.replace("# 1", "# 12") * 2}, None),
         ({OLD_FAILURE: RAYS, FAILURE: "first\n"}, "first"),
         ({OLD_FAILURE: RAYS, TIMEOUT: "Thread 0x1"}, "took longer than trial_timeout_s"),
