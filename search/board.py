@@ -188,8 +188,8 @@ class Board:
 
     def _settled_reports(self) -> dict[int, Mapping[str, Any]]:
         """Return the standing reports of the settled trials that may be compared, the best in the first goal ahead."""
-        settled = [n for n in self.compare().ranking if is_settled(self.trials[n].status, self.trials[n].cause)]
-        reports = {number: self.standing_report(number) for number in settled}
+        numbers = [n for n in self.compare().ranking if is_settled(self.trials[n].status, self.trials[n].cause)]
+        reports = {number: self.standing_report(number) for number in numbers}
         return {number: report for number, report in reports.items() if report is not None}
 
     def count(self, *statuses: Status) -> int:

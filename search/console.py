@@ -119,7 +119,7 @@ def _trial_lines(board: Board, trial: TrialRecord, name: str) -> list[str]:
     changes = _changes(space, trial.params)
     stage = f" of stage {stage_name(report)}" if stages_left(report, space.budget.max_epochs) else ""
     weights = trial_folder(board.folder.path, trial.number) / BEST_WEIGHTS
-    kept = [
+    limits = [
         f" · {metric} {report[metric]:.3g} (kept: ≤ {bound:g})"
         for metric, bound in space.objective.constraints.items()
         if report[metric] <= bound
@@ -131,7 +131,7 @@ def _trial_lines(board: Board, trial: TrialRecord, name: str) -> list[str]:
         f"  {name} trial #{trial.number}   {_goal_values(space, report)} at epoch {report['epoch']}{stage}"
         f"        default {_describe_default(board)}",
         f"    {changes or 'the default settings'}",
-        f"    health: {'; '.join(problems) or 'fine'}{''.join(kept)}",
+        f"    health: {'; '.join(problems) or 'fine'}{''.join(limits)}",
         f"    cost {clock(report['time/total_s'])} to that epoch · weights {weights_text}",
     ]
 

@@ -69,7 +69,7 @@ class Space:
         source, overrides = read_yaml(path), overrides or {}
         record = record_folder(path)
         if record is not None and "variant" in overrides:  # named by the user, and not by what is read
-            variants.load_apart(str(overrides["variant"]), record)
+            variants.load_outside(str(overrides["variant"]), record)
             record = None
         return cls.from_source(path.stem, merge_overrides(source, overrides), record)
 

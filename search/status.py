@@ -38,14 +38,14 @@ class StatusLine:
     def text(self) -> str:
         """Write the trials so far, the best against the default, and the time left."""
         board = self.board
-        ended = board.count("finished", "stopped", "failed")
-        parts = [f"{ended}/{board.space.budget.trials} trials"]
+        count = board.count("finished", "stopped", "failed")
+        parts = [f"{count}/{board.space.budget.trials} trials"]
         if board.count("stopped"):
             parts.append(f"{board.count('stopped')} stopped early")
         if board.failures():
             parts.append(f"{len(board.failures())} failed ({board.failures()[-1].reason})")
         parts += self._describe_best()
-        return " · ".join([*parts, self._time_left(ended)])
+        return " · ".join([*parts, self._time_left(count)])
 
     def _describe_best(self) -> list[str]:
         """Describe the best of the trials that may be compared against the default, and what to know of them."""
@@ -83,10 +83,10 @@ class StatusLine:
         """Return the beginning of a line, which on a terminal erases the line before."""
         return "\r\033[K" if self.terminal else ""
 
-    def _time_left(self, ended: int) -> str:
+    def _time_left(self, count: int) -> str:
         seconds = time.monotonic() - self.start
-        new = ended - self.ended_before
-        remaining = self.board.space.budget.trials - ended
+        new = count - self.ended_before
+        remaining = self.board.space.budget.trials - count
         if remaining <= 0:
             return f"done in {clock(seconds)}"
         if new == 0:

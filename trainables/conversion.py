@@ -94,8 +94,14 @@ def _check_bounds(name: str, value: float, low: float | None, high: float | None
     if low is None and value < -largest:
         low = -largest
     if (low is not None and value < low) or (high is not None and value > high):
-        least, most = (_format_bound(bound) for bound in (low, high))
-        bounds = f"at least {least}" if high is None else f"at most {most}" if low is None else f"{least} to {most}"
+        low_text, high_text = (_format_bound(bound) for bound in (low, high))
+        bounds = (
+            f"at least {low_text}"
+            if high is None
+            else f"at most {high_text}"
+            if low is None
+            else f"{low_text} to {high_text}"
+        )
         raise UsageError(f"{name}={describe_value(value)} is out of range: it takes {bounds}.")
 
 

@@ -184,11 +184,11 @@ def load(name: str, record: Path | None = None) -> Entry:
     if ("." not in name and name not in names()) or not all(part.isidentifier() for part in package.split(".")):
         raise UsageError(describe_unknown(name, names(), kind="variant"))
     if record is not None:
-        trust.check_recorded(package, record)
+        trust.check_record(package, record)
     return _load_package(name, package)
 
 
-def load_apart(name: str, folder: Path) -> Entry:
+def load_outside(name: str, folder: Path) -> Entry:
     """Load a variant that has been checked already, unless it would be imported from `folder`: that of a run.
 
     Raises:

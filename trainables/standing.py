@@ -44,8 +44,8 @@ def compare_trials(objective: Objective, reports: Mapping[int, Report | None], e
     standing = {number: report for number, report in reports.items() if report is not None}
     left = {number: stages_left(report, epochs) for number, report in standing.items()}
     fewest = min(left.values(), default=0)
-    compared = sorted(number for number in standing if left[number] == fewest)
-    ranking = sorted(compared, key=lambda number: objective.rank(standing[number]), reverse=True)
+    candidates = sorted(number for number in standing if left[number] == fewest)
+    ranking = sorted(candidates, key=lambda number: objective.rank(standing[number]), reverse=True)
     excluded = {number: stage_name(standing[number]) for number in sorted(standing) if left[number] > fewest}
     stage = stage_name(standing[ranking[0]]) if fewest else ""
     return Comparison(ranking, excluded, stage)
@@ -104,12 +104,12 @@ def choose_trial(objective: Objective, front: Mapping[int, Report]) -> int | Non
 # -- sentences ---------------------------------------------------------------------------------------------------------
 
 
-def describe_excluded(excluded: Mapping[int, str], listed: int = 5) -> str:
+def describe_excluded(excluded: Mapping[int, str], limit: int = 5) -> str:
     """Describe the trials that are not compared, by stage, so many of each by number; empty without any."""
     stages: dict[str, list[int]] = {}
     for number, stage in excluded.items():
         stages.setdefault(stage, []).append(number)
-    phrases = [f"{_join_numbers(numbers, listed)} in stage {stage}" for stage, numbers in stages.items()]
+    phrases = [f"{_join_numbers(numbers, limit)} in stage {stage}" for stage, numbers in stages.items()]
     return f"not compared: {', '.join(phrases)}" if phrases else ""
 
 
@@ -146,8 +146,8 @@ def describe_default(
     return f"{missing} was stopped in stage {stage}{f' at {figure}' if figure else ''}{cause}"
 
 
-def _join_numbers(numbers: Collection[int], listed: int) -> str:
-    names = ", ".join(f"#{number}" for number in list(numbers)[:listed])
-    more = max(0, len(numbers) - listed)
-    noun = "more" if names else "trial" if more == 1 else "trials"
-    return " and ".join(filter(None, [names, f"{more} {noun}" if more else ""]))
+def _join_numbers(numbers: Collection[int], limit: int) -> str:
+    names = ", ".join(f"#{number}" for number in list(numbers)[:limit])
+    rest = max(0, len(numbers) - limit)
+    noun = "more" if names else "trial" if rest == 1 else "trials"
+    return " and ".join(filter(None, [names, f"{rest} {noun}" if rest else ""]))

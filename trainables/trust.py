@@ -20,11 +20,11 @@ from trainables.settings import UsageError
 
 VARIABLE = "ASSAY_VARIANTS"
 PROJECT = Path(__file__).resolve().parent.parent
-MEASURED = "benchmarks"
+BENCHMARKS = "benchmarks"
 """The package of the variants on which the project measures itself; it is part of a checkout alone."""
 
 
-def check_recorded(package: str, folder: Path) -> None:
+def check_record(package: str, folder: Path) -> None:
     """Check a variant that a file in `folder` names: it is the project's or allowed, and lies outside of the folder.
 
     Raises:
@@ -46,7 +46,7 @@ def check_place(package: str, folder: Path) -> None:
     """
     if is_of_project(package):
         return
-    for place in _places(f"{package}.config"):
+    for place in _locate(f"{package}.config"):
         if _is_inside(place, folder):
             raise UsageError(
                 f"variant {package} lies in {place}, inside of {folder}, from where no code is run: "
@@ -59,8 +59,8 @@ def is_of_project(package: str) -> bool:
     top, _, rest = package.partition(".")
     if top == __name__.partition(".")[0]:  # the package that this module is part of
         return (PROJECT / top / rest / "variant.py").is_file() and "." not in rest
-    is_checkout = top == MEASURED and (PROJECT / "pyproject.toml").is_file()
-    return is_checkout and all(_is_inside(place, PROJECT / MEASURED) for place in _places(package))
+    is_checkout = top == BENCHMARKS and (PROJECT / "pyproject.toml").is_file()
+    return is_checkout and all(_is_inside(place, PROJECT / BENCHMARKS) for place in _locate(package))
 
 
 def is_allowed(package: str) -> bool:
@@ -99,12 +99,12 @@ def _is_record(folder: Path) -> bool:
 
 def _is_inside(place: Path, folder: Path) -> bool:
     """Return whether a place lies in a folder, as it is written or with its links resolved."""
-    written, resolved = Path(os.path.abspath(place)), place.resolve()  # noqa: PTH100  (resolve would follow links)
+    absolute, target = Path(os.path.abspath(place)), place.resolve()  # noqa: PTH100  (resolve would follow links)
     roots = {Path(os.path.abspath(folder)), folder.resolve()}  # noqa: PTH100
-    return any(path.is_relative_to(root) for path in (written, resolved) for root in roots)
+    return any(path.is_relative_to(root) for path in (absolute, target) for root in roots)
 
 
-def _places(module: str) -> Iterator[Path]:
+def _locate(module: str) -> Iterator[Path]:
     """Yield where a module and each package above it would be imported from, or was; no code of theirs is run."""
     path: Sequence[str] | None = None
     names = module.split(".")

@@ -56,13 +56,15 @@ def judge(
         return proof
     winner = _choose_winner(eligible, default, rule, objective)
     decider = next((other for other in rule if not other.give_up), rule[-1])
-    shown = dict.fromkeys([*rule, *objective.goals])
-    goals = [_measure(eligible, default, winner, other, margin if other == decider else None) for other in shown]
+    goals_in_order = dict.fromkeys([*rule, *objective.goals])
+    goals = [
+        _measure(eligible, default, winner, other, margin if other == decider else None) for other in goals_in_order
+    ]
     decision = decide(goals[: len(rule)])
-    needed = None
+    seed_count = None
     if decision.verdict == "not decided":
-        needed = _count_needed_seeds(eligible, default, goals[: len(rule)], decider, margin)
-    parts: dict[str, Any] = {"goals": tuple(goals), "decision": decision, "needed_seeds": needed, "margin": margin}
+        seed_count = _count_needed_seeds(eligible, default, goals[: len(rule)], decider, margin)
+    parts: dict[str, Any] = {"goals": tuple(goals), "decision": decision, "needed_seeds": seed_count, "margin": margin}
     return Proof(proof.goal, epochs, candidates, default, eligible[winner].trial, rule=proof.rule, **parts)
 
 

@@ -53,10 +53,10 @@ def _compare_defaults(runs: Sequence[Experiment]) -> list[str]:
         groups.setdefault(str(training), []).append((seconds, run.name))
     sentences = []
     for times in groups.values():
-        (least, fast), (most, slow) = min(times), max(times)
-        if most > NOTICEABLE_RATIO * least:
+        (low, fast), (high, slow) = min(times), max(times)
+        if high > NOTICEABLE_RATIO * low:
             sentences.append(
-                f"The same default trial took {least:.3g} s per epoch in {fast} and {most:.3g} s in {slow}, "
-                f"{most / least:.1f} times as long: compare these runs with cost=epochs."
+                f"The same default trial took {low:.3g} s per epoch in {fast} and {high:.3g} s in {slow}, "
+                f"{high / low:.1f} times as long: compare these runs with cost=epochs."
             )
     return sentences

@@ -156,7 +156,7 @@ def test_a_package_that_calls_itself_the_project_s_is_not(home, monkeypatch):
 @pytest.mark.parametrize("name", ["benchmarks.curves", "trainables.mask_st"])
 def test_the_project_s_own_variants_need_no_word(name, reader, home):
     assert trust.is_of_project(name)
-    trust.check_recorded(name, home)
+    trust.check_record(name, home)
     assert not trust.allow_command(name)
 
 
@@ -180,7 +180,7 @@ def test_a_trial_imports_nothing_from_its_run(home):
     run = write_run(home / "sent", "sent.code")
     write_variant(run / "code", home / "ran")
     with pytest.raises(UsageError, match="inside of"):
-        registry.load_apart("sent.code", run)
+        registry.load_outside("sent.code", run)
     assert not (home / "ran").exists()
 
 

@@ -27,8 +27,8 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
     Raises:
         UsageError: as `load_split` does.
     """
-    loaded: dict[Split, Stimuli] = {split: load_split(config, data, split) for split in splits}
-    return Adequacy.of(loaded, partial(describe, data=data), partial(check, data=data))
+    parts_by_split: dict[Split, Stimuli] = {split: load_split(config, data, split) for split in splits}
+    return Adequacy.of(parts_by_split, partial(describe, data=data), partial(check, data=data))
 
 
 def describe(split: Split, stimuli: Stimuli, data: Data) -> str:

@@ -27,8 +27,8 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
     Raises:
         UsageError: as `load_split` does.
     """
-    loaded: dict[Split, Examples] = {split: load_split(config, data, split) for split in splits}
-    return Adequacy.of(loaded, describe, partial(check, data=data))
+    parts_by_split: dict[Split, Examples] = {split: load_split(config, data, split) for split in splits}
+    return Adequacy.of(parts_by_split, describe, partial(check, data=data))
 
 
 def describe(split: Split, examples: Examples) -> str:
@@ -48,13 +48,13 @@ def describe(split: Split, examples: Examples) -> str:
 
 def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
-    metric, scored = f"{split}/auroc_macro", examples.scored_classes
+    metric, mask = f"{split}/auroc_macro", examples.scored_classes
     counts = examples.labels.sum(axis=0)
     remedy = _remedy(split, data)
     yield from checks.check_classes(
         metric,
         examples.classes,
-        scored,
+        mask,
         {
             "training has none": train.labels.sum(axis=0) == 0,
             "every training image has it": train.labels.sum(axis=0) == len(train),
@@ -64,15 +64,15 @@ def check(split: Split, examples: Examples, train: Examples, data: Data) -> Iter
         remedy,
     )
     with_class, without = _count_patients(examples)
-    scarcest = int(np.flatnonzero(scored)[np.argmin(with_class[scored])])
+    scarcest = int(np.flatnonzero(mask)[np.argmin(with_class[mask])])
     yield from checks.check_half_width(
         metric,
-        intervals.macro_auroc_half_width(with_class[scored].tolist(), without[scored].tolist(), ASSUMED_SCORE),
+        intervals.macro_auroc_half_width(with_class[mask].tolist(), without[mask].tolist(), ASSUMED_SCORE),
         f"{SPLIT_TITLES[split]} has {PATIENTS.count(int(with_class[scarcest]))} with {examples.classes[scarcest]}, the "
         "scarcest class",
         remedy,
     )
-    if singles := [examples.classes[index] for index in np.flatnonzero(scored & (with_class == 1))]:
+    if singles := [examples.classes[index] for index in np.flatnonzero(mask & (with_class == 1))]:
         yield DataFinding(
             "one patient",
             f"all positives of {abbreviate(singles)} in {SPLIT_TITLES[split]} are one patient's; {remedy}.",
@@ -94,12 +94,12 @@ def _check_calibration(val: Examples, data: Data) -> Iterator[DataFinding]:
             f"no calibration image of validation has {abbreviate(names)}, so no threshold is reached there and F1 is "
             f"0 whatever the model; raise {setting}, or add images.",
         )
-    calibration, scored = (
+    calibration, mask = (
         len({patient for patient, part in zip(val.patients, val.calibration, strict=True) if part == side})
         for side in (True, False)
     )
-    if calibration > scored:  # half, the default, is no finding: AUROC, which ranks trials, is scored on all
-        yield from checks.check_calibration(PATIENTS, calibration, scored, setting)
+    if calibration > mask:  # half, the default, is no finding: AUROC, which ranks trials, is scored on all
+        yield from checks.check_calibration(PATIENTS, calibration, mask, setting)
 
 
 def _count_patients(examples: Examples) -> tuple[np.ndarray, np.ndarray]:

@@ -55,14 +55,14 @@ class Examples(ImageSet):
         Raises:
             UsageError: no class is left.
         """
-        scored = replace(self, trainable_classes=train.varying_classes)
-        if not scored.scored_classes.any():
+        subset = replace(self, trainable_classes=train.varying_classes)
+        if not subset.scored_classes.any():
             raise UsageError(
                 f"none of the {len(self.classes)} classes has images with and without it in training"
                 f"{'' if split == 'train' else f' and in {split} alike'}, so there is no AUROC: add images, or take "
                 "another data.split_seed."
             )
-        return scored
+        return subset
 
     def describe(self) -> dict[str, Any]:
         """Count images, patients, positives per class, boxes and images left out; add the fingerprint of all that."""

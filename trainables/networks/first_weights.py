@@ -18,7 +18,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from trainables.networks.fitting import UNCOUNTED, Fit, Misfit, fit
+from trainables.networks.fitting import BATCH_COUNTER, Fit, Misfit, fit
 from trainables.networks.pretrained import TIMM, check_file, is_file
 from trainables.networks.tensor_files import read_shapes, read_tensors
 from trainables.settings import Notice, UsageError, first_line
@@ -153,7 +153,7 @@ def _misfit_error(path: Path, network: str, tensors: Mapping[str, Tensor], match
     if match.misfits:
         example = _format_misfit(match.misfits[0])
     else:
-        name = min(tensors, key=lambda name: name.endswith(UNCOUNTED))  # the first one, but for counters
+        name = min(tensors, key=lambda name: name.endswith(BATCH_COUNTER))  # the first one, but for counters
         example = f"its first is {name} {list(tensors[name].shape)}, and the network's {match.missing[0]}"
     return UsageError(
         f"weights={path} has none of the {match.total} tensors that {network} needs: {example}; give weights of that "

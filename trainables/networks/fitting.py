@@ -22,7 +22,7 @@ from torch import Tensor, nn
 GREY, RGB = 1, 3
 FILTER_NAMES = ("checkpoint_filter_fn", "_filter_fn", "_filter_torchvision_pretrained")
 FILTER_ERRORS = (AttributeError, AssertionError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
-UNCOUNTED = "num_batches_tracked"
+BATCH_COUNTER = "num_batches_tracked"
 """A counter beside the statistics of a batch norm, which older files lack and a network in evaluation does not use."""
 
 
@@ -77,16 +77,16 @@ class Names:
         self.own: dict[str, str] = {}
         self.tensors: dict[str, Tensor] = {}
         for name, tensor in network.state_dict().items():
-            known = next((known for _, known in self.split(name)), name)
-            self.own[known], self.tensors[known] = name, tensor
+            timm_name = next((timm_name for _, timm_name in self.split(name)), name)
+            self.own[timm_name], self.tensors[timm_name] = name, tensor
 
     def split(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the ways in which a name is a prefix and a name of timm's, the shortest prefix first."""
         start = 0
         while True:
-            known = self._lookup.get(name[start:])
-            if known is not None:
-                yield name[:start], known
+            timm_name = self._lookup.get(name[start:])
+            if timm_name is not None:
+                yield name[:start], timm_name
             start = name.find(".", start) + 1
             if start == 0:
                 return
@@ -107,7 +107,7 @@ def fit(tensors: Mapping[str, Tensor], network: nn.Module, model: nn.Module) -> 
     """
     names = Names(network, model)
     prefix = _choose_prefix(tensors, names)
-    source = _below(tensors, names, prefix)
+    source = _select_prefix(tensors, names, prefix)
     if not all(name in source and names.fits(name, source[name]) for name in names.tensors):
         translation = _translate(tensors, names, model)
         if translation is not None and _count(translation[1], names) > _count(source, names):
@@ -130,7 +130,7 @@ def _choose_prefix(tensors: Mapping[str, Tensor], names: Names) -> str:
     return max(matches, key=lambda prefix: (fits[prefix], matches[prefix], "ema" in prefix, -len(prefix)), default="")
 
 
-def _below(tensors: Mapping[str, Tensor], names: Names, prefix: str) -> dict[str, Tensor]:
+def _select_prefix(tensors: Mapping[str, Tensor], names: Names, prefix: str) -> dict[str, Tensor]:
     """Return the tensors below a prefix, by timm's names; those that timm has no name for are left out."""
     return {
         name: tensor
@@ -157,7 +157,7 @@ def _translate(tensors: Mapping[str, Tensor], names: Names, model: nn.Module) ->
         except FILTER_ERRORS:  # it is made for some publisher's names, and meets others: they stay as they are
             continue
         source = {key: value for key, value in values.items() if isinstance(value, Tensor)}
-        translations.append((prefix, _below(source, names, "")))
+        translations.append((prefix, _select_prefix(source, names, "")))
     return max(translations, key=lambda item: _count(item[1], names), default=None)
 
 
@@ -177,13 +177,13 @@ def _count(source: Mapping[str, Tensor], names: Names) -> int:
 def _adapt_stem(source: Mapping[str, Tensor], names: Names, model: nn.Module) -> dict[str, Tensor]:
     """Fit the first convolutions of a file that was trained on grey or colour images to other channels."""
     output = dict(source)
-    for stem in _listed(model, "first_conv"):
+    for stem in _module_names(model, "first_conv"):
         name = f"{stem}.weight"
         if name not in source or name not in names.tensors or names.fits(name, source[name]):
             continue
         weight, shape = source[name], names.tensors[name].shape
-        is_alike = weight.ndim == 4 and weight.shape == (shape[0], weight.shape[1], *shape[2:])
-        if is_alike and weight.is_floating_point() and weight.shape[1] in (GREY, RGB):
+        has_kernel = weight.ndim == 4 and weight.shape == (shape[0], weight.shape[1], *shape[2:])
+        if has_kernel and weight.is_floating_point() and weight.shape[1] in (GREY, RGB):
             output[name] = _adapt_channels(weight, shape[1])
     return output
 
@@ -196,17 +196,17 @@ def _adapt_channels(weight: Tensor, channels: int) -> Tensor:
     before = weight.shape[1]
     if channels == GREY:
         return weight.float().sum(dim=1, keepdim=True).to(weight.dtype)
-    repeated = weight.float().repeat(1, math.ceil(channels / before), 1, 1)[:, :channels]
-    return (repeated * (before / channels)).to(weight.dtype)
+    tiles = weight.float().repeat(1, math.ceil(channels / before), 1, 1)[:, :channels]
+    return (tiles * (before / channels)).to(weight.dtype)
 
 
 def _compare(source: Mapping[str, Tensor], names: Names, heads: tuple[str, ...], prefix: str) -> Fit:
     head = [name for name in names.tensors if name.startswith(heads)]
-    body = [name for name in names.tensors if not name.startswith(heads) and not name.endswith(UNCOUNTED)]
+    body = [name for name in names.tensors if not name.startswith(heads) and not name.endswith(BATCH_COUNTER)]
     wrong = {name for name, tensor in source.items() if not names.fits(name, tensor)}
-    excluded = wrong.union(head) if wrong.intersection(head) else wrong  # a bias alone is of no use
+    omissions = wrong.union(head) if wrong.intersection(head) else wrong  # a bias alone is of no use
     return Fit(
-        values={names.own[name]: tensor for name, tensor in source.items() if name not in excluded},
+        values={names.own[name]: tensor for name, tensor in source.items() if name not in omissions},
         prefix=prefix,
         total=len(body),
         missing=tuple(names.own[name] for name in body if name not in source),
@@ -221,10 +221,10 @@ def _misfit(name: str, source: Mapping[str, Tensor], names: Names) -> Misfit:
 
 
 def _heads(model: nn.Module) -> tuple[str, ...]:
-    return tuple(f"{name}." for name in _listed(model, "classifier"))
+    return tuple(f"{name}." for name in _module_names(model, "classifier"))
 
 
-def _listed(model: nn.Module, key: str) -> tuple[str, ...]:
+def _module_names(model: nn.Module, key: str) -> tuple[str, ...]:
     """Return the modules that timm's description of a model names under a key: none, one or several."""
     description: Any = model.pretrained_cfg
     modules = description.get(key)

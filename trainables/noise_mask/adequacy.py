@@ -24,8 +24,8 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
     Raises:
         UsageError: as `load_split` does.
     """
-    loaded: dict[Split, ClassImages] = {split: load_split(config, data, split) for split in splits}
-    return Adequacy.of(loaded, describe, partial(check, data=data))
+    parts_by_split: dict[Split, ClassImages] = {split: load_split(config, data, split) for split in splits}
+    return Adequacy.of(parts_by_split, describe, partial(check, data=data))
 
 
 def describe(split: Split, images: ClassImages) -> str:
@@ -38,22 +38,22 @@ def describe(split: Split, images: ClassImages) -> str:
 
 def check(split: Split, images: ClassImages, train: ClassImages, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
-    metric, scored, counts = f"{split}/accuracy_balanced_maskfree", images.scored_classes, images.class_counts
+    metric, mask, counts = f"{split}/accuracy_balanced_maskfree", images.scored_classes, images.class_counts
     remedy = _remedy(split, data)
     yield from checks.check_classes(
         metric,
         images.classes,
-        scored,
+        mask,
         {"training has none": train.class_counts == 0, f"{SPLIT_TITLES[split]} has none": counts == 0},
         remedy,
     )
-    scarcest = int(np.flatnonzero(scored)[np.argmin(counts[scored])])
-    name, least = images.classes[scarcest], int(counts[scarcest])
-    yield from checks.check_step(metric, f"{name} in {SPLIT_TITLES[split]}", least, int(scored.sum()), remedy)
+    scarcest = int(np.flatnonzero(mask)[np.argmin(counts[mask])])
+    name, count = images.classes[scarcest], int(counts[scarcest])
+    yield from checks.check_step(metric, f"{name} in {SPLIT_TITLES[split]}", count, int(mask.sum()), remedy)
     yield from checks.check_half_width(
         metric,
-        intervals.macro_recall_half_width(counts[scored].tolist(), ASSUMED_SCORE),
-        f"{SPLIT_TITLES[split]} has {IMAGES.count(least)} of {name}, the scarcest class",
+        intervals.macro_recall_half_width(counts[mask].tolist(), ASSUMED_SCORE),
+        f"{SPLIT_TITLES[split]} has {IMAGES.count(count)} of {name}, the scarcest class",
         remedy,
     )
 

@@ -49,6 +49,6 @@ def _score(scores: np.ndarray, split: ClassImages) -> dict[str, float]:
     """Score predictions by the order of their scores `[N, K]`, which are no probabilities; as a trial is scored."""
     probabilities = np.exp(scores - scores.max(axis=1, keepdims=True))
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    predictions, scored = scoring.Predictions(probabilities, probabilities, probabilities), split.scored_images
-    metrics = scoring.score(predictions.select(scored), split.labels[scored])
+    predictions, mask = scoring.Predictions(probabilities, probabilities, probabilities), split.scored_images
+    metrics = scoring.score(predictions.select(mask), split.labels[mask])
     return {name: value for name, value in metrics.items() if name not in _NEEDS_PROBABILITIES}

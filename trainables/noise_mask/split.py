@@ -55,13 +55,13 @@ class ClassImages(ImageSet):
         Raises:
             UsageError: no class is left.
         """
-        scored = replace(self, trainable_classes=train.class_counts > 0)
-        if not scored.scored_classes.any():
+        subset = replace(self, trainable_classes=train.class_counts > 0)
+        if not subset.scored_classes.any():
             raise UsageError(
                 f"no class has images in {split} and in training alike, so there is no accuracy: add images of the "
                 f"{len(self.classes)} classes to both."
             )
-        return scored
+        return subset
 
     def describe(self) -> dict[str, Any]:
         """Count the images, those of each class and those left out, and add the split's fingerprint."""

@@ -131,9 +131,9 @@ class NoiseMask(Variant):
         self.require_splits(split)
         images = self.splits[split]
         shift = 0.0 if self.policy is None else self.progress.policy_shift(self.policy, self._batches.train)
-        scored = images.scored_images
+        mask = images.scored_images
         return {
-            **scoring.score(self.judge.predict(images).select(scored), images.labels[scored]),
+            **scoring.score(self.judge.predict(images).select(mask), images.labels[mask]),
             "classes": float(len(self.classes)),
             "health/policy_shift": shift,
         }

@@ -25,8 +25,8 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
     Raises:
         UsageError: as `load_split` does.
     """
-    loaded: dict[Split, Scenes] = {split: load_split(config, data, split) for split in splits}
-    return Adequacy.of(loaded, partial(describe, data=data), partial(check, data=data))
+    parts_by_split: dict[Split, Scenes] = {split: load_split(config, data, split) for split in splits}
+    return Adequacy.of(parts_by_split, partial(describe, data=data), partial(check, data=data))
 
 
 def describe(split: Split, scenes: Scenes, data: Data) -> str:
@@ -39,54 +39,54 @@ def describe(split: Split, scenes: Scenes, data: Data) -> str:
     if scenes.calibration.any():
         parts.append(f"{scenes.calibration.sum()} for thresholds")
     if split != "train":
-        scored = scored_part(scenes)
-        objects, rolled_out = OBJECTS.count(int(scored.counts.sum())), len(select_evenly(scored, data.rollout_images))
-        parts.append(f"{len(scored)} scored, with {objects}; {rolled_out} of them by roll-outs, too")
+        subset = scored_part(scenes)
+        objects, rolled_out = OBJECTS.count(int(subset.counts.sum())), len(select_evenly(subset, data.rollout_images))
+        parts.append(f"{len(subset)} scored, with {objects}; {rolled_out} of them by roll-outs, too")
     return " · ".join(parts)
 
 
 def check(split: Split, scenes: Scenes, train: Scenes, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
-    scored, remedy = scored_part(scenes), _remedy(split, data)
-    yield from checks.check_units(f"{split}/hit, {split}/done_ap and the other metrics", IMAGES, len(scored), remedy)
-    rolled_out = select_evenly(scored, data.rollout_images)
-    if len(rolled_out) < len(scored):
+    subset, remedy = scored_part(scenes), _remedy(split, data)
+    yield from checks.check_units(f"{split}/hit, {split}/done_ap and the other metrics", IMAGES, len(subset), remedy)
+    rolled_out = select_evenly(subset, data.rollout_images)
+    if len(rolled_out) < len(subset):
         counts = f"{split}/count_score and the other metrics of roll-outs"
         setting = f"raise data.rollout_images ({data.rollout_images})"
         yield from checks.check_units(counts, IMAGES, len(rolled_out), setting)
     if split == "val":
         calibration = len(calibration_part(scenes))
         setting = f"data.calibration_share ({data.calibration_share:g})"
-        yield from checks.check_calibration(IMAGES, calibration, len(scored), setting)
-    yield from _check_counts(split, scored, train)
+        yield from checks.check_calibration(IMAGES, calibration, len(subset), setting)
+    yield from _check_counts(split, subset, train)
     if data.source == "coco":
-        yield from _check_categories(split, scored, train, data)
+        yield from _check_categories(split, subset, train, data)
 
 
-def _check_counts(split: Split, scored: Scenes, train: Scenes) -> Iterator[DataFinding]:
+def _check_counts(split: Split, subset: Scenes, train: Scenes) -> Iterator[DataFinding]:
     """Check that training has images with as many objects as those that are scored, and with as few."""
     low, high = int(train.counts.min()), int(train.counts.max())
-    outside = (scored.counts < low) | (scored.counts > high)
+    outside = (subset.counts < low) | (subset.counts > high)
     if outside.any():
         yield DataFinding(
             "counts outside training",
             f"{SPLIT_TITLES[split]} scores {IMAGES.count(int(outside.sum()))} with "
-            f"{format_range(scored.counts[outside])} objects, where training images have "
+            f"{format_range(subset.counts[outside])} objects, where training images have "
             f"{format_range(train.counts)}: counting so many was never learnt; bound both with "
             "data.min_objects and data.max_objects, or add training images.",
         )
 
 
-def _check_categories(split: Split, scored: Scenes, train: Scenes, data: Data) -> Iterator[DataFinding]:
+def _check_categories(split: Split, subset: Scenes, train: Scenes, data: Data) -> Iterator[DataFinding]:
     """Check that training has objects of each category whose objects are scored."""
-    counts, known = _count_categories(split, scored, data), _count_categories("train", train, data)
-    unknown = {name: count for name, count in counts.items() if name and not known[name]}
+    counts, train_counts = _count_categories(split, subset, data), _count_categories("train", train, data)
+    unknown = {name: count for name, count in counts.items() if name and not train_counts[name]}
     if unknown:
-        listed = list_counts(list(unknown), list(unknown.values()))
-        rest = ",".join(sorted(name for name in known if name)) or "NAMES"
+        text = list_counts(list(unknown), list(unknown.values()))
+        rest = ",".join(sorted(name for name in train_counts if name)) or "NAMES"
         yield DataFinding(
             "categories outside training",
-            f"{SPLIT_TITLES[split]} scores objects of categories of which training has none ({listed}): they were "
+            f"{SPLIT_TITLES[split]} scores objects of categories of which training has none ({text}): they were "
             f"never learnt; leave them out with data.categories={rest}, or add training images.",
         )
 

@@ -33,15 +33,15 @@ _OF_THRESHOLDS = ("done_threshold", "rollout_threshold", "done_prevalence", "don
 def compute(config: Config, data: Data) -> dict[str, dict[str, float]]:
     """Compute the rows on the scored part of validation; blobs are visited, and marked, in nearest-neighbour order."""
     train, val = load_split(config, data, "train"), load_split(config, data, "val")
-    calibration, scored = calibration_part(val), scored_part(val)
+    calibration, evaluation = calibration_part(val), scored_part(val)
     limit = rollout_limit(count_objects(data, "train"))
     judge, nearest = Judge(data, config.order, limit), Judge(data, "nearest", limit)
     mean = MeanPosition(train, enumerate_pairs(train, config.order, data.row_height))
     rows = {
-        CHANCE: score_chance(judge, train, calibration, scored),
-        MEAN: score_locator(judge, mean, calibration, scored),
-        COUNT: score_count(judge, train, calibration, scored),
-        BLOBS: score_locator(nearest, Blobs.tune(train, _count_for_tuning(train)), calibration, scored),
+        CHANCE: score_chance(judge, train, calibration, evaluation),
+        MEAN: score_locator(judge, mean, calibration, evaluation),
+        COUNT: score_count(judge, train, calibration, evaluation),
+        BLOBS: score_locator(nearest, Blobs.tune(train, _count_for_tuning(train)), calibration, evaluation),
     }
     return {
         name: {f"val/{key}": value for key, value in row.items() if key not in _OF_THRESHOLDS}
@@ -81,25 +81,25 @@ class MeanPosition:
         return locate
 
 
-def score_locator(judge: Judge, locators: LocatorFactory, calibration: Scenes, scored: Scenes) -> dict[str, float]:
+def score_locator(judge: Judge, locators: LocatorFactory, calibration: Scenes, evaluation: Scenes) -> dict[str, float]:
     """Score a locator on some images as a network is, with thresholds from calibration images."""
     radius = judge.data.radius
     thresholds = choose_thresholds(judge.predict(locators, calibration), radius)
-    predictions = judge.predict(locators, scored, thresholds.rollout)
-    return score(predictions, Scale(radius, scored.spacing(), thresholds, judge.limit))
+    predictions = judge.predict(locators, evaluation, thresholds.rollout)
+    return score(predictions, Scale(radius, evaluation.spacing(), thresholds, judge.limit))
 
 
-def score_chance(judge: Judge, train: Scenes, calibration: Scenes, scored: Scenes) -> dict[str, float]:
+def score_chance(judge: Judge, train: Scenes, calibration: Scenes, evaluation: Scenes) -> dict[str, float]:
     """Score random places and done signals, and roll-outs of as many visits as a random training image has objects."""
 
     def draw(generator: np.random.Generator) -> dict[str, float]:
-        parts = [_draw_predictions(judge, train.counts, scenes, generator) for scenes in (calibration, scored)]
-        return _score_predictions(judge, parts[0], parts[1], scored)
+        parts = [_draw_predictions(judge, train.counts, scenes, generator) for scenes in (calibration, evaluation)]
+        return _score_predictions(judge, parts[0], parts[1], evaluation)
 
     return average_draws(draw)
 
 
-def score_count(judge: Judge, train: Scenes, calibration: Scenes, scored: Scenes) -> dict[str, float]:
+def score_count(judge: Judge, train: Scenes, calibration: Scenes, evaluation: Scenes) -> dict[str, float]:
     """Score the count that most training images have, the lowest of several, as that of every image."""
     count = int(np.bincount(train.counts).argmax())
 
@@ -109,7 +109,7 @@ def score_count(judge: Judge, train: Scenes, calibration: Scenes, scored: Scenes
         rollouts = [_end_after(np.zeros((count, 2))) for _ in range(len(sample))]
         return Predictions(pairs, nowhere, scenes.sizes, rollouts, sample.points)
 
-    metrics = _score_predictions(judge, predict(calibration), predict(scored), scored)
+    metrics = _score_predictions(judge, predict(calibration), predict(evaluation), evaluation)
     return {name: metrics[name] for name in ("count_error", "count_rmse", "count_bias", "count_score")}
 
 
@@ -125,12 +125,12 @@ def _draw_predictions(judge: Judge, counts: np.ndarray, scenes: Scenes, generato
 
 
 def _score_predictions(
-    judge: Judge, calibration: Predictions, predictions: Predictions, scored: Scenes
+    judge: Judge, calibration: Predictions, predictions: Predictions, evaluation: Scenes
 ) -> dict[str, float]:
     radius = judge.data.radius
     # the roll-outs end where they should, which is no choice of the calibration images
     thresholds = choose_thresholds(calibration, radius)._replace(rollout=0.5)
-    return score(predictions, Scale(radius, scored.spacing(), thresholds, judge.limit))
+    return score(predictions, Scale(radius, evaluation.spacing(), thresholds, judge.limit))
 
 
 def _sample(judge: Judge, scenes: Scenes) -> Scenes:

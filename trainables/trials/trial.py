@@ -29,7 +29,7 @@ from trainables.failures import FAILURE, TIMEOUT, Failure, read_failure
 from trainables.files import trial_folder
 from trainables.objective import Objective
 from trainables.processes import Processes
-from trainables.registry import load_apart
+from trainables.registry import load_outside
 from trainables.settings import UsageError, first_line
 from trainables.training.folder import TrainingFolder
 from trainables.training.loop import Loop
@@ -69,7 +69,7 @@ class Task:
         processes: Processes | None = None,
     ) -> TrainingFolder:
         """Open a trial's training in its folder, new or as it was left; `origin` is shown in TensorBoard."""
-        entry = load_apart(self.variant, self.folder)
+        entry = load_outside(self.variant, self.folder)
         config, data = entry.Config.from_dict({**self.fixed, **params}), entry.Data.from_dict(self.data)
         variant = entry.build(config, data, device=device, seed=seed, processes=processes)
         return TrainingFolder(path, Loop(variant, self.objective), settings={**params, "seed": seed, "origin": origin})
@@ -83,7 +83,7 @@ class Task:
 
     def _has_data(self) -> bool:
         """Repeat, without a trial's own parameters, the check of the data that the search made before it began."""
-        entry = load_apart(self.variant, self.folder)
+        entry = load_outside(self.variant, self.folder)
         try:
             entry.prepare(entry.Config.from_dict(self.fixed), entry.Data.from_dict(self.data))
         except (UsageError, OSError):
@@ -100,7 +100,7 @@ class Trial(tune.Trainable):
         """Take the trial's number and parameters; training begins in the first step, where failures are reported."""
         self.task = task
         with contextlib.suppress(Exception):  # the first step reports what is wrong with the variant
-            load_apart(
+            load_outside(
                 task.variant, task.folder
             ).load()  # imports take seconds, which should not count as the first trial's time
         torch.set_num_threads(max(1, int(task.cpus)))

@@ -26,8 +26,8 @@ def assess(config: Config, data: Data, splits: Sequence[Split]) -> Adequacy:
     Raises:
         UsageError: as `load_split` does.
     """
-    loaded: dict[Split, Micrographs] = {split: load_split(config, data, split) for split in splits}
-    return Adequacy.of(loaded, describe, partial(check, data=data))
+    parts_by_split: dict[Split, Micrographs] = {split: load_split(config, data, split) for split in splits}
+    return Adequacy.of(parts_by_split, describe, partial(check, data=data))
 
 
 def describe(split: Split, micrographs: Micrographs) -> str:
@@ -40,20 +40,20 @@ def describe(split: Split, micrographs: Micrographs) -> str:
     hidden = sum(map(len, micrographs.hidden_particles))
     parts.append(f"{counts}, {hidden:,} of them hidden from training" if hidden else counts)
     if micrographs.calibration.any():
-        scored = scored_part(micrographs)
+        subset = scored_part(micrographs)
         parts.append(f"{micrographs.calibration.sum()} for thresholds")
-        parts.append(f"{len(scored)} scored, with {PARTICLES.count(int(scored.particle_counts.sum()))}")
+        parts.append(f"{len(subset)} scored, with {PARTICLES.count(int(subset.particle_counts.sum()))}")
     return " · ".join(parts)
 
 
 def check(split: Split, micrographs: Micrographs, train: Micrographs, data: Data) -> Iterator[DataFinding]:
     """Find where the metrics of a split, validation or test, rest on too little."""
-    scored, remedy = scored_part(micrographs), _remedy(split, data)
-    yield from checks.check_units(f"{split}/particle_ap and the other metrics", MICROGRAPHS, len(scored), remedy)
+    subset, remedy = scored_part(micrographs), _remedy(split, data)
+    yield from checks.check_units(f"{split}/particle_ap and the other metrics", MICROGRAPHS, len(subset), remedy)
     if split == "val":
         calibration = len(calibration_part(micrographs))
         setting = f"data.calibration_share ({data.calibration_share:g})"
-        yield from checks.check_calibration(MICROGRAPHS, calibration, len(scored), setting)
+        yield from checks.check_calibration(MICROGRAPHS, calibration, len(subset), setting)
     yield from checks.check_shared(
         FOLDERS,
         _list_folders(train),
@@ -61,7 +61,7 @@ def check(split: Split, micrographs: Micrographs, train: Micrographs, data: Data
         split,
         "where a folder is a protein, data.split_by=folder keeps it on one side",
     )
-    if empty := int(np.sum(scored.particle_counts == 0)):
+    if empty := int(np.sum(subset.particle_counts == 0)):
         yield DataFinding(
             "micrographs without particles",
             f"{SPLIT_TITLES[split]} scores {MICROGRAPHS.count(empty)} without particles, where every pick is an error: "

@@ -43,23 +43,23 @@ MAX_DRAWN_PIXELS = 20_000_000
 def compute(config: Config, data: Data) -> dict[str, dict[str, float]]:
     """Compute the rows on the scored part of validation, with thresholds of its calibration part."""
     train, val = load_split(config, data, "train"), load_split(config, data, "val")
-    calibration, scored = calibration_part(val), scored_part(val)
+    calibration, evaluation = calibration_part(val), scored_part(val)
     tuning = select_for_tuning(train)
     numbers, _ = tune(laplacian_of_gaussian, GRID, tuning)
     rows = {
-        CHANCE: score_chance(config, calibration, scored),
-        LAPLACIAN: score_picker(laplacian_of_gaussian, numbers, calibration, scored),
+        CHANCE: score_chance(config, calibration, evaluation),
+        LAPLACIAN: score_picker(laplacian_of_gaussian, numbers, calibration, evaluation),
     }
     return {name: {f"val/{key}": value for key, value in row.items()} for name, row in rows.items()}
 
 
-def score_chance(config: Config, calibration: Micrographs, scored: Micrographs) -> dict[str, float]:
+def score_chance(config: Config, calibration: Micrographs, evaluation: Micrographs) -> dict[str, float]:
     """Score maps of random probabilities, from which picks are taken as from a network's.
 
     Their picks keep a distance from each other, and their number is what the calibration micrographs choose, so they
     score higher than points that are strewn at random.
     """
-    pixels = sum(image.size for image in (*calibration.images, *scored.images))
+    pixels = sum(image.size for image in (*calibration.images, *evaluation.images))
 
     def draw(generator: np.random.Generator) -> dict[str, float]:
         parts = [
@@ -67,7 +67,7 @@ def score_chance(config: Config, calibration: Micrographs, scored: Micrographs) 
                 pick_map(generator.random(part.images[index].shape, dtype=np.float32), part, index, config)
                 for index in range(len(part))
             ]
-            for part in (calibration, scored)
+            for part in (calibration, evaluation)
         ]
         return scoring.score(parts[1], scoring.choose_thresholds(parts[0]))
 
@@ -103,7 +103,7 @@ def score_picker(
     picker: Picker,
     numbers: Mapping[str, float],
     calibration: Micrographs,
-    scored: Micrographs,
+    evaluation: Micrographs,
     threshold: float | None = None,
 ) -> dict[str, float]:
     """Score a picker by `scoring.score`, without pixels; the calibration micrographs choose the threshold.
@@ -120,7 +120,7 @@ def score_picker(
             Prediction(picks, part.particles(index), part.groups[index], ScoreHistogram(), part.radius)
             for index, picks in enumerate(pick(picker, part, numbers))
         ]
-        for part in (calibration, scored)
+        for part in (calibration, evaluation)
     ]
     thresholds = scoring.choose_thresholds(parts[0])
     if threshold is not None:
