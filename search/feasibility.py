@@ -54,10 +54,10 @@ def check_samples(space: Space, *, is_new: bool = True) -> None:
     worst = max(clashes, key=lambda clash: clash.count)
     names = " and ".join(f"params.{name}" for name in worst.values)
     example = ", ".join(f"{name}={format_value(value)}" for name, value in worst.values.items())
-    others = f"; {len(clashes) - 1} other clashes account for the rest" if len(clashes) > 1 else ""
+    remark = f"; {len(clashes) - 1} other clashes account for the rest" if len(clashes) > 1 else ""
     fault = (
         f"{count} of {SAMPLES} sampled configs ({count / SAMPLES:.0%}) are impossible, {worst.count} by {names}, "
-        f"for example {example}: {worst.reason}{others}"
+        f"for example {example}: {worst.reason}{remark}"
     )
     if is_new and count > MAX_IMPOSSIBLE_SHARE * SAMPLES:
         raise UsageError(
@@ -107,7 +107,7 @@ def minimal_clash(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:
     """Return those of impossible parameters that clash: with any of them back at its default the rest is possible."""
     values = dict(params)
     for name in params:
-        rest = {other: value for other, value in values.items() if other != name}
+        rest = {key: value for key, value in values.items() if key != name}
         if space.refusal(rest) is not None:
             values = rest
     return values

@@ -10,8 +10,9 @@ import numpy as np
 from analysis.page import drawing
 from analysis.page.blocks import LegendKey, Plot, Table
 from analysis.page.drawing import axis, format_number, round_values
-from analysis.proof.arms import Arm, Cost, student_interval
+from analysis.proof.arms import Arm, student_interval
 from analysis.proof.statistics import Interval
+from analysis.proof.trajectory import Cost
 from analysis.wording import format_count
 
 SERIES_COLORS = tuple(f"--series-{index}" for index in range(6))

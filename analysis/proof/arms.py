@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,11 +15,10 @@ import pandas as pd
 from analysis.frames.experiment import Experiment
 from analysis.proof.folds import find_fold, find_overlap, fold_gain, fold_interval, search_settings
 from analysis.proof.statistics import Gain, Interval, gain, mean_interval
+from analysis.proof.trajectory import Cost, total_cost, trajectory, value_at
 from trainables.measuring.ranges import metric_range
-from trainables.objective import STAGES_LEFT, VALUE, VIOLATION, Goal
+from trainables.objective import Goal
 from trainables.standing import describe_excluded
-
-Cost = Literal["seconds", "epochs"]
 
 
 @dataclass(frozen=True)
@@ -151,40 +150,6 @@ def compare_arms(arms: Sequence[Arm], cost: float) -> list[Pair]:
     return pairs
 
 
-def trajectory(run: Experiment, cost: Cost) -> pd.Series:
-    """Return the best value so far, indexed by the cost until then, over all trials in the order of their reports.
-
-    Values count that can stand for a trial: of the stage in which the run's trials are compared; with several goals of
-    a trial's last report. So the last value is that of the run's best trial. Values of failed trials, of earlier stages
-    and of reports that violate a constraint do not count; their cost does.
-    """
-    if run.reports.empty:
-        return pd.Series(dtype=float)
-    reports = run.reports.assign(cost=_report_costs(run.reports, cost))
-    start_times = reports["trial"].map(run.trials["started"].astype(float)).to_numpy()
-    order = np.argsort(start_times + reports["time/total_s"].to_numpy(), kind="stable")
-    reports = reports.iloc[order]
-    valid = (reports[VIOLATION] <= 0) & reports["trial"].isin(run.ranking)
-    valid &= reports[STAGES_LEFT] == run.trials["stages_left"].reindex(run.ranking).min()
-    if run.objective.is_multi:
-        valid &= reports["epoch"] == reports["trial"].map(run.trials["best_epoch"])
-    values = reports[VALUE].where(valid)
-    best = values.cummax() if run.objective.first.mode == "max" else values.cummin()
-    so_far = pd.Series(best.ffill().to_numpy(), index=reports["cost"].cumsum().to_numpy()).dropna()
-    return so_far[so_far != so_far.shift()]
-
-
-def total_cost(run: Experiment, cost: Cost) -> float:
-    """Sum the cost of all trials of a run."""
-    return float(_report_costs(run.reports, cost).sum()) if len(run.reports) else 0.0
-
-
-def value_at(values: pd.Series, cost: float) -> float | None:
-    """Return a trajectory's value at a cost; None before its first."""
-    index = int(np.searchsorted(values.index.to_numpy(), cost * (1 + 1e-9), side="right")) - 1
-    return float(values.iloc[index]) if index >= 0 else None
-
-
 def student_interval(metric: str, values: dict[int, float]) -> Interval | None:
     """Return Student's interval of a metric's mean; None without values."""
     bounds = metric_range(metric, values.values())
@@ -226,8 +191,8 @@ def _compare_searches(first: Arm, second: Arm, cost: float) -> Gain | None:
         if len(set(values[0]) & set(values[1])) < 2:
             return None
         width = metric_range(first.goal.metric, [*values[0].values(), *values[1].values()]).width
-        signed = [{fold: first.goal.sign * value for fold, value in row.items()} for row in values]
-        return fold_gain(signed[0], signed[1], max(first.overlap, second.overlap), width)
+        rows = [{fold: first.goal.sign * value for fold, value in row.items()} for row in values]
+        return fold_gain(rows[0], rows[1], max(first.overlap, second.overlap), width)
     return _paired_gain(first.goal, *values) if first.folds == second.folds else None
 
 
@@ -245,10 +210,3 @@ def _paired_gain(goal: Goal, first: dict[int, float], second: dict[int, float]) 
     width = metric_range(goal.metric, [*first.values(), *second.values()]).width
     better, worse = ({seed: goal.sign * values[seed] for seed in seeds} for values in (first, second))
     return gain(better, worse, width=width)
-
-
-def _report_costs(reports: pd.DataFrame, cost: Cost) -> pd.Series:
-    """Return the cost of each report since the previous one of its trial."""
-    if cost == "epochs":
-        return pd.Series(1.0, index=reports.index)
-    return reports.groupby("trial")["time/total_s"].diff().fillna(reports["time/total_s"])

@@ -61,9 +61,9 @@ def null_quantiles(
     """
     rng, tail = np.random.default_rng(0), (1 - confidence) / 2
     candidates, defaults = variances.simulate(np.zeros(shape[0]), shape[1], default_seeds, REPEATS, rng)
-    selected = _studentised_gains(candidates, defaults, candidates.mean(axis=2).argmax(axis=1))
+    subset = _studentised_gains(candidates, defaults, candidates.mean(axis=2).argmax(axis=1))
     fixed = _studentised_gains(candidates, defaults, np.zeros(REPEATS, int))
-    return float(np.quantile(selected, 1 - tail)), float(np.quantile(fixed, tail))
+    return float(np.quantile(subset, 1 - tail)), float(np.quantile(fixed, tail))
 
 
 def seed_deviations(values: np.ndarray, control: np.ndarray) -> np.ndarray:

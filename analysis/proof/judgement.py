@@ -39,16 +39,9 @@ def judge(
         The proof. Its winner is the best of the candidates that keep the constraints on average and failed on no seed;
         where there are none, of those that share most seeds with the default, which may have failed as well.
     """
-    trials = trainings.trials
-    in_plan = np.array([key in plan for key in zip(trials["origin"], trials["seed"], strict=True)], dtype=bool)
-    trials = trials[in_plan].drop_duplicates(["origin", "seed"], keep="last")  # a repeated training counts once
     objective = search.objective
     rule = (goal,) if goal else objective.goals
-    configs = [
-        make_candidate(parse_origin(str(origin)), rows, search, rule[0]) for origin, rows in trials.groupby("origin")
-    ]
-    default = next((config for config in configs if config.trial == 0), Candidate(0, {}, (), None, None, {}))
-    candidates = tuple(sorted((config for config in configs if config.trial), key=lambda config: config.trial))
+    candidates, default = _group_trainings(search, trainings, rule[0], plan)
     epochs = trainings.space.budget.max_epochs
     proof = Proof(rule[0], epochs, candidates, default, rule="" if len(rule) == 1 else objective.rule)
     eligible = _select_eligible(candidates, default, rule)
@@ -66,6 +59,24 @@ def judge(
         seed_count = _count_needed_seeds(eligible, default, goals[: len(rule)], decider, margin)
     parts: dict[str, Any] = {"goals": tuple(goals), "decision": decision, "needed_seeds": seed_count, "margin": margin}
     return Proof(proof.goal, epochs, candidates, default, eligible[winner].trial, rule=proof.rule, **parts)
+
+
+def _group_trainings(
+    search: Experiment, trainings: Experiment, goal: Goal, plan: Collection[tuple[str, int]]
+) -> tuple[tuple[Candidate, ...], Candidate]:
+    """Group the trainings of the plan by their settings: the candidates in the order of their trials, and the default.
+
+    Args:
+        goal: the goal whose metric is a candidate's `values`.
+    """
+    trials = trainings.trials
+    in_plan = np.array([key in plan for key in zip(trials["origin"], trials["seed"], strict=True)], dtype=bool)
+    trials = trials[in_plan].drop_duplicates(["origin", "seed"], keep="last")  # a repeated training counts once
+    configs = [
+        make_candidate(parse_origin(str(origin)), rows, search, goal) for origin, rows in trials.groupby("origin")
+    ]
+    default = next((config for config in configs if config.trial == 0), Candidate(0, {}, (), None, None, {}))
+    return tuple(sorted((config for config in configs if config.trial), key=lambda config: config.trial)), default
 
 
 def parse_origin(origin: str) -> int:

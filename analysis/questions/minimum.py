@@ -10,7 +10,7 @@ from analysis.questions.answer import Outcome
 from analysis.questions.evidence import Evidence
 from analysis.wording import format_count, inflect
 
-ENDED = ("finished", "stopped")
+RESULT_STATUSES = ("finished", "stopped")
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Minimum:
         if self.or_proof and experiment.proof:
             return ""
         status = experiment.trials["status"]
-        settled = int(status.isin([*ENDED, "failed"]).sum())
-        ended = int(status.loc[experiment.ranking].isin(ENDED).sum())
+        settled = int(status.isin([*RESULT_STATUSES, "failed"]).sum())
+        ended = int(status.loc[experiment.ranking].isin(RESULT_STATUSES).sum())
         complete, budget = len(evidence.complete_trials), experiment.space.budget.max_epochs
         for count, needed, condition in (
             (settled, self.settled, "ended"),

@@ -11,8 +11,9 @@ from analysis.compare import answer_pairs, build_page, group_by_goal, main
 from analysis.page.blocks import Table
 from analysis.page.drawing import format_number
 from analysis.page.render import PAGE_FOLDER, list_plots
-from analysis.proof.arms import group_arms, total_cost, trajectory, value_at
+from analysis.proof.arms import group_arms
 from analysis.proof.statistics import gain, mean_interval
+from analysis.proof.trajectory import total_cost, trajectory, value_at
 from tests.support.arms import search_arm, with_proof
 from tests.support.simulated import board
 from trainables.settings import UsageError

@@ -8,7 +8,7 @@ from analysis.export import choose
 from analysis.frames.experiment import load
 from analysis.page import figures, opening, ranking, tradeoffs
 from analysis.page.tables import hover_texts
-from analysis.proof.arms import trajectory
+from analysis.proof.trajectory import trajectory
 from analysis.questions.evidence import gather
 from analysis.questions.headline import headline
 from analysis.report import analyse

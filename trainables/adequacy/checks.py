@@ -99,8 +99,8 @@ def check_units(metrics: str, unit: Unit, count: int, remedy: str) -> Iterable[D
         count: how many are scored.
         remedy: what to change.
     """
-    least = intervals.least_count(MAX_DEVIATIONS)
-    if count >= least:
+    minimum = intervals.least_count(MAX_DEVIATIONS)
+    if count >= minimum:
         return
     if count == 1:
         message = f"{metrics} all rest on a single {unit.one}, so that nothing tells how much they vary"
@@ -108,7 +108,7 @@ def check_units(metrics: str, unit: Unit, count: int, remedy: str) -> Iterable[D
         width = intervals.mean_half_width(count)
         message = (
             f"{metrics} rest on {unit.count(count)}: the 95 % interval of a mean over them is ±{width:.2g} times the "
-            f"deviation between them; with {least} it would be ±{MAX_DEVIATIONS:g}"
+            f"deviation between them; with {minimum} it would be ±{MAX_DEVIATIONS:g}"
         )
     yield DataFinding(f"few {unit.many}", f"{message}; {remedy}.", severe=count == 1)
 

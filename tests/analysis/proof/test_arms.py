@@ -5,8 +5,9 @@ import json
 import numpy as np
 
 from analysis.frames.experiment import load
-from analysis.proof.arms import compare_arms, group_arms, total_cost, trajectory, value_at
+from analysis.proof.arms import compare_arms, group_arms
 from analysis.proof.statistics import gain
+from analysis.proof.trajectory import total_cost, trajectory, value_at
 from tests.support.arms import search_arm, with_proof
 from tests.support.simulated import add, board
 from trainables.files import RESULT, append_line, trial_folder
