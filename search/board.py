@@ -122,12 +122,12 @@ class Board:
         They have reported the epoch in the same stage of the same length: across a border of stages metrics mean
         something else, and in a stage of another length the schedule is elsewhere. Comparable stages count as one.
         """
-        own = self.trials[number].at(epoch) or {}
+        report_here = self.trials[number].at(epoch) or {}
         reports = {peer: trial.at(epoch) for peer, trial in self.trials.items() if peer != number}
         return [
             peer
             for peer, report in reports.items()
-            if report is not None and all(report.get(key) == own.get(key) for key in COMPARABLE_KEYS)
+            if report is not None and all(report.get(key) == report_here.get(key) for key in COMPARABLE_KEYS)
         ]
 
     def values(self, number: int, last: int) -> list[float]:

@@ -68,8 +68,8 @@ def card(board: Board, folder: RunFolder) -> str:
     several = board.space.objective.is_multi
     lines = _front_lines(board, folder) if several else []
     lines = lines or _trial_lines(board, folder.trial(best), "best")
-    excluded = describe_excluded(board.compare().excluded)
-    notes = [f"    {text}" for text in (board.default_note() if 0 in board.trials else "", excluded) if text]
+    exclusion_note = describe_excluded(board.compare().excluded)
+    notes = [f"    {text}" for text in (board.default_note() if 0 in board.trials else "", exclusion_note) if text]
     notes += [f"    {line}" for line in _baseline_lines(board, folder)]
     return "\n".join([*lines, *notes, *([note] if note else []), *_next_commands(board.space, folder)])
 

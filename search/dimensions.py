@@ -86,8 +86,8 @@ def read_dimension(config: type[TrainingConfig], name: str, spec: Mapping[str, A
     keys = (*DISTRIBUTIONS, "log", "when")
     for key in spec:
         if key not in keys:
-            accepted = [f"params.{name}.{accepted_key}" for accepted_key in keys]
-            raise UsageError(describe_unknown(f"params.{name}.{key}", accepted))
+            options = [f"params.{name}.{accepted_key}" for accepted_key in keys]
+            raise UsageError(describe_unknown(f"params.{name}.{key}", options))
     kinds = [key for key in spec if key in DISTRIBUTIONS]
     if len(kinds) != 1:
         raise UsageError(f"params.{name} needs one of {', '.join(DISTRIBUTIONS)}; it has {', '.join(kinds) or 'none'}.")

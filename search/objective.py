@@ -41,7 +41,7 @@ def _goal(name: str, part: Any) -> Goal:
         raise UsageError(f"space {name} needs objective.metric, for example objective.metric=val/auroc_macro.")
     for key in part:
         if key not in KEYS:
-            raise UsageError(describe_unknown(f"objective.{key}", [f"objective.{accepted}" for accepted in KEYS]))
+            raise UsageError(describe_unknown(f"objective.{key}", [f"objective.{options}" for options in KEYS]))
     metric = _metric("objective.metric", part["metric"])
     mode, give_up = part.get("mode", "max"), part.get("give_up", 0.0)
     if mode not in ("max", "min"):

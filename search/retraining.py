@@ -84,7 +84,7 @@ def _train(run: Run, space: Space, record: RunFolder, plan: Sequence[Proposal], 
     from search import cluster  # noqa: PLC0415  (imports Ray, which must find its environment set)
 
     trials = record.trials()
-    records = [trial for trial in trials if not _is_repeated(trial, training)]
+    records = [trial for trial in trials if not _needs_repeat(trial, training)]
     proposals = [Proposal(trial.params, trial.origin, trial.seed) for trial in records]
     missing = [proposal for proposal in plan if proposal not in proposals]
     first = max((trial.number for trial in trials), default=-1) + 1  # numbers may have holes
@@ -99,7 +99,7 @@ def _train(run: Run, space: Space, record: RunFolder, plan: Sequence[Proposal], 
     return board
 
 
-def _is_repeated(trial: TrialRecord, training: Training) -> bool:
+def _needs_repeat(trial: TrialRecord, training: Training) -> bool:
     """Return whether a training is done again: one that the environment failed, and another failed one if asked."""
     return trial.status == "failed" and (training.retry or trial.cause == "environment")
 

@@ -93,7 +93,7 @@ def _run(request: Request, folder: RunFolder) -> int:
     return _ending(board, folder, run, time.monotonic() - start, interruption.exit_code)
 
 
-def _ending(board: Board, folder: RunFolder, run: Run, seconds: float, interrupted: int) -> int:
+def _ending(board: Board, folder: RunFolder, run: Run, seconds: float, interrupt_code: int) -> int:
     """Print how the search ended, and what is best; returns the exit code, `interrupted` if it was."""
     if board.remaining() or board.count("running"):
         if missing := find_missing_metric(board):
@@ -104,7 +104,7 @@ def _ending(board: Board, folder: RunFolder, run: Run, seconds: float, interrupt
         out_of_time = run.time_budget_s is not None and seconds >= run.time_budget_s
         print(describe_interruption(board, out_of_time))
         if not out_of_time:
-            return interrupted
+            return interrupt_code
     print(card(board, folder))
     return 1 if board.failures() or not board.count("finished", "stopped") else 0
 

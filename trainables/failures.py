@@ -65,9 +65,9 @@ class Failure:
         """
         head = f"{self.reason}\ncause: {self.cause}\n" + (f"errno: {self.errno}\n" if self.errno else "")
         try:
-            own = trial / f"{FAILURE}.{os.getpid()}"
-            replace_text(own, f"{head}\n{details}")
-            own.replace(trial / FAILURE)
+            partial = trial / f"{FAILURE}.{os.getpid()}"
+            replace_text(partial, f"{head}\n{details}")
+            partial.replace(trial / FAILURE)
         except OSError as error:  # a full disk takes no explanation either; the driver is told all the same
             return replace(self, reason=f"{self.reason} ({FAILURE} could not be written: {first_line(error)})")
         return self

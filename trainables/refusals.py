@@ -29,7 +29,7 @@ def describe_unknown(name: Any, names: Iterable[str], kind: str = "setting") -> 
 def suggest_name(name: str, names: list[str]) -> str:
     """Suggest the nearest of the accepted names, or list them all; a common prefix does not make a name near."""
     prefix = name.rpartition(".")[0]
-    endings = {accepted.removeprefix(prefix): accepted for accepted in names}
+    endings = {options.removeprefix(prefix): options for options in names}
     matches = difflib.get_close_matches(name.removeprefix(prefix), endings, n=1, cutoff=0.5)
     return f"did you mean '{endings[matches[0]]}'?" if matches else f"accepted: {', '.join(names)}."
 

@@ -73,8 +73,8 @@ class Entry:
         """
         if importlib.util.find_spec(f"{self.package}.reports") is None:
             return
-        declared = importlib.import_module(f"{self.package}.reports").keys(config)
-        report_keys.check_metrics(objective, declared, self.name)
+        keys = importlib.import_module(f"{self.package}.reports").keys(config)
+        report_keys.check_metrics(objective, keys, self.name)
 
     def inherit(self, fixed: Mapping[str, Any], search_names: Collection[str]) -> dict[str, Any]:
         """Add to the fixed fields those of the export in `init_from`, except for fields that are fixed or searched.

@@ -46,10 +46,10 @@ def check_place(package: str, folder: Path) -> None:
     """
     if is_of_project(package):
         return
-    for place in _locate(f"{package}.config"):
-        if _is_inside(place, folder):
+    for location in _locate(f"{package}.config"):
+        if _is_inside(location, folder):
             raise UsageError(
-                f"variant {package} lies in {place}, inside of {folder}, from where no code is run: "
+                f"variant {package} lies in {location}, inside of {folder}, from where no code is run: "
                 "move the package elsewhere, or install it."
             )
 
@@ -60,7 +60,7 @@ def is_of_project(package: str) -> bool:
     if top == __name__.partition(".")[0]:  # the package that this module is part of
         return (PROJECT / top / rest / "variant.py").is_file() and "." not in rest
     is_checkout = top == BENCHMARKS and (PROJECT / "pyproject.toml").is_file()
-    return is_checkout and all(_is_inside(place, PROJECT / BENCHMARKS) for place in _locate(package))
+    return is_checkout and all(_is_inside(location, PROJECT / BENCHMARKS) for location in _locate(package))
 
 
 def is_allowed(package: str) -> bool:
@@ -97,9 +97,9 @@ def _is_record(folder: Path) -> bool:
     return is_export or (folder / RUN).is_file()
 
 
-def _is_inside(place: Path, folder: Path) -> bool:
+def _is_inside(location: Path, folder: Path) -> bool:
     """Return whether a place lies in a folder, as it is written or with its links resolved."""
-    absolute, target = Path(os.path.abspath(place)), place.resolve()  # noqa: PTH100  (resolve would follow links)
+    absolute, target = Path(os.path.abspath(location)), location.resolve()  # noqa: PTH100  (resolve would follow links)
     roots = {Path(os.path.abspath(folder)), folder.resolve()}  # noqa: PTH100
     return any(path.is_relative_to(root) for path in (absolute, target) for root in roots)
 

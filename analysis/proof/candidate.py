@@ -103,7 +103,7 @@ def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Go
     is_unfinished = rows["stages_left"] > 0  # its figures are those of another model than the one to be judged
     is_failed = (rows["status"] == "failed") | (is_unfinished & (rows["status"] != "running"))
     complete = rows[~is_unfinished]
-    metrics = dict.fromkeys([goal.metric, *(other.metric for other in search.objective.goals)])
+    metrics = dict.fromkeys([goal.metric, *(entry.metric for entry in search.objective.goals)])
     goal_values = {metric: _values_by_seed(seeds[complete.index], complete[metric]) for metric in metrics}
     search_value = search.trials.loc[search.ranking, goal.metric].dropna().get(number)
     means = {metric: float(complete[metric].mean()) for metric in search.objective.constraints}

@@ -48,10 +48,11 @@ def judge(
     if not eligible or not default.values:
         return proof
     winner = _choose_winner(eligible, default, rule, objective)
-    decider = next((other for other in rule if not other.give_up), rule[-1])
-    goals_in_order = dict.fromkeys([*rule, *objective.goals])
+    decider = next((candidate_goal for candidate_goal in rule if not candidate_goal.give_up), rule[-1])
+    order = dict.fromkeys([*rule, *objective.goals])
     goals = [
-        _measure(eligible, default, winner, other, margin if other == decider else None) for other in goals_in_order
+        _measure(eligible, default, winner, candidate_goal, margin if candidate_goal == decider else None)
+        for candidate_goal in order
     ]
     decision = decide(goals[: len(rule)])
     seed_count = None

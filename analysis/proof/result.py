@@ -171,9 +171,9 @@ class Proof:
             return ""
         if self.needed_seeds is None:
             return f" Were the gain as measured, {MAX_SEEDS} seeds would not decide it."
-        more = self.needed_seeds - len(self.best.values)
+        extra = self.needed_seeds - len(self.best.values)
         return (
-            f" Were the gain as measured, about {format_count(more, 'more seed')} ({self.needed_seeds} in all) would "
+            f" Were the gain as measured, about {format_count(extra, 'more seed')} ({self.needed_seeds} in all) would "
             "decide it."
         )
 

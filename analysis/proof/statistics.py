@@ -70,7 +70,7 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95, bounds: Met
     if count < 2:
         return Interval(mean, math.nan, math.nan, confidence)
     half = stats.t.ppf((1 + confidence) / 2, count - 1) * np.std(values, ddof=1) / math.sqrt(count)
-    return Interval(mean, *_cut(mean - half, mean + half, bounds), confidence)
+    return Interval(mean, *_clip(mean - half, mean + half, bounds), confidence)
 
 
 def default_seed_count(seeds: int, candidates: int) -> int:
@@ -119,7 +119,7 @@ def best_gain(
     gains, errors = studentise(values[None], control[None], np.array([winner]))
     gain, error = float(gains[0]), float(errors[0])
     best_null, fixed_null = null_quantiles(Variances.of(values, control), values.shape, len(control), confidence)
-    bounds = _cut(gain - best_null * error, gain - fixed_null * error, MetricRange(-width, width))
+    bounds = _clip(gain - best_null * error, gain - fixed_null * error, MetricRange(-width, width))
     smallest = float(seed_deviations(values[None], control[None])[0]) if smallest is None else smallest
     return winner, Gain(gain, *bounds, confidence, smallest)
 
@@ -140,5 +140,5 @@ def describe_gain(interval: Mapping[str, Any]) -> str:
     return f"gain {interval['value']:+.3g}{bounds}"
 
 
-def _cut(low: float, high: float, bounds: MetricRange) -> tuple[float, float]:
+def _clip(low: float, high: float, bounds: MetricRange) -> tuple[float, float]:
     return float(max(low, bounds.low)), float(min(high, bounds.high))

@@ -41,15 +41,15 @@ class Minimum:
         settled = int(status.isin([*RESULT_STATUSES, "failed"]).sum())
         ended = int(status.loc[experiment.ranking].isin(RESULT_STATUSES).sum())
         complete, budget = len(evidence.complete_trials), experiment.space.budget.max_epochs
-        for count, needed, condition in (
+        for count, requirement, condition in (
             (settled, self.settled, "ended"),
             (ended, self.ended, "ended with a result"),
             (complete, self.complete, f"trained all {format_count(budget, 'epoch')}"),
         ):
-            if count < needed:
+            if count < requirement:
                 subject = f"Only {format_count(count, 'trial')}" if count else "No trial"
                 have = inflect(max(1, count), "has", "have")
-                return f"{subject} {have} {condition}; this question takes {needed}."
+                return f"{subject} {have} {condition}; this question takes {requirement}."
         return ""
 
     def apply(self, rule: Callable[[Evidence], Outcome], evidence: Evidence) -> Outcome:

@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.agreement import places
@@ -45,7 +45,7 @@ print(json.dumps(variant.evaluate("val")))
 class Measurement(Settings):
     """The keys of the command line."""
 
-    spaces: list = field(default_factory=names, metadata={"help": "spaces to search; none: one per variant"})
+    spaces: list | None = setting(None, "spaces to search, [mask_st,noise_mask]; none: one per variant")
     trials: int = setting(6, "trials of each search", low=2)
     storage: str = setting("", "folder that keeps the runs; empty: a temporary one")
 
@@ -59,7 +59,7 @@ def main(arguments: list[str]) -> int:
     differ = False
     with ExitStack() as stack:
         storage = measurement.storage or stack.enter_context(tempfile.TemporaryDirectory())
-        for space in measurement.spaces:
+        for space in measurement.spaces or names():
             figures = list(_collect(str(space), Path(storage).resolve(), measurement.trials))
             print(f"\n{space}\n{tabulate(figures)}", flush=True)
             differ = differ or not all(figure.agrees for figure in figures)

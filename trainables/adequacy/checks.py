@@ -136,10 +136,10 @@ def check_calibration(unit: Unit, calibration: int, scored: int, setting: str) -
 
 
 def check_shared(
-    unit: Unit, train: Iterable[str], other: Iterable[str], split: Split, remedy: str
+    unit: Unit, train: Iterable[str], groups_elsewhere: Iterable[str], split: Split, remedy: str
 ) -> Iterable[DataFinding]:
     """Check that no group, such as a patient or a folder, is in training as well as in another split."""
-    groups = set(other)
+    groups = set(groups_elsewhere)
     if shared := sorted(set(train) & groups):
         yield DataFinding(
             f"shared {unit.many}",

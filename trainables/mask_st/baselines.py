@@ -51,19 +51,19 @@ def score_ridge(config: Config, train: Examples, val: Examples) -> dict[str, flo
 
 def _localise(config: Config, val: Examples) -> dict[str, float]:
     """Score random maps, and their masks of the target coverage, on the images that have boxes; nothing without any."""
-    boxed = val.select(np.array([len(boxes) > 0 for boxes in val.boxes]))
+    examples_with_boxes = val.select(np.array([len(boxes) > 0 for boxes in val.boxes]))
     side, any_threshold = config.mask_side, np.zeros(len(val.classes))
 
     def draw(generator: np.random.Generator) -> dict[str, float]:
-        saliency = generator.random((len(boxed), side**2), dtype=np.float32)
+        saliency = generator.random((len(examples_with_boxes), side**2), dtype=np.float32)
         rank = side**2 - max(1, round(config.keep_ratio * side**2))
         masks = saliency >= np.partition(saliency, rank, axis=1)[:, rank, None]
-        scores, shape = np.zeros(boxed.labels.shape), (len(boxed), side, side)
+        scores, shape = np.zeros(examples_with_boxes.labels.shape), (len(examples_with_boxes), side, side)
         predictions = scoring.Predictions(scores, scores, scores, saliency.reshape(shape), masks.reshape(shape))
-        metrics = scoring.score(predictions, boxed, any_threshold, config)
+        metrics = scoring.score(predictions, examples_with_boxes, any_threshold, config)
         return {name: metrics[name] for name in LOCALISATION}
 
-    return average_draws(draw) if len(boxed) else {}
+    return average_draws(draw) if len(examples_with_boxes) else {}
 
 
 def _score(predictions: scoring.Predictions, config: Config, val: Examples) -> dict[str, float]:

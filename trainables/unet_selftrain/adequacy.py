@@ -37,8 +37,8 @@ def describe(split: Split, micrographs: Micrographs) -> str:
     parts = [f"{count} of {FOLDERS.count(len(folders))}" if folders else count]
     particles = micrographs.particle_counts
     counts = f"{PARTICLES.count(int(particles.sum()))}, {format_range(particles)} a micrograph"
-    hidden = sum(map(len, micrographs.hidden_particles))
-    parts.append(f"{counts}, {hidden:,} of them hidden from training" if hidden else counts)
+    hidden_count = sum(map(len, micrographs.hidden_particles))
+    parts.append(f"{counts}, {hidden_count:,} of them hidden from training" if hidden_count else counts)
     if micrographs.calibration.any():
         subset = scored_part(micrographs)
         parts.append(f"{micrographs.calibration.sum()} for thresholds")
