@@ -48,12 +48,9 @@ def judge(
     if not eligible or not default.values:
         return proof
     winner = _choose_winner(eligible, default, rule, objective)
-    decider = next((candidate_goal for candidate_goal in rule if not candidate_goal.give_up), rule[-1])
-    order = dict.fromkeys([*rule, *objective.goals])
-    goals = [
-        _measure(eligible, default, winner, candidate_goal, margin if candidate_goal == decider else None)
-        for candidate_goal in order
-    ]
+    decider = next((member for member in rule if not member.give_up), rule[-1])
+    margins = {**dict.fromkeys([*rule, *objective.goals]), decider: margin}
+    goals = [_measure(eligible, default, winner, *goal_margin) for goal_margin in margins.items()]
     decision = decide(goals[: len(rule)])
     seed_count = None
     if decision.verdict == "not decided":

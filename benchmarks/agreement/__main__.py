@@ -1,6 +1,6 @@
 """Whether every place that prints a figure of a trial prints the same one.
 
-    python -m benchmarks.agreement [spaces=[mask_st,noise_mask,…]] [trials=6] [storage=FOLDER]
+    python -m benchmarks.agreement [spaces=mask_st,noise_mask,…] [trials=6] [storage=FOLDER]
 
 Searches each space, then runs every other command on the run: best, report, compare, retrain, export, train and
 inference. Every figure that they print or write for a trial is compared with the trial's own record, which is read
@@ -45,7 +45,7 @@ print(json.dumps(variant.evaluate("val")))
 class Measurement(Settings):
     """The keys of the command line."""
 
-    spaces: list | None = setting(None, "spaces to search, [mask_st,noise_mask]; none: one per variant")
+    spaces: str = setting("", "spaces to search, with commas between them; empty: one per variant")
     trials: int = setting(6, "trials of each search", low=2)
     storage: str = setting("", "folder that keeps the runs; empty: a temporary one")
 
@@ -59,8 +59,8 @@ def main(arguments: list[str]) -> int:
     differ = False
     with ExitStack() as stack:
         storage = measurement.storage or stack.enter_context(tempfile.TemporaryDirectory())
-        for space in measurement.spaces or names():
-            figures = list(_collect(str(space), Path(storage).resolve(), measurement.trials))
+        for space in filter(None, measurement.spaces.split(",")) if measurement.spaces else names():
+            figures = list(_collect(space, Path(storage).resolve(), measurement.trials))
             print(f"\n{space}\n{tabulate(figures)}", flush=True)
             differ = differ or not all(figure.agrees for figure in figures)
     return int(differ)
