@@ -26,7 +26,7 @@ def test_the_defaults_are_the_published_model_without_the_regulariser():
         ({"backbone": "tiny", "weights": "timm"}, "backbone=tiny has no pretrained weights: leave out weights=timm"),
         ({"backbone": "resnet18"}, "backbone=resnet18 needs layers=NAME,NAME"),
         ({"image_size": 100}, "image_size=100 is no multiple of 16: take 96"),
-        ({"image_size": 16}, "image_size=16 is out of range: it takes at least 32"),
+        ({"image_size": 16}, "image_size=16 is out of range: it takes 32 to 16384"),
         ({"regulariser": "dropout", "centre_bias": "uniform"}, "regulariser=dropout leaves out .* and centre_bias=uni"),
         ({"regulariser": "entropie"}, "did you mean 'entropy'"),
         ({"lambda_eff": -0.1}, "lambda_eff=-0.1 is out of range"),

@@ -46,7 +46,7 @@ def test_with_histories_there_are_two_stages_and_the_second_one_is_never_empty(c
     stages = build(cache, **values).stages
     assert [stage.end for stage in stages] == ends
     if len(ends) == 2:
-        assert stages == (Stage("spatial", ends[0]), Stage("scanpath", ends[1], restarts_schedule=True))
+        assert stages == (Stage("spatial", ends[0], usable=False), Stage("scanpath", ends[1], restarts_schedule=True))
 
 
 def test_the_scanpath_network_waits_for_its_stage_and_then_the_first_readout_layers_rest(loop):

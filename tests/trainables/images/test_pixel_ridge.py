@@ -30,7 +30,7 @@ def images(count: int, size: int, channels: int, classes: int = 3, seed: int = 0
 @pytest.mark.parametrize(("size", "channels"), [(64, 1), (50, 3), (224, 1), (32, 1), (20, 1)])
 def test_a_thumbnail_is_torch_s_average_pooling(size, channels):
     split = images(4, size, channels)
-    pixels = torch.from_numpy(split.images).permute(0, 3, 1, 2).double() / 255
+    pixels = torch.from_numpy(split.images.copy()).permute(0, 3, 1, 2).double() / 255
     expected = F.adaptive_avg_pool2d(pixels, 32).permute(0, 2, 3, 1).flatten(1).numpy()
     np.testing.assert_allclose(pixel_ridge.make_thumbnails(split, np.arange(4)), expected, atol=1e-12)
 
