@@ -20,12 +20,14 @@ class Figure(NamedTuple):
         name: of the trial and metric, for people.
         text: as printed.
         truth: of the record.
+        is_fixed: whether its place gives all figures of a column the same decimals, so that a short text is no full one.
     """
 
     place: str
     name: str
     text: str
     truth: float
+    is_fixed: bool = False
 
     @property
     def agrees(self) -> bool:
@@ -40,7 +42,7 @@ class Figure(NamedTuple):
         if not (value.is_finite() and math.isfinite(self.truth)):
             return value == Decimal(self.truth)
         exponent = int(value.as_tuple().exponent)
-        if value:  # `%.4g` drops trailing zeros, so a short text stands for four digits
+        if value and not self.is_fixed:  # `%.4g` drops trailing zeros, so a short text stands for four digits
             exponent = min(exponent, value.adjusted() - 3)
         return abs(value - Decimal(self.truth)) <= Decimal("0.5000001").scaleb(exponent)
 

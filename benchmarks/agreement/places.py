@@ -80,7 +80,8 @@ def read_page(run: Path, record: Record) -> Iterator[Figure]:
     for row in _Tables((run / "report.html").read_text(encoding="utf-8")).rows:
         match = re.match(r"#(\d+)|default", row.get("trial", ""))
         if match and "epoch" in row:
-            yield from _read_row("report: tables", int(match[1] or 0), row, record)
+            for figure in _read_row("report: tables", int(match[1] or 0), row, record):
+                yield figure._replace(is_fixed=True)
 
 
 def read_events(run: Path, record: Record) -> Iterator[Figure]:
@@ -135,7 +136,8 @@ def read_export(folder: Path, output: str, report: Report, metric: str) -> Itera
     with safe_open(folder / "model.safetensors", framework="numpy") as file:
         yield from _compare_reports("export: header of the weights", json.loads(file.metadata()["report"]), report)
     card = (folder / "model_card.md").read_text(encoding="utf-8")
-    for name, text in re.findall(rf"^\| (\S+) \| ({NUMBER}) \|", card, re.MULTILINE):
+    section = card.partition("## Metrics of these weights")[2].partition("\n## ")[0]
+    for name, text in re.findall(rf"^\| (\S+) \| ({NUMBER}) \|", section, re.MULTILINE):
         if name in report:
             yield Figure("export: card", name, text, report[name])
     for text in re.findall(r"Weights of epoch (\d+) of", card):

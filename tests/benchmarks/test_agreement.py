@@ -35,6 +35,12 @@ def test_random_values_agree_with_the_texts_to_which_they_are_rounded_and_with_n
     assert (agreement == (np.array(texts)[:, None] == np.array(texts))).all()
 
 
+def test_figures_of_a_column_with_the_same_decimals_agree_to_these_decimals():
+    assert Figure("page", "#1 val/score", "0.106", 0.10627767535745836, is_fixed=True).agrees
+    assert not Figure("page", "#1 val/score", "0.106", 0.10687767535745836, is_fixed=True).agrees
+    assert not agrees("0.106", 0.10627767535745836)
+
+
 def test_no_number_agrees_with_no_number_alone():
     assert agrees("nan", math.nan)
     assert agrees("", math.nan)
