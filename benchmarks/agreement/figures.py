@@ -20,7 +20,7 @@ class Figure(NamedTuple):
         name: of the trial and metric, for people.
         text: as printed.
         truth: of the record.
-        is_fixed: whether its place gives all figures of a column the same decimals, so that a short text is no full one.
+        is_fixed: whether its place gives all figures of a column the same decimals, which are all that is printed.
     """
 
     place: str
