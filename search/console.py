@@ -120,7 +120,7 @@ def _trial_lines(board: Board, trial: TrialRecord, name: str) -> list[str]:
     stage = f" of stage {stage_name(report)}" if stages_left(report, space.budget.max_epochs) else ""
     weights = trial_folder(board.folder.path, trial.number) / BEST_WEIGHTS
     limits = [
-        f" · {metric} {report[metric]:.3g} (kept: ≤ {bound:g})"
+        f" · {metric} {report[metric]:.4g} (kept: ≤ {bound:g})"
         for metric, bound in space.objective.constraints.items()
         if report[metric] <= bound
     ]
