@@ -28,6 +28,7 @@ class Candidate:
         trainings: number of each training in the proof's folder, by seed.
         goal_values: values of every goal's metric by seed, by metric.
         violations: phrases with metric, mean over the seeds and bound, of the constraints that these means violate.
+        failures: why each failed training failed, or in which stage it ended, by seed.
     """
 
     trial: int
@@ -38,6 +39,7 @@ class Candidate:
     trainings: Mapping[int, int]
     goal_values: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     violations: Sequence[str] = ()
+    failures: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -72,6 +74,17 @@ class Candidate:
         """Count the seeds with a result, and those that failed."""
         failed = f", {len(self.failed)} more failed" if self.failed else ""
         return f"{format_count(len(self.values), 'seed')}{failed}"
+
+    def describe_lack(self) -> str:
+        """Describe why it has no result: on how many of its seeds it failed, and how on the first of them."""
+        count, total = len(self.failures), len(self.trainings)
+        if not count:
+            return f"{self.name} has no result yet"
+        seeds = f"{count} of {format_count(total, 'seed')}" if count < total else format_count(total, "seed")
+        if count == total > 1:
+            seeds = f"all {seeds}"
+        seed, reason = min(self.failures.items())
+        return f"{self.name} has no result: it failed on {seeds} (seed {seed}: {reason})"
 
     def as_dict(self, goal: Goal, epochs: int) -> dict[str, Any]:
         """Convert to plain values for JSON."""
@@ -116,12 +129,21 @@ def make_candidate(number: int, rows: pd.DataFrame, search: Experiment, goal: Go
         trainings={int(seed): int(training) for seed, training in zip(seeds, rows.index, strict=True)},
         goal_values=goal_values,
         violations=search.objective.describe_violations(means),
+        failures={int(row["seed"]): _describe_failure(row) for _, row in rows[is_failed].iterrows()},
     )
 
 
 def mean_value(values: Mapping[int, float]) -> float:
     """Average values over seeds; NaN without any."""
     return float(np.mean(list(values.values()))) if values else math.nan
+
+
+def _describe_failure(row: pd.Series) -> str:
+    """Describe how a failed training ended; one that ended itself before its last stage has no error."""
+    reason = "" if pd.isna(row["reason"]) else str(row["reason"])
+    if row["status"] == "failed":
+        return reason or "no reason is recorded"
+    return f"ended in stage {row['stage']}, before the last{f': {reason}' if reason else ''}"
 
 
 def _values_by_seed(seeds: pd.Series, values: pd.Series) -> dict[int, float]:

@@ -36,4 +36,5 @@ def _format_candidate(candidate: Candidate) -> str:
     values = " ".join(f"{value:.4g}" for value in candidate.values.values())
     failures = f"   failed on {', '.join(map(str, candidate.failed))}" if candidate.failed else ""
     violation = f"   {candidate.violation}" if candidate.violation else ""
-    return f"{candidate.name:<12} {candidate.mean:.4g}   ({values}){failures}{violation}"
+    results = f"{candidate.mean:.4g}   ({values})" if values else "no result"
+    return f"{candidate.name:<12} {results}{failures}{violation}"

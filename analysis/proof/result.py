@@ -88,7 +88,7 @@ class Proof:
     def sentence(self) -> str:
         """The result in a sentence that begins with the verdict, and what follows from it."""
         if self.winner is None or self.decision is None:
-            return "Not proved: no candidate has a result on the seeds of the default; their failures say why."
+            return f"{HEADS['not known']}: {self._describe_lack()}."
         figures = self._describe_goals() if len(self.goals) > 1 else self._describe_goal()
         violations = [
             f" {candidate.name[:1].upper()}{candidate.name[1:]} {candidate.violation}."
@@ -137,6 +137,17 @@ class Proof:
     def _breaks_constraint(self) -> bool:
         is_better = self.decision is not None and self.decision.verdict == "better"
         return is_better and not self.best.feasible and self.default.feasible
+
+    def _describe_lack(self) -> str:
+        """Describe which results a verdict lacks, and what the others reach."""
+        lacks = [item.describe_lack() for item in (self.default, *self.candidates) if not item.values]
+        results = [
+            f"{item.name} reaches {self.goal.metric} {item.mean:.4g} over {item.count_seeds()}"
+            f"{f', and {item.violation}' if item.violation else ''}"
+            for item in (*self.candidates, self.default)
+            if item.values
+        ]
+        return "; ".join([*lacks, *results])
 
     def _describe_goal(self) -> str:
         means = f"{self.best.name} reaches {self.goal.metric} {self.best.mean:.4g} over {self.best.count_seeds()}, "

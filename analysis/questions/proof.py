@@ -23,11 +23,14 @@ NEXT_STEPS = {
     "not known": "Give the proof several seeds: {more}",
 }
 
+NO_RESULT_STEP = "Mend what made the trainings fail, then train them again: {more} retry=true"
+
 
 def judge_winner(proof: Mapping[str, Any], run: Path) -> Outcome:
     """Return the proof's sentence, the result on the test split, and the next step."""
     top, seeds = max(1, len(proof["candidates"])), max(5, 2 * len(proof.get("seeds") or []))
-    step = NEXT_STEPS.get(proof["verdict"], "").format(
+    step = NEXT_STEPS.get(proof["verdict"], "") if proof["winner"] is not None else NO_RESULT_STEP
+    step = step.format(
         export=f"python -m analysis.export run={quote_path(run)} to=export",
         more=proof_command(run, top, seeds=proof.get("needed_seeds") or seeds),
     )

@@ -1,21 +1,26 @@
 """The judgement of a proof: the winner, its gain, and the sentence about it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from analysis.frames.experiment import PROOF_FILE, PROOF_FOLDER, load
 from analysis.page.proof import _goal_tables, proof_blocks
 from analysis.proof.card import _tabulate_goals, sections
+from analysis.proof.console import format_proof
 from analysis.proof.judgement import judge
 from analysis.proof.statistics import best_gain
 from analysis.questions.playbook import answers
+from analysis.questions.proof import judge_winner
 from analysis.retrain import plan_trainings
 from tests.support import proofs
 from tests.support.proofs import SPACE, retrain, trainings
 from tests.support.simulated import board, by_training
+from tests.support.written import curve, write_run
 from trainables.files import RESULT, append_line, trial_folder
 from trainables.objective import Goal
+from trainables.stages import Stage
 
 
 def test_the_winner_has_the_best_mean_and_the_interval_that_statistics_give(run_to_prove):
@@ -107,17 +112,57 @@ def test_a_proof_that_one_seed_cannot_give_is_not_claimed(run_to_prove, capsys):
     assert load(run_to_prove).proof["gain"]["low"] is None
 
 
-def test_where_the_default_failed_on_all_seeds_nothing_is_judged(tmp_path):
-    simulation = board(tmp_path / "run", **SPACE)
-    for number, origin in enumerate(["default", "trial 1"]):
-        simulation.begin({"x": 0.4, "y": 0.5}, origin, 7)
-        list(by_training(simulation, {"trial": number, "params": {"x": 0.4, "y": 0.5}, "seed": 7}))
-        simulation.end(number, "finished" if number else "failed", "budget", "for the test")
-    experiment = load(simulation.folder.path)
-    proof = judge(experiment, experiment, Goal("val/score"), {("default", 7), ("trial 1", 7)})
-    assert proof.winner is None
-    assert "no candidate has a result on the seeds of the default" in proof.sentence
-    json.dumps(proof.as_dict(), allow_nan=False)
+def without_a_result(folder, origin, ends):
+    """Prove a run over seeds 7 and 8 in which one origin fails on all of them, with these reasons."""
+    simulation = board(folder, **SPACE)
+    values = {}
+    for index, (seed, reason) in enumerate(zip((7, 8), ends, strict=True)):
+        for offset, name in enumerate(["default", "trial 1"]):
+            number, params = 2 * index + offset, {"x": 0.4, "y": 0.5}
+            simulation.begin(params, name, seed)
+            list(by_training(simulation, {"trial": number, "params": params, "seed": seed}))
+            failed = name == origin
+            cause = ("failed", "error", reason) if failed else ("finished", "budget", "budget")
+            simulation.end(number, *cause)
+            values.setdefault(name, []).append(number)
+    experiment = load(folder)
+    plan = {(name, seed) for name in ("default", "trial 1") for seed in (7, 8)}
+    other = next(name for name in values if name != origin)
+    return judge(experiment, experiment, Goal("val/score"), plan), experiment.trials.loc[values[other], "val/score"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "failure", "other"), [("default", "the default", "trial 1"), ("trial 1", "trial 1", "the default")]
+)
+def test_where_default_or_candidates_failed_on_all_seeds_the_reason_is_named_and_what_the_others_reach(
+    tmp_path, origin, failure, other
+):
+    proof, values = without_a_result(tmp_path / "run", origin, ["no memory was left", "it diverged"])
+    assert (proof.winner, proof.verdict) == (None, "not known")
+    assert proof.sentence == (
+        f"Not proved: {failure} has no result: it failed on all 2 seeds (seed 7: no memory was left); "
+        f"{other} reaches val/score {values.mean():.4g} over 2 seeds."
+    )
+    plain = json.loads(json.dumps(proof.as_dict(), allow_nan=False))
+    verdict, answer = judge_winner(plain, tmp_path)
+    assert verdict == "unknown"
+    assert answer.startswith(proof.sentence) and answer.endswith(" retry=true") and "several seeds" not in answer
+
+
+def test_a_default_that_ended_before_its_last_stage_is_named_with_stage_and_reason(tmp_path):
+    parts = (Stage("supervised", 3), Stage("selftrain", 9))
+    reason = "patience: no better val/score for 2 epochs"
+    early = {"values": curve(0.9, 3), "parts": parts, "cause": "patience", "reason": reason}
+    late = {"values": curve(0.6), "parts": parts, "origin": "trial 1"}
+    run = write_run(tmp_path / "run", [early, late])
+    run = replace(run, trials=run.trials.assign(seed=7))
+    proof = judge(run, run, None, {("default", 7), ("trial 1", 7)})
+    ending = "the default has no result: it failed on 1 seed (seed 7: ended in stage supervised, before the last"
+    assert ending in proof.sentence
+    assert reason in proof.sentence and "trial 1 reaches val/score 0.6" in proof.sentence
+    lines = format_proof(proof, run)
+    assert any("the default" in line and "no result   failed on" in line for line in lines[1:])
+    assert "nan" not in "".join(lines)
 
 
 def test_the_value_in_the_search_is_called_optimistic_only_for_the_same_number_of_epochs(run_to_prove, capsys):
