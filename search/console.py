@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import optuna
 
 from search.board import Board
+from search.environment import resume_command
 from search.record import RunFolder, TrialRecord
 from search.request import Request
 from search.space import Space
@@ -60,7 +61,7 @@ def card(board: Board, folder: RunFolder) -> str:
     )
     environment = sum(trial.cause == "environment" for trial in failed)
     if environment:
-        note += f"; the environment failed {environment}: resume={_quote(folder.path)} retry=true runs them again"
+        note += f"; the environment failed {environment}: {resume_command(folder.path, retry=True)} runs them again"
     if best is None:
         return f"  no trial has a result.{note}\n" + "".join(
             f"    #{trial.number}: {trial.reason}\n" for trial in failed[:3]
@@ -69,7 +70,7 @@ def card(board: Board, folder: RunFolder) -> str:
     lines = _front_lines(board, folder) if several else []
     lines = lines or _trial_lines(board, folder.trial(best), "best")
     exclusion_note = describe_excluded(board.compare().excluded)
-    notes = [f"    {text}" for text in (board.default_note() if 0 in board.trials else "", exclusion_note) if text]
+    notes = [f"    {text}" for text in (board.default_note(), exclusion_note) if text]
     notes += [f"    {line}" for line in _baseline_lines(board, folder)]
     return "\n".join([*lines, *notes, *([note] if note else []), *_next_commands(board.space, folder)])
 
@@ -81,7 +82,7 @@ def describe_interruption(board: Board, out_of_time: bool) -> str:
     return (
         f"  {cause} after {count} of {board.space.budget.trials} trials; nothing is lost.\n"
         f"{_allow_line(board.space)}"
-        f"  resume: python -m search.run resume={_quote(board.folder.path)}"
+        f"  resume: {resume_command(board.folder.path)}"
     )
 
 

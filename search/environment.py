@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
-from search.board import Board
+from search.board import Board, Proposal
+from search.record import TrialRecord
 from trainables.settings import first_line
 
 FAILURES_IN_A_ROW = 3
@@ -40,11 +42,24 @@ def find_missing_metric(board: Board) -> str | None:
     return next((trial.reason for trial in board.failures() if trial.cause == "objective"), None)
 
 
-def describe_failures(board: Board) -> str:
-    """Name the trials in a row that the environment failed, why, and what to do about it."""
-    failures = board.environment_failures
+def find_unrepeated(board: Board, plan: Sequence[Proposal]) -> list[TrialRecord]:
+    """Find the trainings of a plan that the environment failed and that have not been repeated since."""
+    trials = list(board.trials.values())
+    proposals = [Proposal(trial.params, trial.origin, trial.seed) for trial in trials]
+    return [
+        trial
+        for index, trial in enumerate(trials)
+        if trial.status == "failed"
+        and trial.cause == "environment"
+        and proposals[index] in plan
+        and proposals[index] not in proposals[index + 1 :]
+    ]
+
+
+def describe_failures(failures: Sequence[TrialRecord]) -> str:
+    """Name trials that the environment failed, why the last one did, and what to do about it."""
     names = ", ".join(f"#{trial.number}" for trial in failures)
-    kind = "trial" if len(failures) == 1 else "trials in a row"
+    kind = "trial" if len(failures) == 1 else "trials"
     reason = str(failures[-1].reason).rstrip(".")
     return (
         f"{len(failures)} {kind} ({names}) failed because of the environment, not of their settings: {reason}; "

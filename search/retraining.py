@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from search.board import Board, Proposal
-from search.environment import describe_failures, explain_error
+from search.environment import describe_failures, explain_error, find_unrepeated
 from search.interruption import Interruption
 from search.placement import gpu_names
 from search.ray_environment import quiet_ray
@@ -74,8 +74,8 @@ def retrain(keys: Mapping[str, Any], space: Space, folder: Path, plan: Sequence[
         if error.errno in (None, errno.EPIPE):
             raise
         raise UsageError(f"{explain_error(error)}, then give the same command again.") from error
-    if board.environment_failures:
-        raise UsageError(f"{describe_failures(board)}, then give the same command again.")
+    if failures := find_unrepeated(board, plan):
+        raise UsageError(f"{describe_failures(failures)}, then give the same command again.")
     return not (board.remaining() or board.count("running"))
 
 

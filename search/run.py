@@ -99,7 +99,8 @@ def _ending(board: Board, folder: RunFolder, run: Run, seconds: float, interrupt
         if missing := find_missing_metric(board):
             raise UsageError(f"{missing}; search anew with another objective.metric, or without that constraint.")
         if is_blocked(board):
-            print(f"error: {describe_failures(board)}, then {resume_command(folder.path, retry=True)}", file=sys.stderr)
+            reason = describe_failures(board.environment_failures)
+            print(f"error: {reason}, then {resume_command(folder.path, retry=True)}", file=sys.stderr)
             return 1
         out_of_time = run.time_budget_s is not None and seconds >= run.time_budget_s
         print(describe_interruption(board, out_of_time))

@@ -60,13 +60,7 @@ class StatusLine:
         violations = " and ".join(objective.describe_violations(report))
         return [
             f"best {report[VALUE]:.4g} (#{best}){against}{stage}{f', violates {violations}' if violations else ''}",
-            *filter(
-                None,
-                [
-                    board.default_note(is_brief=True) if 0 in board.trials else "",
-                    describe_excluded(comparison.excluded, 0),
-                ],
-            ),
+            *filter(None, [board.default_note(is_brief=True), describe_excluded(comparison.excluded, 0)]),
         ]
 
     def close(self) -> None:

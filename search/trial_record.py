@@ -23,8 +23,8 @@ class TrialRecord:
         params: the searched parameters; the default trial has the values of `Config()` for them.
         origin: `default`, `random`, or `model of epoch 3`; in a proof the trial that is trained again: `trial 21`.
         status: `finished` used its budget, `stopped` ended early on purpose, `failed` did not work.
-        cause: what ended it: budget, scheduler, patience, health, error or environment (`trainables.failures`); None
-            while it runs.
+        cause: what ended it: budget, scheduler, patience, health, or a cause of `trainables.failures`; None while it
+            runs.
         reason: the cause in words.
         errno: symbol of the operating system's error that failed it, such as `ENOSPC`.
         earlier_failures: how it failed before it was run again: cause, reason, errno, ended, epochs.

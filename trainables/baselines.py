@@ -159,7 +159,10 @@ def compute(entry: Entry, config: TrainingConfig, data: DataConfig) -> Baselines
     with warnings.catch_warnings(record=True) as records:
         warnings.simplefilter("always", Notice)
         try:
-            rows = entry.baselines(config, data)
+            rows = {
+                name: {key: float(value) for key, value in row.items() if math.isfinite(value)}
+                for name, row in entry.baselines(config, data).items()
+            }
         except Exception as error:  # noqa: BLE001  (recorded and told; the search does not depend on it)
             problem = f"{type(error).__name__}: {first_line(error)}"
     for warning in records:
@@ -167,8 +170,7 @@ def compute(entry: Entry, config: TrainingConfig, data: DataConfig) -> Baselines
     notes = tuple(str(warning.message) for warning in records if issubclass(warning.category, Notice))
     if problem:
         warnings.warn(f"no baselines to compare with: {problem}; the trials do not need them.", Notice, stacklevel=2)
-    finite = {name: {key: value for key, value in row.items() if math.isfinite(value)} for name, row in rows.items()}
-    return Baselines(finite, time.monotonic() - start, notes, problem)
+    return Baselines(rows, time.monotonic() - start, notes, problem)
 
 
 def compute_once(folder: Path, entry: Entry, config: TrainingConfig, data: DataConfig) -> Baselines:

@@ -8,6 +8,7 @@ A variant is a folder under `trainables/`. These files the project needs:
     variant.py    build = the `Variant` subclass
     adequacy.py   assess(config, data, splits): whether the splits can judge; a variant need not have one
     baselines.py  compute(config, data): what chance and trivial methods reach; a variant need not have one
+    reports.py    keys(config): the keys of every report; a variant need not have one
     card.py       sections(folder, config, data, facts): what it adds to a model card; a variant need not have one
 
 The five variants that come with the project have, besides, the same files for the same roles (CONTRIBUTING.md lists

@@ -145,7 +145,8 @@ def test_the_card_says_how_to_run_again_what_the_environment_failed(tmp_path):
     trained(on, FAR)
     on.end(add(on, NEAR).number, "failed", "environment", "OSError: full", "ENOSPC")
     text = card(on, on.folder)
-    assert f"failures.csv; the environment failed 1: resume={tmp_path}/mine retry=true runs them again" in text
+    command = f"python -m search.run resume={tmp_path}/mine retry=true"
+    assert f"failures.csv; the environment failed 1: {command} runs them again" in text
 
 
 def test_the_card_says_that_a_constraint_is_violated_and_that_trials_failed(tmp_path):

@@ -4,7 +4,15 @@ import errno
 
 import pytest
 
-from search.environment import REMEDIES, describe_failures, explain_error, find_missing_metric, is_blocked
+from search.board import Proposal
+from search.environment import (
+    REMEDIES,
+    describe_failures,
+    explain_error,
+    find_missing_metric,
+    find_unrepeated,
+    is_blocked,
+)
 from tests.support.simulated import add, board, reopened
 
 X = {"x": 0.3, "y": 0.7}
@@ -22,11 +30,23 @@ def test_several_in_a_row_stop_a_search_and_one_alone_does_not(tmp_path):
         assert not is_blocked(on)
     fail(on)
     assert is_blocked(on)
-    assert describe_failures(on) == (
-        "3 trials in a row (#3, #4, #5) failed because of the environment, not of their settings: "
+    assert describe_failures(on.environment_failures) == (
+        "3 trials (#3, #4, #5) failed because of the environment, not of their settings: "
         "OSError: [Errno 28] No space left on device: 'last.pt'; make room on the disk, or raise the quota"
     )
     assert not is_blocked(reopened(on.folder.path))  # whoever resumes it may have made room
+
+
+def test_a_training_of_a_plan_that_the_environment_failed_is_no_result_though_later_ones_went_well(tmp_path):
+    on = board(tmp_path / "run")
+    fail(on)
+    plan = [Proposal(on.trials[0].params, on.trials[0].origin)]
+    add(on, {"x": 0.1, "y": 0.2}, epochs=9, ended="finished", cause="budget")
+    assert not on.environment_failures
+    assert [trial.number for trial in find_unrepeated(on, plan)] == [0]
+    assert find_unrepeated(on, []) == []  # a training that nobody asks for any more
+    add(on, X, epochs=9, ended="finished", cause="budget")  # it has been repeated
+    assert find_unrepeated(on, plan) == []
 
 
 def test_failures_of_settings_never_stop_a_search(tmp_path):

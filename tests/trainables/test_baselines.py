@@ -125,6 +125,18 @@ def test_what_was_cut_short_is_told_and_recorded_and_what_is_not_finite_is_left_
     assert result.rows == {CHANCE: {"val/ap": 0.1}}
 
 
+@pytest.mark.parametrize("rows", [None, {"chance": None}, {"chance": {"val/accuracy": "high"}}])
+def test_rows_of_another_form_are_told_and_stop_no_search(rows, tmp_path):
+    with pytest.warns(Notice, match="no baselines to compare with"):
+        assert not baselines.compute_once(tmp_path, variant(lambda config, data: rows), None, None).rows
+
+
+def test_numbers_of_numpy_are_written_as_well(tmp_path):
+    rows = {"chance": {"val/accuracy": np.float32(0.5)}}
+    baselines.compute_once(tmp_path, variant(lambda config, data: rows), None, None)
+    assert Baselines.read(tmp_path).rows == rows
+
+
 def test_a_report_beats_a_row_by_a_goal_that_the_row_has():
     rows = Baselines(ROWS)
     assert rows.unbeaten(ONE, {"val/ap": 0.63}) == []

@@ -94,12 +94,12 @@ def _check_calibration(val: Examples, data: Data) -> Iterator[DataFinding]:
             f"no calibration image of validation has {abbreviate(names)}, so no threshold is reached there and F1 is "
             f"0 whatever the model; raise {setting}, or add images.",
         )
-    calibration, mask = (
+    calibration, evaluation = (
         len({patient for patient, part in zip(val.patients, val.calibration, strict=True) if part == side})
         for side in (True, False)
     )
-    if calibration > mask:  # half, the default, is no finding: AUROC, which ranks trials, is scored on all
-        yield from checks.check_calibration(PATIENTS, calibration, mask, setting)
+    if calibration > evaluation:  # half, the default, is no finding: AUROC, which ranks trials, is scored on all
+        yield from checks.check_calibration(PATIENTS, calibration, evaluation, setting)
 
 
 def _count_patients(examples: Examples) -> tuple[np.ndarray, np.ndarray]:

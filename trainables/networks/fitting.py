@@ -66,7 +66,7 @@ class Names:
     """The names of a network's tensors as timm has them, for a network may be a wrapper around timm's model.
 
     Attributes:
-        own: timm's name → the network's own.
+        natives: timm's name → that of the network itself.
         tensors: of the network by timm's name.
     """
 
@@ -74,11 +74,11 @@ class Names:
         names = list(model.state_dict())
         # timm's wrapper for feature maps flattens the first level: `stages.0.` becomes `stages_0.`
         self._lookup = {name.replace(".", "_", 1): name for name in names} | {name: name for name in names}
-        self.own: dict[str, str] = {}
+        self.natives: dict[str, str] = {}
         self.tensors: dict[str, Tensor] = {}
         for name, tensor in network.state_dict().items():
             timm_name = next((timm_name for _, timm_name in self.split(name)), name)
-            self.own[timm_name], self.tensors[timm_name] = name, tensor
+            self.natives[timm_name], self.tensors[timm_name] = name, tensor
 
     def split(self, name: str) -> Iterator[tuple[str, str]]:
         """Yield the ways in which a name is a prefix and a name of timm's, the shortest prefix first."""
@@ -93,8 +93,10 @@ class Names:
 
     def fits(self, name: str, tensor: Tensor) -> bool:
         """Return whether the network has a tensor of that name, shape and kind of number."""
-        own = self.tensors.get(name)
-        return own is not None and own.shape == tensor.shape and own.is_floating_point() == tensor.is_floating_point()
+        target = self.tensors.get(name)
+        if target is None or target.shape != tensor.shape:
+            return False
+        return target.is_floating_point() == tensor.is_floating_point()
 
 
 def fit(tensors: Mapping[str, Tensor], network: nn.Module, model: nn.Module) -> Fit:
@@ -206,10 +208,10 @@ def _compare(source: Mapping[str, Tensor], names: Names, heads: tuple[str, ...],
     wrong = {name for name, tensor in source.items() if not names.fits(name, tensor)}
     omissions = wrong.union(head) if wrong.intersection(head) else wrong  # a bias alone is of no use
     return Fit(
-        values={names.own[name]: tensor for name, tensor in source.items() if name not in omissions},
+        values={names.natives[name]: tensor for name, tensor in source.items() if name not in omissions},
         prefix=prefix,
         total=len(body),
-        missing=tuple(names.own[name] for name in body if name not in source),
+        missing=tuple(names.natives[name] for name in body if name not in source),
         misfits=tuple(_misfit(name, source, names) for name in body if name in wrong),
         head=tuple(_misfit(name, source, names) for name in head if name in wrong),
         without_head=bool(head) and not any(name in source for name in head),
@@ -217,7 +219,7 @@ def _compare(source: Mapping[str, Tensor], names: Names, heads: tuple[str, ...],
 
 
 def _misfit(name: str, source: Mapping[str, Tensor], names: Names) -> Misfit:
-    return Misfit(names.own[name], tuple(source[name].shape), tuple(names.tensors[name].shape))
+    return Misfit(names.natives[name], tuple(source[name].shape), tuple(names.tensors[name].shape))
 
 
 def _heads(model: nn.Module) -> tuple[str, ...]:

@@ -100,9 +100,8 @@ class Trial(tune.Trainable):
         """Take the trial's number and parameters; training begins in the first step, where failures are reported."""
         self.task = task
         with contextlib.suppress(Exception):  # the first step reports what is wrong with the variant
-            load_outside(
-                task.variant, task.folder
-            ).load()  # imports take seconds, which should not count as the first trial's time
+            # Imports take seconds, which should not count as the first trial's time.
+            load_outside(task.variant, task.folder).load()
         torch.set_num_threads(max(1, int(task.cpus)))
         self.device = _device(task.gpus)
         self._begin(config)

@@ -112,7 +112,7 @@ def score_picker(
         picker: as tuned.
         numbers: that were tuned.
         calibration: micrographs that choose the score from which to pick.
-        scored: micrographs that are scored.
+        evaluation: micrographs that are scored.
         threshold: score from which to pick; None: the chosen one.
     """
     parts = [
