@@ -60,6 +60,7 @@ class Board:
         stage = (STAGE_NAME, STAGE, STAGES_LEFT, *COMPARABLE_KEYS)
         self._keys = ("epoch", VALUE, VIOLATION, FEASIBLE, *stage, "stop_reason", *space.objective.metrics)
         self.trials = {trial.number: self._slim(trial) for trial in folder.trials()}
+        self._standing: dict[int, tuple[Sequence[Mapping[str, Any]], Mapping[str, Any] | None]] = {}
         self.waiting = [number for number, trial in self.trials.items() if not trial.done]
         self.environment_failures: list[TrialRecord] = []
         self.record_error: OSError | None = None
@@ -136,8 +137,16 @@ class Board:
         return [float(report["objective/value"]) for report in reports]
 
     def standing_report(self, number: int) -> Mapping[str, Any] | None:
-        """Return the report that stands for a trial; None before there is one."""
-        return self.space.objective.standing_report(self.trials[number].reports)
+        """Return the report that stands for a trial; None before there is one.
+
+        It is looked up anew after new reports alone, because the status line ranks all trials twice a second.
+        """
+        reports = self.trials[number].reports
+        before, standing = self._standing.get(number, (None, None))
+        if before is not reports:
+            standing = self.space.objective.standing_report(reports)
+            self._standing[number] = (reports, standing)
+        return standing
 
     def compare(self) -> Comparison:
         """Tell the trials that may be compared, running ones included, from those left in an earlier stage."""

@@ -35,6 +35,21 @@ def test_a_report_is_not_taken_twice(tmp_path):
     assert on.values(0, last=9) == [report(on.space, X, epoch)["val/score"] for epoch in (1, 2)]
 
 
+def test_the_report_that_stands_for_a_trial_follows_its_reports_and_is_not_searched_for_without_new_ones(
+    tmp_path, monkeypatch
+):
+    on = board(tmp_path / "run")
+    add(on, X, epochs=2)
+    assert on.standing_report(0)["epoch"] == 2
+    on.report(0, {**report(on.space, X, 3), "objective/value": 99.0})
+    assert on.standing_report(0)["objective/value"] == 99.0
+    on.end(0, "finished", "budget", "for the test")
+    on.report(0, {**report(on.space, X, 4), "objective/value": 100.0})
+    assert on.standing_report(0)["objective/value"] == 100.0
+    monkeypatch.setattr(type(on.space.objective), "standing_report", lambda *arguments: pytest.fail("searched again"))
+    assert on.best() == 0
+
+
 def test_the_best_is_the_best_epoch_of_any_trial_that_did_not_fail(tmp_path):
     on = board(tmp_path / "run")
     add(on, {"x": 0.9, "y": 0.7}, epochs=9, ended="finished", cause="budget")
