@@ -49,7 +49,7 @@ def draw_anytime_curves(arms: Sequence[Arm], equal_cost: float) -> Plot:
     caption = (
         f"The best value found so far ({'higher' if goal.mode == 'max' else 'lower'} is better) by the cost of "
         "training. Dotted: the cost that all of them reached, at which they are compared. A band is the range over "
-        "search seeds. The best value of one seed is optimistic for all of them alike."
+        "search seeds or folds. The best value of one seed is optimistic for all of them alike."
     )
     return Plot("What each search finds for its cost", caption, figure, 400, tuple(keys))
 
@@ -63,7 +63,7 @@ def _band(name: str, x: list[float], low: list[float], high: list[float], color:
 
 def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
     """Build the table of what each arm spent and reached: at equal cost, at the end, by default, and in its proof."""
-    columns = (
+    columns: tuple[str, ...] = (
         "space",
         "seeds and folds" if any(arm.has_folds for arm in arms) else "seeds",
         "trials",
@@ -73,7 +73,7 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
         "default",
         "winner, fresh seeds",
     )
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for arm in arms:
         defaults = [float(run.trials["value"][0]) for run in arm.runs if run.default is not None]
         rows.append(
@@ -88,7 +88,11 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
                 _format_interval(student_interval(arm.goal.metric, arm.winner_values)),
             )
         )
-    note = "Mean, with Student's 95% interval where there are several seeds. Each winner was chosen by its own values."
+    note = "Mean, with Student's 95% interval where there are several seeds."
+    if any(arm.winner_values for arm in arms):
+        note += " Each winner was chosen by its own values."
+    else:
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     if any(arm.has_folds for arm in arms):
         note += " Over folds the interval is wider, because folds share training images (Nadeau and Bengio 2003)."
     note += "".join(f" {remark}." for arm in arms for remark in arm.remarks)
@@ -98,7 +102,7 @@ def arm_table(arms: Sequence[Arm], equal_cost: float) -> Table:
 def _list_runs(arm: Arm) -> str:
     """List the search seeds of an arm, and its folds where it has several."""
     seeds = ", ".join(dict.fromkeys(str(run.run["seed"]) for run in arm.runs))
-    return f"{seeds}\nfolds {', '.join(map(str, arm.folds))}" if arm.has_folds else seeds
+    return f"{seeds}; folds {', '.join(map(str, arm.folds))}" if arm.has_folds else seeds
 
 
 def _format_interval(interval: Interval | None) -> str:

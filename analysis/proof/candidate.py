@@ -68,6 +68,8 @@ class Candidate:
         """Return by how much the search's value was too good; None if it was trained for another number of epochs."""
         if self.search_value is None or self.search_epochs != epochs or not self.values:
             return None
+        if math.isclose(self.search_value, self.mean, rel_tol=1e-9):
+            return 0.0  # the mean of equal values may differ from them in the last digit
         return goal.sign * (self.search_value - self.mean)
 
     def count_seeds(self) -> str:

@@ -107,6 +107,8 @@ class Proof:
         if excess is None:
             epochs = format_count(self.best.search_epochs or 0, "epoch")
             return f"{result} and within {epochs}, not {self.epochs}: they cannot be compared."
+        if not excess:
+            return f"{result}: as good as the mean over fresh seeds."
         return f"{result}: {f'{excess:.3g} too good' if excess > 0 else f'not too good, but {abs(excess):.3g} worse'}."
 
     def as_dict(self) -> dict[str, Any]:

@@ -49,6 +49,7 @@ def judge_lead(proof: Mapping[str, Any]) -> Outcome:
     bounds = proof.get("gain")
     differs = (bounds["low"] or 0) > 0 or (bounds["high"] or 0) < 0 if bounds else proof["verdict"] == "better"
     sentence += f"#{winner['trial']} {'differs' if differs else 'does not differ'} from the default by more than chance"
+    sentence += f" in {proof['metric']}" if len(proof.get("goals") or []) > 1 else ""
     if not rows:
         return PROOF_VERDICTS.get(proof["verdict"], "unknown"), f"{sentence}."
     rival = max(rows.values(), key=lambda row: sign * row["mean"])

@@ -93,7 +93,8 @@ def test_runs_that_differ_in_the_fold_alone_are_one_arm_and_are_paired_by_fold(f
     page = build_page([group])
     assert "different data" not in str(page)
     (table,) = [block for block in page.sections[0].blocks if isinstance(block, Table)]
-    assert table.rows[0][1] == "0, 1, 2\nfolds 0, 1, 2"
+    assert table.rows[0][1] == "0, 1, 2; folds 0, 1, 2"
+    assert "winner, fresh seeds" not in table.columns and len(table.rows[0]) == len(table.columns)
 
 
 def test_seeds_of_a_fold_are_averaged_before_the_interval_over_folds(folded, tmp_path):

@@ -171,6 +171,15 @@ def test_the_value_in_the_search_is_called_optimistic_only_for_the_same_number_o
     assert load(run_to_prove).proof["candidates"][0]["optimism"] is None
 
 
+def test_a_search_value_as_good_as_the_mean_is_not_called_worse_by_a_last_digit(tmp_path):
+    values = [(0.8, 0.5), (0.81, 0.5), (0.79, 0.5)]  # their mean in floating point is not 0.8
+    proof = simulate_proof(tmp_path / "run", {"trial 1": values, "default": values}, objective={"metric": "val/score"})
+    best = replace(proof.best, search_value=0.8, search_epochs=1)
+    assert best.mean != 0.8 and best.optimism(proof.goal, 1) == 0
+    sentence = replace(proof, candidates=(best,)).optimism
+    assert sentence == "In the search trial 1 reached 0.8, on one seed: as good as the mean over fresh seeds."
+
+
 def simulate_proof(folder, results, *, objective, seeds=(7, 8, 9), constraints=None):
     """Write a run that is its own proof: by origin, the score and cost of each seed; returns its judgement."""
     simulation = board(
