@@ -197,6 +197,7 @@ def _task(run: Run, board: Board, placement: Placement, processes: int) -> Task:
         gpus=gpus,
         timeout_s=run.trial_timeout_s,
         processes=processes,
+        default=space.default_params(),
     )
 
 

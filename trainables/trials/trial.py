@@ -16,7 +16,7 @@ import gc
 import time
 import traceback
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -46,6 +46,7 @@ class Task:
         cpus, gpus: what one trial is given; a fraction of a GPU caps the process's share of its memory.
         timeout_s: a trial that takes longer, in all, is killed, wherever it hangs.
         processes: of one trial (`trainables.trials.group`), with `cpus` and one of the `gpus` each.
+        default: parameters of the default trial, with which the data were checked before the search.
     """
 
     variant: str
@@ -58,6 +59,7 @@ class Task:
     gpus: float
     timeout_s: float | None = None
     processes: int = 1
+    default: Mapping[str, Any] = field(default_factory=dict)
 
     def training(
         self,
@@ -82,10 +84,10 @@ class Task:
         return failure
 
     def _has_data(self) -> bool:
-        """Repeat, without a trial's own parameters, the check of the data that the search made before it began."""
+        """Repeat, with the default trial's parameters, the check of the data that the search made before it began."""
         entry = load_outside(self.variant, self.folder)
         try:
-            entry.prepare(entry.Config.from_dict(self.fixed), entry.Data.from_dict(self.data))
+            entry.prepare(entry.Config.from_dict({**self.fixed, **self.default}), entry.Data.from_dict(self.data))
         except (UsageError, OSError):
             return False
         return True

@@ -93,6 +93,11 @@ def test_data_that_have_vanished_are_the_environment_and_settings_that_clash_are
     assert nih.failure(UsageError("there are no images")).cause == "environment"
     synthetic = replace(nih, data={"train_size": 8, "val_size": 8}, fixed={"image_size": 32})
     assert synthetic.failure(UsageError("lr=0 is out of range")).cause == "error"
+    clash = replace(
+        synthetic, fixed={"image_size": 32, "temperature_min": 2.0}
+    )  # possible with the default's start alone
+    assert clash.failure(UsageError("lr=0 is out of range")).cause == "environment"
+    assert replace(clash, default={"temperature": 2.5}).failure(UsageError("lr=0 is out of range")).cause == "error"
 
 
 def test_the_first_trial_is_not_trained_for_a_metric_that_validation_lacks(task):
