@@ -12,6 +12,8 @@ import pytest
 from safetensors import safe_open
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from trainables.files import RESULT
+
 pytestmark = pytest.mark.xdist_group("ray")
 
 METRIC = "val/accuracy_balanced_maskfree"
@@ -34,7 +36,7 @@ def command(module, *words):
 
 
 def reports(run, trial):
-    lines = (run / f"trial_{trial:04d}" / "result.json").read_text().splitlines()
+    lines = (run / f"trial_{trial:04d}" / RESULT).read_text().splitlines()
     return [json.loads(line) for line in lines]
 
 

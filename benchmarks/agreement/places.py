@@ -148,8 +148,9 @@ def read_training(output: str, reports: Sequence[Report], standing: Report, metr
     """Read the lines of a training in full, beside the reports of the training that it repeats."""
     by_epoch = {report["epoch"]: report for report in reports}
     for epoch, loss, text in re.findall(rf"epoch (\d+)/\d+ · loss ({NUMBER}) · {re.escape(metric)} ({NUMBER})", output):
-        yield Figure("train: lines", f"epoch {epoch} {metric}", text, by_epoch[int(epoch)][metric])
-        yield Figure("train: lines", f"epoch {epoch} loss", loss, by_epoch[int(epoch)]["train/total"])
+        report = by_epoch[int(epoch)]
+        yield Figure("train: lines", f"epoch {epoch} {metric}", text, report[metric], is_fixed=True)
+        yield Figure("train: lines", f"epoch {epoch} loss", loss, report["train/total"], is_fixed=True)
     for epoch, text in re.findall(rf"epoch (\d+): {re.escape(metric)} ({NUMBER})", output):
         yield Figure("train: last line", "epoch", epoch, standing["epoch"])
         yield Figure("train: last line", metric, text, standing[metric])

@@ -55,6 +55,6 @@ def test_a_group_computes_what_one_process_does_and_tells_of_its_end(cluster, tm
     assert (folder / CHECKPOINT).exists()
     assert not (folder / RAY_FOLDER).exists()
 
-    failed = trained(GroupTrial, tmp_path / "failed", 2, lr=1e30)
+    failed = trained(GroupTrial, tmp_path / "failed", 2, lr=1e9)
     assert failed["failed"]
     assert "became nan" in failed["stop_reason"] or "is nan" in failed["stop_reason"]
