@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.frames.experiment import Experiment
 from analysis.questions.leaders import Winner, describe_choice, find_winner
 from analysis.wording import format_count, format_digits, format_share
+from trainables.standing import describe_excluded
 
 SUMMARY_KEYS = {"winner": "proved", "saved_epochs": "epochs_saved", "saved_hours": "hours_saved"}
 """Keys of `summary.json` that differ from the names of the fields."""
@@ -109,7 +110,8 @@ def _describe_search(experiment: Experiment, counts: pd.Series, saved_epochs: fl
             result += f" against {format_digits(experiment.trials['value'].loc[default])} of the default settings"
         if objective.is_multi:
             result += f", by {objective.first.metric}, the first of {len(objective.goals)} goals"
-        result += f"; {experiment.default_note}" if experiment.default_note else ""
+        remarks = filter(None, (experiment.default_note, describe_excluded(experiment.excluded)))
+        result = "; ".join([result, *remarks])
     parts = [f"{counts.get(status, 0):,} {word}" for status, word in STATUS_WORDS.items() if counts.get(status, 0)]
     sentence = f"{result}; {len(experiment.trials):,} of {format_count(budget, 'trial')}"
     sentence += f": {', '.join(parts)}" if parts else ""

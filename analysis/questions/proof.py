@@ -38,27 +38,30 @@ def judge_winner(proof: Mapping[str, Any], run: Path) -> Outcome:
 
 
 def judge_lead(proof: Mapping[str, Any]) -> Outcome:
-    """Judge whether the winner differs from the default and the next best candidate by more than chance."""
-    rows = {row["trial"]: row for row in proof["candidates"] if row["values"]}
-    if proof["winner"] not in rows:
+    """Judge whether the winner differs from the default and the next best candidate by more than chance.
+
+    With several goals in the one that decided the proof.
+    """
+    metric, mode, bounds = _find_decider(proof)
+    sign = 1 if mode == "max" else -1
+    rows = {row["trial"]: values for row in proof["candidates"] if (values := _signed_values(row, metric, sign))}
+    trial = proof["winner"]
+    if trial not in rows:
         return "unknown", proof["sentence"]
-    winner = rows.pop(proof["winner"])
-    sign = 1 if proof["mode"] == "max" else -1
-    spread = _scatter([*rows.values(), winner, proof["default"]])
+    winner = rows.pop(trial)
+    spread = _scatter([*rows.values(), winner, _signed_values(proof["default"], metric, sign)])
     sentence = f"Seeds scatter by {format_digits(spread)}. " if math.isfinite(spread) else ""
-    bounds = proof.get("gain")
     differs = (bounds["low"] or 0) > 0 or (bounds["high"] or 0) < 0 if bounds else proof["verdict"] == "better"
-    sentence += f"#{winner['trial']} {'differs' if differs else 'does not differ'} from the default by more than chance"
-    sentence += f" in {proof['metric']}" if len(proof.get("goals") or []) > 1 else ""
+    sentence += f"#{trial} {'differs' if differs else 'does not differ'} from the default by more than chance"
+    sentence += f" in {metric}" if len(proof.get("goals") or []) > 1 else ""
     if not rows:
         return PROOF_VERDICTS.get(proof["verdict"], "unknown"), f"{sentence}."
-    rival = max(rows.values(), key=lambda row: sign * row["mean"])
-    results = [value for row in (winner, rival) for value in row["values"].values()]
-    width = metric_range(proof.get("metric", ""), results).width
-    interval = gain(_signed_values(winner, sign), _signed_values(rival, sign), width=width)
+    rival = max(rows, key=lambda number: np.mean(list(rows[number].values())))
+    results = [sign * value for values in (winner, rows[rival]) for value in values.values()]
+    interval = gain(winner, rows[rival], width=metric_range(metric, results).width)
     leads = interval.verdict == "better"
     chance = "which can hardly be chance" if leads else "which may be chance: either of the two may be taken"
-    lead = f"it leads #{rival['trial']} by {format_digits(interval.value)}, {chance}"
+    lead = f"it leads #{rival} by {format_digits(interval.value)}, {chance}"
     return ("good" if differs and leads else "careful"), f"{sentence}; {lead}."
 
 
@@ -69,11 +72,20 @@ def _describe_look(proof: Mapping[str, Any]) -> list[str]:
     return [f"On the test split: {describe_test(test)}."]
 
 
-def _scatter(rows: list[Mapping[str, Any]]) -> float:
+def _find_decider(proof: Mapping[str, Any]) -> tuple[str, str, Mapping[str, Any] | None]:
+    """Return metric, mode and gain of the goal that decided a proof; of older proofs, their only one."""
+    metric = proof.get("decided_by")
+    goal = next((goal for goal in proof.get("goals") or [] if goal["metric"] == metric), proof)
+    return goal.get("metric", ""), goal["mode"], goal.get("gain")
+
+
+def _scatter(configs: list[dict[int, float]]) -> float:
     """Return the standard deviation between seeds, pooled over the configs; NaN where none has two seeds."""
-    variances = [np.var(list(row["values"].values()), ddof=1) for row in rows if len(row["values"]) > 1]
+    variances = [np.var(list(values.values()), ddof=1) for values in configs if len(values) > 1]
     return float(np.sqrt(np.mean(variances))) if variances else math.nan
 
 
-def _signed_values(row: Mapping[str, Any], sign: int) -> dict[int, float]:
-    return {int(seed): sign * value for seed, value in row["values"].items()}
+def _signed_values(row: Mapping[str, Any], metric: str, sign: int) -> dict[int, float]:
+    """Return the values of a row of a proof by seed, larger is better; older proofs have those of one goal."""
+    values = (row.get("goals") or {}).get(metric, row["values"])
+    return {int(seed): sign * value for seed, value in values.items()}

@@ -101,6 +101,23 @@ def test_seeds_tell_the_winner_from_its_rivals_or_not(tmp_path):
     assert "#3 does not differ from the default by more than chance" in reply.sentence
 
 
+def test_with_several_goals_the_lead_is_that_in_the_goal_that_decided(tmp_path):
+    """In the first goal winner and default are level; in the second, which decides and is minimised, they are not."""
+    proof = proof_of("better", winner=(0.5, 0.5, 0.5), rival=(0.9, 0.9, 0.9), default=(0.5, 0.5, 0.5))
+    for row, level in zip((*proof["candidates"], proof["default"]), (0.2, 0.4, 0.7), strict=True):
+        row["goals"] = {"val/cost": {str(1000 + seed): level + 0.01 * seed for seed in range(3)}}
+    sure = {"value": 0.5, "low": 0.4, "high": 0.6, "confidence": 0.95}
+    level_gain = {"value": 0.0, "low": -0.1, "high": 0.1, "confidence": 0.95}
+    goals = [
+        {"metric": "val/score", "mode": "max", "gain": level_gain},
+        {"metric": "val/cost", "mode": "min", "gain": sure},
+    ]
+    proof |= {"goals": goals, "decided_by": "val/cost", "metric": "val/score", "gain": level_gain}
+    reply = answer(replace(write_run(tmp_path, healthy_trials()), proof=proof), "Is the difference larger")
+    assert reply.verdict == "good"
+    assert "#3 differs from the default by more than chance in val/cost; it leads #4 by 0.2" in reply.sentence
+
+
 def test_a_running_default_is_not_compared(tmp_path):
     trials = [trial(curve(0.5)[:4], ended="running"), trial(curve(0.9))]
     reply = answer(write_run(tmp_path, trials), "Is the best better")
