@@ -11,12 +11,10 @@ import pytest
 from tests.support.repository import ROOT
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the tests that start Ray: they take longest, and the others fill the other cores meanwhile.
 
-    They are the group `ray`, one after the other in one process, so that no start of Ray waits for another. The
-    controller tells groups by a suffix of a test's name, which the workers of pytest-xdist 3.8 do not add by themselves
-    under pytest 9.2: they do not get the option.
+    They are the group `ray`, one after the other in one process, because Ray's local start gives up after 30 s.
     """
 
     def starts_ray(item: pytest.Item) -> bool:
@@ -24,9 +22,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return group is not None and group.args == ("ray",)
 
     items.sort(key=starts_ray, reverse=True)
-    if hasattr(config, "workerinput"):  # a worker
-        for item in filter(starts_ray, items):
-            item._nodeid = f"{item.nodeid.removesuffix('@ray')}@ray"
 
 
 @pytest.fixture
