@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import optuna
-
 from search.board import Board
 from search.environment import resume_command
 from search.record import RunFolder, TrialRecord
@@ -99,9 +97,7 @@ def _details(space: Space) -> list[str]:
     lines += ["  fixed:", "    " + "   ".join(f"{name}={format_value(value)}" for name, value in space.fixed.items())]
     lines += [f"  at most {budget.trials * budget.max_epochs} epochs in all", "  for example:"]
     lines += [f"    {_pairs(space.default_params())}   (the default settings, trial 0)"]
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
-    lines += [f"    {_pairs(space.sample(study.ask()))}" for _ in range(3)]
+    lines += [f"    {_pairs(params)}" for params in space.samples[:3]]
     return lines
 
 

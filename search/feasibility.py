@@ -13,12 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import optuna
-
-from search.space import Space
+from search.space import SAMPLES, Space
 from trainables.settings import Notice, UsageError, first_line, format_value
 
-SAMPLES = 400
 MAX_IMPOSSIBLE_SHARE = 0.05
 
 
@@ -38,10 +35,10 @@ class Clash:
 
 
 def check_samples(space: Space, *, is_new: bool = True) -> None:
-    """Draw configs, and say which are impossible: with a notice while they are few.
+    """Say which of the sampled configs are impossible: with a notice while they are few.
 
     Args:
-        space: from which is drawn.
+        space: whose samples are checked.
         is_new: whether the search begins; one that is resumed is not refused.
 
     Raises:
@@ -73,7 +70,7 @@ def check_metrics(space: Space) -> None:
         UsageError: those of the default config, or of a sampled one, lack a metric; the nearest is suggested.
     """
     space.entry.check_metrics(space.config({}), space.objective)
-    for params in draw_samples(space, SAMPLES):
+    for params in space.samples:
         if space.refusal(params) is not None:
             continue
         try:
@@ -84,9 +81,9 @@ def check_metrics(space: Space) -> None:
 
 
 def find_clashes(space: Space) -> list[Clash]:
-    """Draw `SAMPLES` configs, always the same ones, and return the clashes in them by the settings that clash."""
+    """Return the clashes in the sampled configs of a space, by the settings that clash."""
     clashes: dict[tuple[str, ...], Clash] = {}
-    for params in draw_samples(space, SAMPLES):
+    for params in space.samples:
         if space.refusal(params) is None:
             continue
         values = minimal_clash(space, params)
@@ -94,13 +91,6 @@ def find_clashes(space: Space) -> list[Clash]:
         reason = first_line(space.refusal(values) or UsageError())
         clashes[tuple(values)] = replace(before, count=before.count + 1) if before else Clash(values, reason, 1)
     return list(clashes.values())
-
-
-def draw_samples(space: Space, count: int) -> list[dict[str, Any]]:
-    """Draw parameters at random, always the same ones."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
-    return [space.sample(study.ask()) for _ in range(count)]
 
 
 def minimal_clash(space: Space, params: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from trainables.settings import UsageError, describe_unknown, describe_value
 from trainables.trust import record_folder
 
 SPACES = Path(__file__).parent.parent / "spaces"
+SAMPLES = 400
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,13 @@ class Space:
             if dimension.is_active(params, self._fixed_value):
                 params[dimension.name] = dimension.suggest(trial)
         return params
+
+    @cached_property
+    def samples(self) -> list[dict[str, Any]]:
+        """`SAMPLES` parameters drawn at random, always the same ones; some may be impossible."""
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(0))
+        return [self.sample(study.ask()) for _ in range(SAMPLES)]
 
     def applies(self, dimension: Dimension) -> bool:
         """Return whether a dimension can be active at all; one whose condition a fixed field rules out cannot."""

@@ -7,9 +7,9 @@ import optuna
 import pytest
 
 from search import run
-from search.feasibility import MAX_IMPOSSIBLE_SHARE, SAMPLES, check_samples, draw_samples, find_clashes
+from search.feasibility import MAX_IMPOSSIBLE_SHARE, check_samples, find_clashes
 from search.searcher import propose
-from search.space import Space, list_spaces
+from search.space import SAMPLES, Space, list_spaces
 from tests.support.simulated import add, board
 from trainables.commands import parse_arguments
 from trainables.settings import Notice, UsageError
@@ -57,7 +57,7 @@ def test_what_clashes_is_minimal_and_counted(name):
         assert space.refusal(clash.values) is not None
         for setting in clash.values:
             assert space.refusal({key: value for key, value in clash.values.items() if key != setting}) is None
-    impossible = [params for params in draw_samples(space, SAMPLES) if space.refusal(params) is not None]
+    impossible = [params for params in space.samples if space.refusal(params) is not None]
     assert sum(clash.count for clash in find_clashes(space)) == len(impossible)
 
 
@@ -92,7 +92,7 @@ CLASHING = {  # temperature_min is above temperature in about a quarter of all d
 
 def test_proposals_are_possible_and_functions_of_board_seed_and_number(tmp_path):
     on = board(tmp_path / "run", **CLASHING)
-    raw = draw_samples(on.space, 100)
+    raw = on.space.samples[:100]
     assert sum(on.space.refusal(params) is not None for params in raw) > 10
     proposals = [propose(on, 3, number) for number in range(1, 60)]
     for index in range(12):
