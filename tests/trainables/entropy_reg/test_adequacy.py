@@ -23,13 +23,13 @@ def gaze_data(folder, images, viewers, **values):
     return folder_data(write_folder(folder, sizes, rows), **values)
 
 
-def found(data):
+def list_findings(data):
     adequacy = assess(config(), data, ("train", "val"))
     return adequacy.lines, {finding.check: finding.message for finding in adequacy.findings}
 
 
 def test_a_fold_of_few_images_is_said_with_its_interval(tmp_path):
-    lines, findings = found(gaze_data(tmp_path / "gaze", 12, 6, folds=4))
+    lines, findings = list_findings(gaze_data(tmp_path / "gaze", 12, 6, folds=4))
     assert lines["val"] == "3 images · 54 fixations, 18 an image · 6 viewers an image · one of 4 folds"
     assert findings["few images"].startswith("val/information_gain_bits and the other metrics rest on 3 images")
     assert f"±{intervals.mean_half_width(3):.2g} times" in findings["few images"]
@@ -37,7 +37,7 @@ def test_a_fold_of_few_images_is_said_with_its_interval(tmp_path):
 
 
 def test_a_fold_with_enough_images_and_viewers_has_no_finding(tmp_path):
-    assert found(gaze_data(tmp_path / "gaze", 54, 5, folds=3))[1] == {}
+    assert list_findings(gaze_data(tmp_path / "gaze", 54, 5, folds=3))[1] == {}
 
 
 def test_few_viewers_are_said_of_what_is_learnt_and_of_what_is_compared_with(tmp_path):
@@ -69,6 +69,6 @@ def test_viewers_follow_their_images(tmp_path):
 @pytest.mark.parametrize(("folds", "few"), [(10, False), (60, True)])
 def test_real_folds_are_counted(real_data, tmp_path, folds, few):
     data = folder_data(real_data("fixations"), folds=folds, cache=str(tmp_path))
-    lines, findings = found(data)
+    lines, findings = list_findings(data)
     assert lines["val"].startswith(f"{11 if few else 70} images") and "15 viewers an image" in lines["val"]
     assert ("few images" in findings) == few

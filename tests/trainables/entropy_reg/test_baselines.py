@@ -35,10 +35,10 @@ def test_the_centre_bias_has_the_likelihood_that_information_is_gained_over(tmp_
 
 def test_a_centre_bias_that_is_not_given_is_a_bias(tmp_path):
     settings = data(tmp_path)
-    shown = baselines.compute(config(), settings)["centre bias"]
+    metrics = baselines.compute(config(), settings)["centre bias"]
     learnt = baselines.compute(config(centre_bias="uniform"), settings)["centre bias"]
     train, val = load_split(config(), settings, "train"), load_split(config(), settings, "val")
     own = bias_information(fit_prior(train, settings).log_density(cell_grid(val.usual_shape)))
-    assert shown["val/bias_information_bits"] == 0  # the bias is measured with a uniform one in its place
+    assert metrics["val/bias_information_bits"] == 0  # the bias is measured with a uniform one in its place
     assert learnt["val/bias_information_bits"] == pytest.approx(float(own))
     assert own > 0.01

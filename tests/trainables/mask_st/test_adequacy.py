@@ -39,7 +39,7 @@ def random_labels(count=40, shares=(0.3, 0.5, 0.2), seed=0):
     return (np.random.default_rng(seed).random((count, 3)) < shares).astype(np.float32)
 
 
-def found(val, train=None, **data) -> dict[str, str]:
+def list_findings(val, train=None, **data) -> dict[str, str]:
     train = train or examples(random_labels())
     return {finding.check: finding.message for finding in check("val", val.score_as(train, "val"), train, Data(**data))}
 
@@ -116,7 +116,7 @@ def test_labels_that_never_vary_in_training_are_refused(tmp_path):
 def test_classes_without_positives_or_negatives_are_named_with_the_reason():
     labels = random_labels()
     labels[:, 1], labels[:, 2] = 0, 1
-    message = found(examples(labels))["classes not scored"]
+    message = list_findings(examples(labels))["classes not scored"]
     assert message.startswith(
         "val/auroc_macro is that of a single class, a of 3: it leaves out b (validation has none)"
     )
@@ -125,26 +125,26 @@ def test_classes_without_positives_or_negatives_are_named_with_the_reason():
 
 def test_the_interval_counts_patients_not_their_images():
     labels = np.tile([[1, 0, 1], [0, 1, 0]], (200, 1))
-    assert "wide interval" not in found(examples(labels))
+    assert "wide interval" not in list_findings(examples(labels))
     few = examples(labels, patients=[f"p{index % 4}" for index in range(400)])
-    assert "validation has 2 patients with a, the scarcest class" in found(few)["wide interval"]
+    assert "validation has 2 patients with a, the scarcest class" in list_findings(few)["wide interval"]
     one = examples(labels, patients=["x" if index % 2 == 0 else f"p{index}" for index in range(400)])
-    assert found(one)["one patient"].startswith("all positives of a, c in validation are one patient's")
+    assert list_findings(one)["one patient"].startswith("all positives of a, c in validation are one patient's")
 
 
 def test_a_class_that_no_calibration_image_has_has_no_threshold():
     labels = random_labels()
     calibration = labels[:, 2] == 0
-    messages = found(examples(labels, calibration=calibration))
+    messages = list_findings(examples(labels, calibration=calibration))
     assert messages["no threshold"].startswith("no calibration image of validation has c, so no threshold")
-    assert "no threshold" not in found(examples(labels, calibration=np.arange(40) < 20))
+    assert "no threshold" not in list_findings(examples(labels, calibration=np.arange(40) < 20))
 
 
 def test_patients_in_two_splits_are_counted():
     train = examples(random_labels(), patients=[f"t{index}" for index in range(39)] + ["p3"])
     assert (
         "1 of 40 patients of validation are in training as well (p3)"
-        in found(examples(random_labels()), train)["shared patients"]
+        in list_findings(examples(random_labels()), train)["shared patients"]
     )
 
 

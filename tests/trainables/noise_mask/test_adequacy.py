@@ -31,7 +31,7 @@ def images(counts, trainable=None) -> ClassImages:
     )
 
 
-def found(counts, train_counts=None) -> dict[str, str]:
+def findings_of(counts, train_counts=None) -> dict[str, str]:
     train = images(train_counts or [9] * len(counts))
     val = images(counts).score_as(train, "val")
     return {finding.check: finding.message for finding in check("val", val, train, Data())}
@@ -89,15 +89,17 @@ def test_no_class_in_common_is_refused():
 
 
 def test_what_training_lacks_is_named_before_what_validation_lacks():
-    assert "k1 (training has none), k2 (validation has none)" in found([50, 50, 0], [9, 0, 9])["classes not scored"]
-    assert "classes not scored" not in found([50, 50, 50])
+    assert (
+        "k1 (training has none), k2 (validation has none)" in findings_of([50, 50, 0], [9, 0, 9])["classes not scored"]
+    )
+    assert "classes not scored" not in findings_of([50, 50, 50])
 
 
 @pytest.mark.parametrize(
     ("counts", "checks"), [([60, 60, 60], set()), ([60, 60, 4], {"scarce class", "wide interval"})]
 )
 def test_few_images_of_a_class_are_said_with_what_one_of_them_moves(counts, checks):
-    messages = found(counts)
+    messages = findings_of(counts)
     assert set(messages) == checks
     if checks:
         assert (

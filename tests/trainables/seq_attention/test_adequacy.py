@@ -21,7 +21,7 @@ def scenes(counts, calibration=0):
     return replace(split, calibration=np.arange(len(split)) < calibration)
 
 
-def found(val, train, **data):
+def list_findings(val, train, **data):
     return {finding.check: finding for finding in check("val", val, train, Data(**data))}
 
 
@@ -39,7 +39,7 @@ def test_a_line_counts_images_objects_and_what_is_scored():
 
 @pytest.mark.parametrize(("scored", "severe"), [(1, True), (3, False), (17, False), (18, None)])
 def test_few_scored_images_are_said_with_their_interval(scored, severe):
-    findings = found(scenes([2] * (scored + 2), calibration=2), TRAIN, train_size=9)
+    findings = list_findings(scenes([2] * (scored + 2), calibration=2), TRAIN, train_size=9)
     assert ("few images" in findings) == (severe is not None)
     if severe is not None:
         assert findings["few images"].severe is severe
@@ -48,13 +48,13 @@ def test_few_scored_images_are_said_with_their_interval(scored, severe):
 
 
 def test_few_roll_outs_are_few_however_many_images_there_are():
-    findings = found(scenes([2] * 60, calibration=20), TRAIN, rollout_images=4)
+    findings = list_findings(scenes([2] * 60, calibration=20), TRAIN, rollout_images=4)
     assert "val/count_score and the other metrics of roll-outs rest on 4 images" in findings["few images"].message
-    assert "few images" not in found(scenes([2] * 60, calibration=20), TRAIN, rollout_images=0)
+    assert "few images" not in list_findings(scenes([2] * 60, calibration=20), TRAIN, rollout_images=0)
 
 
 def test_a_calibration_part_as_large_as_the_scored_part_is_said():
-    findings = found(scenes([2] * 40, calibration=20), TRAIN)
+    findings = list_findings(scenes([2] * 40, calibration=20), TRAIN)
     assert findings["large calibration part"].message.startswith("validation has 20 images to choose thresholds on and")
 
 
@@ -67,7 +67,7 @@ def test_a_calibration_part_as_large_as_the_scored_part_is_said():
     ],
 )
 def test_counts_that_training_never_saw_are_named(counts, message):
-    findings = found(scenes(counts), TRAIN)
+    findings = list_findings(scenes(counts), TRAIN)
     assert ("counts outside training" in findings) == (message is not None)
     assert message is None or findings["counts outside training"].message.startswith(message)
 
